@@ -9,6 +9,13 @@
 )]
 
 pub mod blob;
+pub mod evidence;
 mod hex;
 pub mod id;
 pub mod identity;
+pub mod limits;
+pub mod log;
+pub mod receipt;
+pub mod refusal;
+pub mod share;
+pub mod wire;
