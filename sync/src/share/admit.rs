@@ -141,7 +141,7 @@ fn whole(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
     let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
     for file in items.iter().flat_map(|item| &item.files) {
         let held = facts.blob(file.blake3).map(|blob| blob.size);
-        let size = held.unwrap_or(*sizes.entry(file.blake3).or_insert(file.size));
+        let size = held.unwrap_or_else(|| *sizes.entry(file.blake3).or_insert(file.size));
         if size != file.size {
             return Err(Refusal::Malformed);
         }
