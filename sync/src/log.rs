@@ -34,6 +34,7 @@ pub struct Point {
     /// How many entries.
     pub count: u64,
     /// The hash of the last of them; zeroes before the first.
+    #[serde(with = "crate::hex")]
     pub hash: [u8; 32],
 }
 

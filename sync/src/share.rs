@@ -52,6 +52,7 @@ pub struct Header {
     /// What kind it is.
     pub kind: Kind,
     /// Names the signed terms.
+    #[serde(with = "crate::hex")]
     pub terms: [u8; 32],
     /// Where its life stands.
     pub state: State,
