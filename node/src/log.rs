@@ -11,7 +11,7 @@ use std::io;
 use serde::{Deserialize, Serialize};
 use tracing::Subscriber;
 use tracing_subscriber::EnvFilter;
-use tracing_subscriber::filter;
+use tracing_subscriber::filter::{self, LevelFilter};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::{SubscriberInitExt as _, TryInitError};
 use zeroize::Zeroize;
@@ -23,8 +23,8 @@ use crate::text;
 /// `filter` is a level such as `info`, or directives such as `info,interdocket_node::federation=debug`.
 ///
 /// # Errors
-/// [`Error::Filter`] where `filter` cannot be read, [`Error::Started`] where logging has started
-/// before.
+/// [`Error::Level`] and [`Error::Filter`] where `filter` cannot be read, [`Error::Started`] where
+/// logging has started before.
 pub fn start(format: Format, filter: &str) -> Result<(), Error> {
     match format {
         Format::Text => text(filter, io::stderr)?.try_init()?,
@@ -48,11 +48,14 @@ pub enum Format {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The configured level is not one.
-    #[error("the log level {level:?} cannot be read; write one of error, warn, info, debug, trace")]
+    /// A word that stands alone is no level.
+    #[error("{0:?} is no log level; write one of off, error, warn, info, debug, trace")]
+    Level(String),
+    /// The directives cannot be read.
+    #[error("the log level {filter:?} cannot be read; write a level, or info,MODULE=debug")]
     Filter {
         /// What the configuration says.
-        level: String,
+        filter: String,
         /// What is wrong with it.
         #[source]
         source: filter::ParseError,
@@ -125,11 +128,19 @@ where
         .finish())
 }
 
+/// Reads directives. A lone word that is no level would be taken for a module, and all else muted.
 fn parse(filter: &str) -> Result<EnvFilter, Error> {
+    for word in filter.split(',').map(str::trim) {
+        // An empty word would be read as `error`.
+        let level = !word.is_empty() && word.parse::<LevelFilter>().is_ok();
+        if !level && !word.contains(['=', '[']) {
+            return Err(Error::Level(word.to_owned()));
+        }
+    }
     EnvFilter::builder()
         .parse(filter)
         .map_err(|source| Error::Filter {
-            level: filter.to_owned(),
+            filter: filter.to_owned(),
             source,
         })
 }
@@ -247,8 +258,16 @@ mod tests {
 
     #[test]
     fn unreadable_level_is_named() {
-        let error = text("interdocket=loud", io::sink).err().unwrap();
-        assert!(error.to_string().contains("interdocket=loud"), "{error}");
+        for filter in ["inof", "", "info,lodu", "interdocket_node=loud"] {
+            let error = parse(filter).err().unwrap().to_string();
+            assert!(
+                error.contains(filter.rsplit(',').next().unwrap()),
+                "{error}"
+            );
+        }
+        for filter in ["off", "INFO", "info,interdocket_node::log=debug"] {
+            assert!(parse(filter).is_ok(), "{filter}");
+        }
     }
 
     proptest! {

@@ -52,6 +52,24 @@ fn no_dependency_of_sync_brings_a_clock_or_randomness() {
 }
 
 #[test]
+fn lint_settings_of_sync_repeat_those_of_the_root() {
+    let sync = read("sync/clippy.toml");
+    let settings = |line: &&str| line.contains(" = ") && !line.starts_with([' ', '#', 'd']);
+    for line in read("clippy.toml").lines().filter(settings) {
+        assert!(
+            sync.lines().any(|found| found == line),
+            "sync/clippy.toml lacks {line}"
+        );
+    }
+    for name in ["HashMap", "Utc::now", "std::println"] {
+        assert!(
+            sync.contains(name),
+            "sync/clippy.toml does not refuse {name}"
+        );
+    }
+}
+
+#[test]
 fn sync_has_no_clock_no_chance_no_machine_and_no_order_by_hash() {
     let mut faults = Vec::new();
     for source in sources("sync/src") {
