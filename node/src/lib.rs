@@ -5,4 +5,7 @@
 )]
 
 pub mod actions;
+pub mod log;
+pub mod metrics;
 pub mod node;
+pub mod text;
