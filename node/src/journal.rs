@@ -39,6 +39,8 @@ pub use verify::Report;
 pub const BODY: usize = 1 << 20;
 /// The bytes of sealed bodies at which a frame is full.
 const FRAME: usize = 1 << 20;
+/// The most that one record takes beside its body, in bytes.
+const RECORD: usize = frame::PREAMBLE + frame::HEADER + body::OVERHEAD;
 /// The bytes at which a segment is sealed and the next one begins.
 const SEGMENT: u64 = 64 << 20;
 
@@ -278,10 +280,8 @@ impl Journal {
                 .map_err(unsealed)?;
         }
         self.shared.keyring.sync().map_err(unsealed)?;
-        let bytes = drafts
-            .iter()
-            .map(|draft| draft.body.len() as u64 + frame::HEADER as u64)
-            .sum();
+        let most = |draft: &Draft| (draft.body.len() + RECORD) as u64;
+        let bytes = drafts.iter().map(most).sum();
         self.turn(bytes)?;
         let group = self.group(at, drafts)?;
         let (first, start, end) = self.put(&group.frames)?;
@@ -313,7 +313,8 @@ impl Journal {
         let Some(tail) = &self.tail else {
             return Ok(());
         };
-        if tail.end == segment::HEADER as u64 || tail.end.saturating_add(bytes) <= self.limit {
+        let full = tail.end + bytes + segment::FOOTER as u64 > self.limit;
+        if tail.end == segment::HEADER as u64 || !full {
             return Ok(());
         }
         let (first, place) = (tail.first, tail.end);

@@ -433,7 +433,7 @@ mod tests {
             assert_eq!(*keyring.key(CASE).unwrap(), [5; 32]);
             assert!(matches!(keyring.held(OTHER), Held::Key(_) | Held::Absent));
             let bytes = disk::read(&*disk, FILE).unwrap();
-            assert!(!bytes.windows(8).any(|window| window == [5; 8]));
+            assert!(!bytes.windows(16).any(|window| window == [5; 16]));
         }
     }
 

@@ -60,16 +60,14 @@ impl Real {
             handle.unsynced |= writes;
             return Ok(handle.file.clone());
         }
-        if files.len() >= OPEN {
-            files.retain(|_, handle| handle.unsynced);
-        }
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .open(self.path(name))?;
         let file = Arc::new(file);
-        files.insert(
-            name.to_owned(),
+        keep(
+            &mut files,
+            name,
             Handle {
                 file: file.clone(),
                 unsynced: writes,
@@ -91,6 +89,13 @@ impl Real {
     }
 }
 
+fn keep(files: &mut BTreeMap<String, Handle>, name: &str, handle: Handle) {
+    if files.len() >= OPEN {
+        files.retain(|_, handle| handle.unsynced);
+    }
+    files.insert(name.to_owned(), handle);
+}
+
 impl Disk for Real {
     fn list(&self) -> io::Result<Vec<String>> {
         let mut names = Vec::new();
@@ -110,8 +115,9 @@ impl Disk for Real {
         options.read(true).write(true).create_new(true).mode(0o600);
         let file = Arc::new(options.open(self.path(name))?);
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
-        files.insert(
-            name.to_owned(),
+        keep(
+            &mut files,
+            name,
             Handle {
                 file,
                 unsynced: true,
