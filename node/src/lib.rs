@@ -5,7 +5,11 @@
 )]
 
 pub mod actions;
+pub mod disk;
+pub mod journal;
+pub mod keyring;
 pub mod log;
 pub mod metrics;
 pub mod node;
+pub mod store;
 pub mod text;
