@@ -8,6 +8,8 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::hex;
+
 /// The identity of an organisation: SHA-256 of the public key (SubjectPublicKeyInfo, DER) of its
 /// first root. It never changes; later roots are handed over to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -40,7 +42,7 @@ impl OrganisationId {
 
 impl fmt::Display for OrganisationId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        hex::write(&self.0, f)
     }
 }
 
@@ -54,15 +56,7 @@ impl FromStr for OrganisationId {
     type Err = ParseIdError;
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
-        let digits = text.as_bytes();
-        if digits.len() != 64 {
-            return Err(ParseIdError);
-        }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-            *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
-        }
-        Ok(Self(bytes))
+        hex::read(text).map(Self).ok_or(ParseIdError)
     }
 }
 
@@ -74,7 +68,9 @@ impl Serialize for OrganisationId {
 
 impl<'de> Deserialize<'de> for OrganisationId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -135,14 +131,6 @@ pub enum Unverified {
     Signature,
 }
 
-fn nibble(digit: u8) -> Result<u8, ParseIdError> {
-    match digit {
-        b'0'..=b'9' => Ok(digit - b'0'),
-        b'a'..=b'f' => Ok(digit - b'a' + 10),
-        _ => Err(ParseIdError),
-    }
-}
-
 const URI_PREFIX: &str = "urn:interdocket:organisation:";
 
 #[cfg(test)]
@@ -158,7 +146,9 @@ mod tests {
 
     #[test]
     fn one_id_has_one_spelling() {
-        let upper = OrganisationId::from_bytes([0xa7; 32]).to_string().to_uppercase();
+        let upper = OrganisationId::from_bytes([0xa7; 32])
+            .to_string()
+            .to_uppercase();
         assert_eq!(upper.parse::<OrganisationId>(), Err(ParseIdError));
         assert!(OrganisationId::from_uri("urn:interdocket:organisation:").is_err());
     }

@@ -1,0 +1,1 @@
+//! Claims about stored blobs that need a folder.
