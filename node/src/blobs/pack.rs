@@ -172,6 +172,12 @@ impl Packs {
         sync(&self.folder)
     }
 
+    /// Lets the next append begin a pack.
+    #[cfg(test)]
+    pub(super) fn close(&mut self) {
+        self.open = None;
+    }
+
     fn create(&mut self) -> Result<Pack, Error> {
         let number = self.next;
         let path = path(&self.folder, number);
