@@ -5,6 +5,7 @@
 )]
 
 pub mod actions;
+pub mod blobs;
 pub mod disk;
 pub mod journal;
 pub mod keyring;
