@@ -4,4 +4,5 @@
     allow(clippy::unwrap_used, reason = "a test that fails may panic")
 )]
 
+pub mod federation;
 pub mod keys;

@@ -74,7 +74,9 @@ impl Serialize for OrganisationId {
 
 impl<'de> Deserialize<'de> for OrganisationId {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -158,7 +160,9 @@ mod tests {
 
     #[test]
     fn one_id_has_one_spelling() {
-        let upper = OrganisationId::from_bytes([0xa7; 32]).to_string().to_uppercase();
+        let upper = OrganisationId::from_bytes([0xa7; 32])
+            .to_string()
+            .to_uppercase();
         assert_eq!(upper.parse::<OrganisationId>(), Err(ParseIdError));
         assert!(OrganisationId::from_uri("urn:interdocket:organisation:").is_err());
     }

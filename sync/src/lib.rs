@@ -3,6 +3,10 @@
 //! Pure: no clock, no randomness, no files, no sockets, no async, no threads and no hash maps. Time,
 //! randomness, signer, verifier and what arrived come in as arguments; what should be done goes out
 //! as values.
-#![cfg_attr(test, allow(clippy::unwrap_used, reason = "a test that fails may panic"))]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, reason = "a test that fails may panic")
+)]
 
 pub mod identity;
+pub mod pairing;

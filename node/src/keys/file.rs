@@ -108,7 +108,9 @@ fn sync(directory: &Path) -> std::io::Result<()> {
 
 /// The directory that holds `path`, which may be a bare name.
 fn above(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."))
+    path.parent()
+        .filter(|parent| !parent.as_os_str().is_empty())
+        .unwrap_or_else(|| Path::new("."))
 }
 
 fn check(path: &Path, wanted: u32) -> Result<(), Error> {
