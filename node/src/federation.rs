@@ -120,9 +120,12 @@ impl Transport {
     }
 
     /// Calls a partner: over a connection that the partner dialled, else over one dialled here. The
-    /// channel lives on when a connection ends; calls are not retried.
+    /// channel is one for each partner and lives on when a connection ends; calls are not retried.
     pub fn channel(&self, partner: OrganisationId) -> Channel {
-        dial::channel(self, partner)
+        self.0
+            .slots
+            .of(partner)
+            .channel(|| dial::channel(self, partner))
     }
 
     /// Serves the federation port until told to stop; returns once running calls have ended.

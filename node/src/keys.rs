@@ -286,6 +286,22 @@ impl Keys {
         }
     }
 
+    /// A certificate for the federation port that differs from a proper one.
+    #[cfg(test)]
+    pub(crate) fn forge(
+        &self,
+        now: DateTime<Utc>,
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> Arc<CertifiedKey> {
+        let state = self.read();
+        let subject = Subject {
+            organisation: self.organisation,
+            now,
+        };
+        let forged = issue::forge(&state.key, subject, change);
+        Arc::new(leaf::certified(&forged, &state.operational).unwrap())
+    }
+
     fn present(&self, now: DateTime<Utc>) -> Result<(), Error> {
         let subject = Subject {
             organisation: self.organisation,

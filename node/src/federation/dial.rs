@@ -60,10 +60,14 @@ pub enum Error {
 /// A channel to a partner that connects anew whenever it has to.
 pub(super) fn channel(transport: &Transport, partner: OrganisationId) -> Channel {
     let limits = transport.0.limits;
-    let transport = transport.clone();
+    // The transport owns the channel: one that held on to it would keep both for ever.
+    let transport = Arc::downgrade(&transport.0);
     let connector = tower::service_fn(move |_: Uri| {
-        let transport = transport.clone();
+        let transport = transport.upgrade().map(Transport);
         async move {
+            let transport = transport
+                .ok_or(Error::Untrusted)
+                .map_err(io::Error::other)?;
             let reached = tokio::time::timeout(limits.connect, reach(&transport, partner)).await;
             let link = reached.unwrap_or(Err(Error::Timeout(limits.connect)));
             link.map(TokioIo::new).map_err(io::Error::other)

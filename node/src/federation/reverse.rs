@@ -6,13 +6,14 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use interdocket_sync::identity::OrganisationId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
+use tonic::transport::Channel;
 
 use super::link::Link;
 use super::{Transport, dial, server, tls};
@@ -32,12 +33,14 @@ impl Slots {
     }
 }
 
-/// The newest connection that one partner dialled, and who waits for it.
+/// What there is for one partner: its channel, the newest connection that it dialled, and who
+/// waits.
 #[derive(Default)]
 pub(super) struct Slot {
     state: Mutex<State>,
     arrived: Notify,
     nudged: Notify,
+    channel: OnceLock<Channel>,
 }
 
 #[derive(Default)]
@@ -47,6 +50,11 @@ struct State {
 }
 
 impl Slot {
+    /// The partner's channel, made when it is first asked for.
+    pub(super) fn channel(&self, make: impl FnOnce() -> Channel) -> Channel {
+        self.channel.get_or_init(make).clone()
+    }
+
     /// Puts a connection in the place of the one before.
     pub(super) fn offer(&self, link: Link) {
         let kill = link.kill();
@@ -132,7 +140,7 @@ async fn serve(
 
 /// How long to wait after so many failures: doubling, with jitter, so that partners of a node that
 /// comes back do not all call at once.
-fn pause(failures: u32, longest: Duration) -> Duration {
+pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
     let whole = (FIRST * 2_u32.saturating_pow(failures.min(16))).min(longest);
     let mut random = [0; 2];
     // Without randomness there is no jitter, and nothing worse.

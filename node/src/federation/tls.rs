@@ -232,6 +232,3 @@ impl ServerCertVerifier for Partner {
         schemes()
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -100,16 +100,30 @@ pub(super) fn tls(
     subject: Subject,
     end: DateTime<Utc>,
 ) -> Result<Credential, rcgen::Error> {
-    let mut params = leaf(
-        "Interdocket node",
-        (subject.now, end.min(subject.now + TLS)),
-    )?;
+    certify(operational, ed25519()?, node(subject, end)?)
+}
+
+fn node(subject: Subject, end: DateTime<Utc>) -> Result<CertificateParams, rcgen::Error> {
+    let end = end.min(subject.now + TLS);
+    let mut params = leaf("Interdocket node", (subject.now, end))?;
     params.subject_alt_names = vec![subject.san()?];
     params.extended_key_usages = vec![
         ExtendedKeyUsagePurpose::ServerAuth,
         ExtendedKeyUsagePurpose::ClientAuth,
     ];
-    certify(operational, ed25519()?, params)
+    Ok(params)
+}
+
+/// Makes a certificate for the federation port that differs from a proper one.
+#[cfg(test)]
+pub(super) fn forge(
+    operational: &KeyPair,
+    subject: Subject,
+    change: impl FnOnce(&mut CertificateParams),
+) -> Credential {
+    let mut params = node(subject, subject.now + TLS).unwrap();
+    change(&mut params);
+    certify(operational, ed25519().unwrap(), params).unwrap()
 }
 
 /// Makes a key for the API under DNS names and addresses; P-256, since browsers know no Ed25519.
