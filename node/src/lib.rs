@@ -7,8 +7,10 @@
 pub mod actions;
 pub mod blobs;
 pub mod disk;
+pub mod federation;
 pub mod journal;
 pub mod keyring;
+pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod node;

@@ -15,6 +15,7 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod log;
+pub mod pairing;
 pub mod receipt;
 pub mod refusal;
 pub mod share;
