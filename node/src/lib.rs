@@ -6,7 +6,10 @@
 
 pub mod actions;
 pub mod blobs;
+pub mod chance;
+pub mod clock;
 pub mod disk;
+pub mod event;
 pub mod federation;
 pub mod journal;
 pub mod keyring;
@@ -16,3 +19,4 @@ pub mod metrics;
 pub mod node;
 pub mod store;
 pub mod text;
+pub mod writer;
