@@ -4,10 +4,12 @@
     allow(clippy::unwrap_used, reason = "a test that fails may panic")
 )]
 
+pub mod access;
 pub mod actions;
 pub mod blobs;
 pub mod chance;
 pub mod clock;
+pub mod config;
 pub mod disk;
 pub mod event;
 pub mod federation;
@@ -17,6 +19,8 @@ pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod node;
+pub mod refusals;
+pub mod run;
 pub mod store;
 pub mod text;
 pub mod writer;

@@ -6,13 +6,15 @@ use super::{Facts, Header, Hold, State};
 use crate::evidence::Item;
 use crate::limits;
 use crate::log::Side;
-use crate::log::entry::{Actor, Body, Entry, Place, StoredItem};
+use crate::log::entry::{Actor, Body, Entry, Offered, Place, StoredItem};
 use crate::refusal::Refusal;
 use crate::wire;
 
 /// What a writer wants its log to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
+    /// Owner: begins the log.
+    Offer(Offered),
     /// Owner: disclose these items. What is listed already is left out.
     Add(Vec<Item>),
     /// Owner: what was disclosed so far is whole.
@@ -31,7 +33,9 @@ impl Command {
     /// The log in which it is written.
     pub const fn side(&self) -> Side {
         match self {
-            Self::Add(_) | Self::List(_) | Self::End(_) | Self::Cancel(_) => Side::Owner,
+            Self::Offer(_) | Self::Add(_) | Self::List(_) | Self::End(_) | Self::Cancel(_) => {
+                Side::Owner
+            }
             Self::Accept(_) | Self::Store(_) => Side::Partner,
         }
     }
@@ -53,6 +57,10 @@ pub fn decide(
         return Err(Refusal::Frozen);
     }
     let side = command.side();
+    let opening = matches!(command, Command::Offer(_) | Command::Accept(_));
+    if side == Side::Owner && opening != (header.owner_log.point.count == 0) {
+        return Err(Refusal::State);
+    }
     let bodies = bodies(header, facts, command)?;
     let mut after = header.log(side).point;
     let entries = bodies.into_iter().map(|body| {
@@ -73,6 +81,7 @@ pub fn decide(
 
 fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Body>, Refusal> {
     match (command, header.state) {
+        (Command::Offer(offered), State::Offered) => Ok(vec![Body::Offered(offered)]),
         (Command::Add(items), State::Offered | State::Accepted) => add(facts, items),
         (Command::List(_), State::Offered | State::Accepted) if !header.open => Ok(Vec::new()),
         (Command::List(actor), State::Offered | State::Accepted) => {
