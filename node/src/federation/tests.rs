@@ -1,7 +1,7 @@
 //! What two nodes on loopback sockets show: calls both ways, cuts, refusals and limits.
 
 mod refusals;
-mod world;
+pub(super) mod world;
 
 use std::time::Duration;
 
