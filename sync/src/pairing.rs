@@ -86,7 +86,24 @@ pub struct Candidate {
 
 /// Four places in a list of 2048 words: 44 bits of everything that was said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "[u16; 4]")]
 pub struct Words([u16; 4]);
+
+/// A place that is not in the list of words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("there are 2048 words, counted from 0")]
+pub struct NoWord;
+
+impl TryFrom<[u16; 4]> for Words {
+    type Error = NoWord;
+
+    fn try_from(places: [u16; 4]) -> Result<Self, NoWord> {
+        match places.iter().all(|place| *place < 2048) {
+            true => Ok(Self(places)),
+            false => Err(NoWord),
+        }
+    }
+}
 
 impl Words {
     /// The places, each below 2048.

@@ -5,6 +5,7 @@ pub(super) mod world;
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -166,6 +167,58 @@ async fn serving_stops_once_running_calls_have_ended() {
     soon(client.check(HealthCheckRequest::default()))
         .await
         .unwrap_err();
+}
+
+#[tokio::test]
+async fn contact_is_seen_on_both_sides_before_anybody_calls() {
+    let (north, south) = pair().await;
+    let mut at_north = north.transport.registry().watch();
+    let mut at_south = south.transport.registry().watch();
+    south.keep(&north);
+    assert_eq!(
+        soon(at_north.recv()).await,
+        Ok(Contact::Connected(south.organisation()))
+    );
+    assert_eq!(
+        soon(at_south.recv()).await,
+        Ok(Contact::Connected(north.organisation()))
+    );
+    assert!(south.callers().is_empty());
+}
+
+#[tokio::test]
+async fn both_may_dial_each_other_and_calls_go_through() {
+    let (north, south) = pair().await;
+    north.trust(&south, true);
+    soon(check(&north, &south)).await.unwrap();
+    let mut contacts = north.transport.registry().watch();
+    south.keep(&north);
+    north.keep(&south);
+    soon(contacts.recv()).await.unwrap();
+    for _ in 0..10 {
+        // A call may meet the moment in which one connection replaces the other.
+        if soon(check(&north, &south)).await.is_ok() && soon(check(&south, &north)).await.is_ok() {
+            break;
+        }
+    }
+    soon(check(&north, &south)).await.unwrap();
+    soon(check(&south, &north)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_partner_that_never_speaks_is_dropped() {
+    let (north, south) = pair().await;
+    let link = soon(dial::dial(
+        &south.transport,
+        north.organisation(),
+        tls::FORWARD,
+    ));
+    let mut link = link.await.unwrap();
+    let ended = async {
+        let mut bytes = [0; 1024];
+        while link.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+    };
+    soon(ended).await;
 }
 
 #[test]

@@ -120,6 +120,7 @@ fn words_take_all_of_44_bits() {
     assert_eq!(Words::from_digest(&digest).places(), [2047; 4]);
     digest[..6].copy_from_slice(&[0, 0x20, 0, 0, 0, 0x10]);
     assert_eq!(Words::from_digest(&digest).places(), [1, 0, 0, 1]);
+    assert_eq!(Words::try_from([0, 0, 0, 2048]), Err(NoWord));
 }
 
 /// fault B4

@@ -233,6 +233,6 @@ async fn an_invitation_does_not_lead_inside_unless_the_configuration_allows_it()
 
 #[test]
 fn words_are_of_the_list_that_people_know() {
-    let spelled: Words = serde_json::from_str("[0, 1, 2046, 2047]").unwrap();
+    let spelled = Words::try_from([0, 1, 2046, 2047]).unwrap();
     assert_eq!(spell(spelled), ["abandon", "ability", "zone", "zoo"]);
 }

@@ -206,6 +206,27 @@ async fn a_protocol_that_is_unknown_or_not_named_is_dropped() {
     }
 }
 
+/// fault B9
+#[tokio::test]
+async fn tls_1_2_is_answered_with_an_alert() {
+    let north = Node::start("north").await;
+    let mut hello = vec![0x03, 0x03];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    // It signs with P-256, and speaks 1.2 only.
+    hello.extend([0, 15, 0, 13, 0, 4, 0, 2, 4, 3, 0, 43, 0, 3, 2, 3, 3]);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut record = vec![0x16, 0x03, 0x01, 0, length + 4, 0x01, 0, 0, length];
+    record.extend(hello);
+    let address = (north.address.host(), north.address.port());
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(&record).await.unwrap();
+    let mut answer = [0; 7];
+    soon(socket.read_exact(&mut answer)).await.unwrap();
+    // A fatal alert: protocol_version.
+    assert_eq!((answer[0], &answer[5..]), (0x15, &[2, 70][..]));
+}
+
 /// fault B5
 #[tokio::test]
 async fn every_handshake_is_a_full_one_even_where_the_dialler_wants_to_resume() {
