@@ -106,7 +106,10 @@ async fn take(transport: &Transport, link: Link, routes: Routes, stop: Cancellat
             transport.nudge(link.peer().organisation);
             run(transport, link, routes, stop).await;
         }
-        Some(tls::REVERSE) => reverse::receive(transport, link).await,
+        Some(tls::REVERSE) => tokio::select! {
+            () = stop.cancelled() => {}
+            () = reverse::receive(transport, link) => {}
+        },
         // A peer that offers no protocol passes the handshake all the same.
         _ => {}
     }

@@ -83,6 +83,29 @@ async fn a_cut_ends_running_streams_and_the_next_call_goes_through() {
 
 /// fault B6
 #[tokio::test]
+async fn a_cut_ends_streams_in_both_directions_at_once() {
+    let (north, south) = pair().await;
+    south.keep(&north);
+    let mut streams = Vec::new();
+    for (from, to) in [(&north, &south), (&south, &north)] {
+        let mut client = HealthClient::new(from.transport.channel(to.organisation()));
+        let stream = soon(client.watch(HealthCheckRequest::default()))
+            .await
+            .unwrap();
+        let mut stream = stream.into_inner();
+        soon(stream.message()).await.unwrap();
+        streams.push(stream);
+    }
+    north.distrust(&south);
+    north.transport.cut(south.organisation());
+    for stream in &mut streams {
+        let ended = tokio::time::timeout(Duration::from_secs(1), stream.message()).await;
+        ended.expect("later than a second").unwrap_err();
+    }
+}
+
+/// fault B6
+#[tokio::test]
 async fn a_partner_whose_trust_was_taken_away_does_not_come_back() {
     let (north, south) = pair().await;
     south.keep(&north);
