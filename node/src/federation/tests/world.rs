@@ -154,8 +154,13 @@ impl Node {
             .insert(partner.organisation(), Partner { address });
     }
 
-    pub(crate) fn distrust(&self, partner: &Self) {
+    /// Stops trusting a partner whose root stays pinned, for its signatures.
+    pub(crate) fn suspend(&self, partner: &Self) {
         self.book.0.lock().unwrap().remove(&partner.organisation());
+    }
+
+    pub(crate) fn distrust(&self, partner: &Self) {
+        self.suspend(partner);
         self.pins.remove(partner.organisation());
     }
 
