@@ -6,6 +6,7 @@
 
 pub mod dial;
 pub mod link;
+pub mod pairing;
 mod reverse;
 mod server;
 #[cfg(test)]

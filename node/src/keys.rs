@@ -21,8 +21,8 @@ use aws_lc_rs::signature::Ed25519KeyPair;
 use chrono::{DateTime, Duration, Utc};
 use interdocket_sync::identity::{OrganisationId, Signer};
 use rcgen::{KeyPair, PublicKeyData as _};
-use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
 use zeroize::Zeroizing;
 
@@ -48,6 +48,9 @@ pub enum Error {
     /// The key handed in is not that of this organisation's root.
     #[error("this key is not that of the root of organisation {0}; use its root.key")]
     OtherRoot(OrganisationId),
+    /// The API cannot be served under this name.
+    #[error("{0:?} is neither a DNS name nor an IP address; correct the names of the API")]
+    Name(String),
     /// A certificate could not be made.
     #[error("cannot issue a certificate")]
     Issue(#[from] rcgen::Error),
@@ -217,8 +220,14 @@ impl Keys {
     /// Issues a certificate for the API under DNS names and addresses; at most 90 days.
     ///
     /// # Errors
-    /// [`Error::Issue`] where a name is none.
+    /// [`Error::Name`] where a name is none.
     pub fn https(&self, names: &[String], now: DateTime<Utc>) -> Result<Arc<CertifiedKey>, Error> {
+        if let Some(name) = names
+            .iter()
+            .find(|name| ServerName::try_from(name.as_str()).is_err())
+        {
+            return Err(Error::Name(name.clone()));
+        }
         let state = self.read();
         let leaf = issue::https(&state.key, names, now, end(&state.operational))?;
         Ok(Arc::new(leaf::certified(&leaf, &state.operational)?))

@@ -205,7 +205,7 @@ async fn reach(transport: &Transport, partner: OrganisationId) -> Result<Link, E
         link = slot.take() => Ok(link),
         dialled = dial(transport, partner, tls::FORWARD), if known.address.is_some() => {
             transport.nudge(partner);
-            dialled
+            dialled.inspect(|link| slot.dialled(link))
         }
     }
 }

@@ -1,19 +1,22 @@
 //! Connections that one side dials for the other to call on.
 //!
 //! Whoever can dial keeps one up to each partner it can reach and serves on it; whoever was dialled
-//! keeps the newest for its channel. A newer one replaces the one before: a partner dials again
-//! only when it has lost the last.
+//! uses the newest for its channel. A newer one replaces the one before, which is closed: a partner
+//! dials again only when it has lost the last, and one connection for a channel is enough.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use http::{Method, Request};
 use interdocket_sync::identity::OrganisationId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::transport::Channel;
+use tower::ServiceExt as _;
 
 use super::link::Link;
 use super::{Transport, dial, server, tls};
@@ -55,8 +58,17 @@ impl Slot {
         self.channel.get_or_init(make).clone()
     }
 
+    /// Notes the connection that the channel uses because none was waiting.
+    pub(super) fn dialled(&self, link: &Link) {
+        let mut state = self
+            .state
+            .lock()
+            .expect("nobody panics while holding a slot");
+        state.newest = Some(link.kill());
+    }
+
     /// Puts a connection in the place of the one before.
-    pub(super) fn offer(&self, link: Link) {
+    fn offer(&self, link: Link) {
         let kill = link.kill();
         let mut state = self
             .state
@@ -91,6 +103,23 @@ impl Slot {
     /// Ends the pause before the next attempt to dial.
     pub(super) fn nudge(&self) {
         self.nudged.notify_waiters();
+    }
+}
+
+/// Takes a connection that a partner dialled and calls on it at once: only then do both sides see
+/// that it works, and each ask the other from time to time.
+pub(super) async fn receive(transport: &Transport, link: Link) {
+    let (partner, heard, kill) = (link.peer().organisation, link.heard(), link.kill());
+    transport.0.slots.of(partner).offer(link);
+    // The first call may still go to the connection that was replaced.
+    for _ in 0..3 {
+        if heard.load(Ordering::Relaxed) || kill.is_cancelled() {
+            return;
+        }
+        let mut nothing = Request::new(Body::empty());
+        *nothing.method_mut() = Method::POST;
+        let answer = transport.channel(partner).oneshot(nothing);
+        let _ = tokio::time::timeout(transport.0.limits.connect, answer).await;
     }
 }
 

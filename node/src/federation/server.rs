@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -24,7 +25,7 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt as _};
 
 use super::link::Link;
-use super::{Limits, Transport, dial, tls};
+use super::{Limits, Transport, dial, reverse, tls};
 
 /// Accepts connections until told to stop.
 pub(super) async fn serve(
@@ -105,7 +106,10 @@ async fn take(transport: &Transport, link: Link, routes: Routes, stop: Cancellat
             transport.nudge(link.peer().organisation);
             run(transport, link, routes, stop).await;
         }
-        Some(tls::REVERSE) => transport.0.slots.of(link.peer().organisation).offer(link),
+        Some(tls::REVERSE) => tokio::select! {
+            () = stop.cancelled() => {}
+            () = reverse::receive(transport, link) => {}
+        },
         // A peer that offers no protocol passes the handshake all the same.
         _ => {}
     }
@@ -120,6 +124,15 @@ pub(super) async fn run(
 ) {
     let (transport, peer) = (transport.clone(), link.peer());
     let limits = transport.0.limits;
+    let (heard, kill) = (link.heard(), link.kill());
+    // Before the first bytes nothing asks whether the other side is still there.
+    let silence = async move {
+        tokio::time::sleep(limits.connect).await;
+        if !heard.load(Ordering::Relaxed) {
+            kill.cancel();
+        }
+        std::future::pending().await
+    };
     let service = tower::service_fn(move |mut request: Request<Incoming>| {
         let routes = routes.clone();
         let trusted = transport.trusted(peer.organisation);
@@ -131,7 +144,10 @@ pub(super) async fn run(
             routes.oneshot(request.map(Body::new)).await
         }
     });
-    http2(link, service, &limits, stop).await;
+    tokio::select! {
+        () = http2(link, service, &limits, stop) => {}
+        () = silence => {}
+    }
 }
 
 /// Runs HTTP/2 on a connection, within the limits that every port of a node has.

@@ -1,10 +1,11 @@
 //! What two nodes on loopback sockets show: calls both ways, cuts, refusals and limits.
 
 mod refusals;
-mod world;
+pub(super) mod world;
 
 use std::time::Duration;
 
+use tokio::io::AsyncReadExt as _;
 use tonic::Code;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
@@ -78,6 +79,29 @@ async fn a_cut_ends_running_streams_and_the_next_call_goes_through() {
     soon(client.check(HealthCheckRequest::default()))
         .await
         .unwrap();
+}
+
+/// fault B6
+#[tokio::test]
+async fn a_cut_ends_streams_in_both_directions_at_once() {
+    let (north, south) = pair().await;
+    south.keep(&north);
+    let mut streams = Vec::new();
+    for (from, to) in [(&north, &south), (&south, &north)] {
+        let mut client = HealthClient::new(from.transport.channel(to.organisation()));
+        let stream = soon(client.watch(HealthCheckRequest::default()))
+            .await
+            .unwrap();
+        let mut stream = stream.into_inner();
+        soon(stream.message()).await.unwrap();
+        streams.push(stream);
+    }
+    north.distrust(&south);
+    north.transport.cut(south.organisation());
+    for stream in &mut streams {
+        let ended = tokio::time::timeout(Duration::from_secs(1), stream.message()).await;
+        ended.expect("later than a second").unwrap_err();
+    }
 }
 
 /// fault B6
@@ -166,6 +190,58 @@ async fn serving_stops_once_running_calls_have_ended() {
     soon(client.check(HealthCheckRequest::default()))
         .await
         .unwrap_err();
+}
+
+#[tokio::test]
+async fn contact_is_seen_on_both_sides_before_anybody_calls() {
+    let (north, south) = pair().await;
+    let mut at_north = north.transport.registry().watch();
+    let mut at_south = south.transport.registry().watch();
+    south.keep(&north);
+    assert_eq!(
+        soon(at_north.recv()).await,
+        Ok(Contact::Connected(south.organisation()))
+    );
+    assert_eq!(
+        soon(at_south.recv()).await,
+        Ok(Contact::Connected(north.organisation()))
+    );
+    assert!(south.callers().is_empty());
+}
+
+#[tokio::test]
+async fn both_may_dial_each_other_and_calls_go_through() {
+    let (north, south) = pair().await;
+    north.trust(&south, true);
+    soon(check(&north, &south)).await.unwrap();
+    let mut contacts = north.transport.registry().watch();
+    south.keep(&north);
+    north.keep(&south);
+    soon(contacts.recv()).await.unwrap();
+    for _ in 0..10 {
+        // A call may meet the moment in which one connection replaces the other.
+        if soon(check(&north, &south)).await.is_ok() && soon(check(&south, &north)).await.is_ok() {
+            break;
+        }
+    }
+    soon(check(&north, &south)).await.unwrap();
+    soon(check(&south, &north)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_partner_that_never_speaks_is_dropped() {
+    let (north, south) = pair().await;
+    let link = soon(dial::dial(
+        &south.transport,
+        north.organisation(),
+        tls::FORWARD,
+    ));
+    let mut link = link.await.unwrap();
+    let ended = async {
+        let mut bytes = [0; 1024];
+        while link.read(&mut bytes).await.is_ok_and(|count| count > 0) {}
+    };
+    soon(ended).await;
 }
 
 #[test]

@@ -71,8 +71,7 @@ impl Tls {
         let leaf = Arc::clone(&self.leaf);
         let mut config = dialling(verifier, &self.clock)?.with_client_cert_resolver(leaf);
         config.alpn_protocols = vec![protocol.to_vec()];
-        config.resumption = Resumption::disabled();
-        config.enable_sni = false;
+        secretive(&mut config);
         Ok(config)
     }
 }
@@ -87,6 +86,12 @@ pub(super) fn full_handshakes(config: &mut ServerConfig) {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     config.max_early_data_size = 0;
+}
+
+/// Leaves a client nothing by which a handshake could be shortened or a name be seen.
+pub(super) fn secretive(config: &mut ClientConfig) {
+    config.resumption = Resumption::disabled();
+    config.enable_sni = false;
 }
 
 /// A client's configuration under an own verifier, up to what it presents.

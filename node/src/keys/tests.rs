@@ -314,3 +314,28 @@ fn a_root_kept_elsewhere_is_asked_for_and_certifies_what_is_due() {
     assert!(!keys.renew(due).unwrap().root_needed);
     assert!(!north.path.join("root.key").exists());
 }
+
+#[test]
+fn keys_whose_operational_certificate_ended_open_and_can_be_certified() {
+    let north = organisation("north");
+    let root = fs::read_to_string(north.path.join("root.key")).unwrap();
+    let late = noon() + issue::OPERATIONAL * 2;
+    let keys = Keys::open(&north.path, late).unwrap();
+    assert!(keys.expiries().tls < late);
+    keys.certify(&root, late).unwrap();
+    assert_eq!(keys.expiries().tls, late + issue::TLS);
+}
+
+#[test]
+fn the_api_is_certified_for_names_only() {
+    let north = organisation("north");
+    for wrong in [
+        "",
+        "north example",
+        "https://north.example",
+        "north.example:443",
+    ] {
+        let refused = north.keys.https(&[wrong.to_owned()], noon());
+        assert!(matches!(refused, Err(Error::Name(_))), "{wrong:?}");
+    }
+}

@@ -12,15 +12,15 @@ use super::world::noon;
 use super::*;
 use crate::keys::Leaf;
 
+/// How HTTP/2 begins: the preface and empty settings.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
+
 /// Shakes hands with a node and waits for its first byte: only then has it judged the dialler.
 async fn knock(at: &Node, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
     let mut stream = soon(dial::open(&at.address, config, true))
         .await
         .map_err(std::io::Error::other)?;
-    stream
-        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-        .await?;
-    stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await?;
+    stream.write_all(PREFACE).await?;
     soon(stream.read_u8()).await?;
     Ok(stream)
 }
@@ -206,6 +206,27 @@ async fn a_protocol_that_is_unknown_or_not_named_is_dropped() {
     }
 }
 
+/// fault B9
+#[tokio::test]
+async fn tls_1_2_is_answered_with_an_alert() {
+    let north = Node::start("north").await;
+    let mut hello = vec![0x03, 0x03];
+    hello.extend([7; 32]);
+    hello.extend([0, 0, 2, 0xc0, 0x2b, 1, 0]);
+    // It signs with P-256, and speaks 1.2 only.
+    hello.extend([0, 15, 0, 13, 0, 4, 0, 2, 4, 3, 0, 43, 0, 3, 2, 3, 3]);
+    let length = u8::try_from(hello.len()).unwrap();
+    let mut record = vec![0x16, 0x03, 0x01, 0, length + 4, 0x01, 0, 0, length];
+    record.extend(hello);
+    let address = (north.address.host(), north.address.port());
+    let mut socket = TcpStream::connect(address).await.unwrap();
+    socket.write_all(&record).await.unwrap();
+    let mut answer = [0; 7];
+    soon(socket.read_exact(&mut answer)).await.unwrap();
+    // A fatal alert: protocol_version.
+    assert_eq!((answer[0], &answer[5..]), (0x15, &[2, 70][..]));
+}
+
 /// fault B5
 #[tokio::test]
 async fn every_handshake_is_a_full_one_even_where_the_dialler_wants_to_resume() {
@@ -331,4 +352,86 @@ async fn the_port_announces_its_limits() {
             "{expected:?} is not in {settings:?}"
         );
     }
+}
+
+/// A frame of HTTP/2.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    let mut frame = length[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
+}
+
+/// Reads until the other side says that it goes away, and why, or is gone.
+async fn goodbye(stream: &mut (impl tokio::io::AsyncRead + Unpin)) -> Option<u8> {
+    loop {
+        let mut head = [0; 9];
+        stream.read_exact(&mut head).await.ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut body = vec![0; usize::try_from(length).unwrap()];
+        stream.read_exact(&mut body).await.ok()?;
+        if head[3] == 7 {
+            return body.get(7).copied();
+        }
+    }
+}
+
+/// Sends frames until the node has had enough.
+async fn flood(north: &Node, south: &Node, frames: impl Fn(u32) -> Vec<u8>) {
+    let config = presenting(south, north, south.keys.tls().current());
+    let stream = soon(dial::open(&north.address, config, true))
+        .await
+        .unwrap();
+    let (mut read, mut write) = tokio::io::split(stream);
+    let sending = async {
+        write.write_all(PREFACE).await?;
+        for n in 0..20_000 {
+            write.write_all(&frames(n)).await?;
+        }
+        std::io::Result::Ok(())
+    };
+    let (sent, reason) = soon(async { tokio::join!(sending, goodbye(&mut read)) }).await;
+    assert!(sent.is_err() || reason == Some(11), "{reason:?}");
+}
+
+/// fault C6
+#[tokio::test]
+async fn a_flood_of_frames_ends_its_connection_and_nothing_else() {
+    let (north, south) = partners().await;
+    let headers = [0x83, 0x86, 0x84];
+    let opened_and_reset = |n: u32| {
+        let stream = 2 * n + 1;
+        [
+            frame(1, 5, stream, &headers),
+            frame(3, 0, stream, &[0, 0, 0, 8]),
+        ]
+        .concat()
+    };
+    flood(&north, &south, opened_and_reset).await;
+    // A literal header of 126 bytes, again and again, in one list that never ends.
+    let header = [&[0x00, 1, b'x', 126][..], &[b'y'; 126]].concat();
+    let endless = |n: u32| match n {
+        0 => frame(1, 1, 1, &headers),
+        _ => frame(9, 0, 1, &header.repeat(100)),
+    };
+    flood(&north, &south, endless).await;
+    soon(check(&south, &north)).await.unwrap();
+}
+
+/// fault B6
+#[tokio::test]
+async fn a_suspended_partner_whose_root_is_still_pinned_is_dropped_after_the_handshake() {
+    let (north, south) = partners().await;
+    north.suspend(&south);
+    let config = presenting(&south, &north, south.keys.tls().current());
+    knock(&north, config).await.unwrap_err();
+    let dialled = soon(dial::dial(
+        &north.transport,
+        south.organisation(),
+        tls::FORWARD,
+    ))
+    .await;
+    assert!(matches!(dialled, Err(dial::Error::Untrusted)));
 }

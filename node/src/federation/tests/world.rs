@@ -58,7 +58,7 @@ impl Directory for Book {
 }
 
 pub(crate) struct Node {
-    pub(crate) keys: Keys,
+    pub(crate) keys: Arc<Keys>,
     pub(crate) pins: Pins,
     pub(crate) clock: Arc<Clock>,
     pub(crate) transport: Transport,
@@ -82,7 +82,7 @@ impl Node {
 
     pub(crate) async fn limited(name: &str, limits: Limits) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let keys = Keys::create(&dir.path().join("keys"), name, noon()).unwrap();
+        let keys = Arc::new(Keys::create(&dir.path().join("keys"), name, noon()).unwrap());
         let (pins, book) = (Pins::default(), Arc::<Book>::default());
         let clock = Arc::new(Clock(AtomicU64::default()));
         clock.set(noon());
@@ -154,8 +154,13 @@ impl Node {
             .insert(partner.organisation(), Partner { address });
     }
 
-    pub(crate) fn distrust(&self, partner: &Self) {
+    /// Stops trusting a partner whose root stays pinned, for its signatures.
+    pub(crate) fn suspend(&self, partner: &Self) {
         self.book.0.lock().unwrap().remove(&partner.organisation());
+    }
+
+    pub(crate) fn distrust(&self, partner: &Self) {
+        self.suspend(partner);
         self.pins.remove(partner.organisation());
     }
 
