@@ -115,3 +115,31 @@ fn newer(slot: &[u8]) -> Option<u16> {
     let written = slot[..8] == MAGIC && checksum(&[&slot[..64]]) == slot[64..];
     (written && format > FORMAT).then_some(format)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::Memory;
+
+    #[test]
+    fn a_mark_that_was_torn_leaves_the_one_before() {
+        let disk = Memory::default();
+        let mut mark = Mark::create(&disk).unwrap();
+        for count in 1..5 {
+            mark.write(
+                &disk,
+                &Head {
+                    count,
+                    hash: [7; 32],
+                },
+            )
+            .unwrap();
+            assert_eq!(Mark::read(&disk).unwrap().head.count, count);
+        }
+        let place = usize::try_from(mark.generation % 2).unwrap() * SECTOR;
+        disk.damage(FILE, |bytes| bytes[place + 30..place + SECTOR].fill(0));
+        assert_eq!(Mark::read(&disk).unwrap().head.count, 3);
+        disk.damage(FILE, |bytes| bytes.fill(0));
+        assert!(matches!(Mark::read(&disk), Err(Missing::Damaged)));
+    }
+}

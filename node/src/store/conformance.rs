@@ -5,6 +5,8 @@
 use std::ops::Bound;
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::engine::{Engine, Error, KEY, Op, Tree, VALUE};
 use super::{memory, sled};
 
@@ -245,4 +247,45 @@ fn ten_thousand_changes_are_one_apply<E: Bench>(engine: E, dir: &Path) {
         keys(&engine, Bound::Unbounded, Bound::Unbounded, 20_000).len(),
         10_000
     );
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let tree = || prop::sample::select(Tree::ALL.to_vec());
+    let key = || prop::collection::vec(prop::sample::select(vec![0, 1, 254, 255]), 0..4);
+    let value = prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..9),
+        Just(vec![7; VALUE])
+    ];
+    prop_oneof![
+        3 => (tree(), key(), value).prop_map(|(tree, key, value)| Op::Put(tree, key, value)),
+        1 => (tree(), key()).prop_map(|(tree, key)| Op::Delete(tree, key)),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    #[test]
+    fn engines_agree_whatever_is_applied(
+        groups in prop::collection::vec(prop::collection::vec(op(), 0..40), 1..12),
+        reopened in 0_usize..12,
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let mut sled = sled::Sled::fresh(dir.path());
+        let memory = memory::Memory::default();
+        for (place, ops) in groups.iter().enumerate() {
+            sled.apply(place as u64, ops).unwrap();
+            memory.apply(place as u64, ops).unwrap();
+            if place == reopened {
+                sled = sled.again(dir.path());
+            }
+            prop_assert_eq!(sled.applied().unwrap(), memory.applied().unwrap());
+            for tree in Tree::ALL {
+                for prefix in [&[][..], &[1], &[255], &[1, 255]] {
+                    let of_sled = sled.page(tree, prefix, None, 50).unwrap();
+                    prop_assert_eq!(of_sled, memory.page(tree, prefix, None, 50).unwrap());
+                }
+            }
+        }
+    }
 }
