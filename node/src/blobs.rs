@@ -17,12 +17,14 @@ use interdocket_sync::blob::{Digest, Sha256};
 use serde::{Deserialize, Serialize};
 
 mod decode;
+mod direct;
 mod encode;
 mod error;
 mod header;
 mod ingest;
 mod mark;
 mod pack;
+mod piece;
 mod ranges;
 mod read;
 mod receive;
@@ -30,6 +32,7 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod writer;
 
 pub use decode::{Decoder, Leaf};
 pub use encode::Encoder;

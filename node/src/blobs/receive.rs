@@ -9,8 +9,9 @@ use std::fs::File;
 use interdocket_sync::blob::{Digest, GROUP};
 
 use super::decode::{Decoder, Leaf};
+use super::direct::PAGE;
 use super::mark::{self, Mark};
-use super::stage::{self, PAGE, Paths, Stage};
+use super::stage::{self, Paths, Stage};
 use super::tree::Builder;
 use super::{Blobs, Body, Busy, Error, Owned, Ranges, SMALL, StageId, Staged};
 

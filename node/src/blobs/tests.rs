@@ -19,7 +19,10 @@ use super::*;
 mod hostile;
 mod resume;
 
-const NONE: Reserve = Reserve { bytes: 0, percent: 0 };
+const NONE: Reserve = Reserve {
+    bytes: 0,
+    percent: 0,
+};
 const BIG: usize = SMALL as usize + 1;
 
 fn blobs() -> (TempDir, Blobs) {
@@ -35,7 +38,10 @@ fn reopen(dir: &TempDir) -> Blobs {
 /// Bytes in which no two groups are alike.
 fn bytes(size: usize) -> Vec<u8> {
     let mut data = vec![0; size];
-    blake3::Hasher::new().update(&size.to_le_bytes()).finalize_xof().fill(&mut data);
+    blake3::Hasher::new()
+        .update(&size.to_le_bytes())
+        .finalize_xof()
+        .fill(&mut data);
     data
 }
 
@@ -61,7 +67,11 @@ fn stream(blobs: &Blobs, placed: &Placed, ranges: Ranges) -> Vec<u8> {
 
 fn content(blobs: &Blobs, placed: &Placed) -> Vec<u8> {
     let mut data = Vec::new();
-    blobs.read(placed, 0..placed.size).unwrap().read_to_end(&mut data).unwrap();
+    blobs
+        .read(placed, 0..placed.size)
+        .unwrap()
+        .read_to_end(&mut data)
+        .unwrap();
     data
 }
 
@@ -70,7 +80,10 @@ fn reference(data: &[u8], ranges: &Ranges) -> Vec<u8> {
     let outboard = PreOrderMemOutboard::create(data, group);
     let mut chunks = ChunkRanges::empty();
     for range in ranges.iter() {
-        let (from, to) = (ChunkNum::full_chunks(range.start), ChunkNum::chunks(range.end));
+        let (from, to) = (
+            ChunkNum::full_chunks(range.start),
+            ChunkNum::chunks(range.end),
+        );
         chunks |= ChunkRanges::from(from..to);
     }
     if ranges.size() == 0 {
@@ -87,7 +100,18 @@ fn inner(error: &io::Error) -> &Error {
 
 /// Sizes around the ends of groups, of packs' largest blob and of pieces.
 fn size() -> impl Strategy<Value = usize> {
-    let edges = [0, 1, 1024, 16 << 10, 32 << 10, 48 << 10, 256 << 10, 512 << 10, 1 << 20, 4 << 20];
+    let edges = [
+        0,
+        1,
+        1024,
+        16 << 10,
+        32 << 10,
+        48 << 10,
+        256 << 10,
+        512 << 10,
+        1 << 20,
+        4 << 20,
+    ];
     (prop::sample::select(edges.to_vec()), 0..5_usize)
         .prop_map(|(edge, by)| (edge + by).saturating_sub(2))
 }
@@ -166,7 +190,10 @@ fn the_tree_is_the_post_order_one() {
     for size in [BIG, 300 << 10, 1 << 20, (1 << 20) + 1, 5_000_000] {
         let data = bytes(size);
         let outboard = PostOrderMemOutboard::create(&data, BlockSize::from_chunk_log(4));
-        assert_eq!(tree::of(&data), (Digest(*outboard.root.as_bytes()), outboard.data));
+        assert_eq!(
+            tree::of(&data),
+            (Digest(*outboard.root.as_bytes()), outboard.data)
+        );
         let expected = BaoTree::new(size as u64, BlockSize::from_chunk_log(4)).outboard_size();
         assert_eq!(tree::size(size as u64), expected);
     }
@@ -202,7 +229,10 @@ fn fill_keeps_to_the_size_of_a_message_and_small_files_share_one() {
         let mut encoder = blobs.encode(placed, Ranges::all(placed.size)).unwrap();
         assert!(!encoder.fill(&mut out, 256 << 10).unwrap());
     }
-    let full: usize = placed.iter().map(|p| stream(&blobs, p, Ranges::all(p.size)).len()).sum();
+    let full: usize = placed
+        .iter()
+        .map(|p| stream(&blobs, p, Ranges::all(p.size)).len())
+        .sum();
     assert_eq!(out.len(), full);
     let mut encoder = blobs.encode(&big, Ranges::all(big.size)).unwrap();
     let mut total = 0;
@@ -221,8 +251,17 @@ fn fill_keeps_to_the_size_of_a_message_and_small_files_share_one() {
 #[test]
 fn a_batch_is_stored_once_per_digest_in_the_order_given() {
     let (dir, blobs) = blobs();
-    let contents = [bytes(10), bytes(BIG), bytes(0), bytes(10), bytes(BIG), bytes(70_000)];
-    let staged = contents.iter().map(|data| blobs.ingest(&mut &**data, &mut |_| {}).unwrap());
+    let contents = [
+        bytes(10),
+        bytes(BIG),
+        bytes(0),
+        bytes(10),
+        bytes(BIG),
+        bytes(70_000),
+    ];
+    let staged = contents
+        .iter()
+        .map(|data| blobs.ingest(&mut &**data, &mut |_| {}).unwrap());
     let placed = blobs.commit(staged.collect()).unwrap();
     for (placed, data) in placed.iter().zip(&contents) {
         assert_eq!(placed.digest, digest(data));
@@ -236,7 +275,9 @@ fn a_batch_is_stored_once_per_digest_in_the_order_given() {
 
 fn listed(blobs: &Blobs) -> BTreeSet<Placed> {
     let mut found = BTreeSet::new();
-    blobs.list(&mut |placed| assert!(found.insert(placed))).unwrap();
+    blobs
+        .list(&mut |placed| assert!(found.insert(placed)))
+        .unwrap();
     found
 }
 
@@ -247,7 +288,11 @@ fn nothing_is_readable_before_its_commit() {
     let small = blobs.ingest(&mut &*bytes(10), &mut |_| {}).unwrap();
     let big = blobs.ingest(&mut &*bytes(BIG), &mut |_| {}).unwrap();
     assert!(listed(&blobs).is_empty());
-    let placed = Placed { digest: big.digest(), size: big.size(), place: Place::Own };
+    let placed = Placed {
+        digest: big.digest(),
+        size: big.size(),
+        place: Place::Own,
+    };
     assert!(matches!(blobs.verify(&placed), Err(Error::Missing(_))));
     drop((small, big));
     assert_eq!(fs::read_dir(dir.path().join("stage")).unwrap().count(), 0);
@@ -266,11 +311,23 @@ fn a_torn_pack_is_left_alone_and_the_next_one_begun() {
         let pack = fs::OpenOptions::new().write(true).open(&path).unwrap();
         pack.set_len(2 * 96 + 3000 - torn).unwrap();
         let (blobs, opened) = Blobs::open(dir.path(), NONE).unwrap();
-        assert_eq!(opened, Opened { packs: 1, ignored: 2096 - torn });
+        assert_eq!(
+            opened,
+            Opened {
+                packs: 1,
+                ignored: 2096 - torn
+            }
+        );
         assert!(content(&blobs, &first) == bytes(1000));
         assert!(matches!(blobs.verify(&second), Err(Error::Damaged(_))));
         let again = store(&blobs, &bytes(2000));
-        assert_eq!(again.place, Place::Pack { number: 1, offset: 0 });
+        assert_eq!(
+            again.place,
+            Place::Pack {
+                number: 1,
+                offset: 0
+            }
+        );
         assert_eq!(listed(&blobs), BTreeSet::from([first, again]));
     }
 }
@@ -281,9 +338,21 @@ fn a_whole_pack_is_continued_after_a_restart() {
     let first = store(&blobs, &bytes(1000));
     drop(blobs);
     let (blobs, opened) = Blobs::open(dir.path(), NONE).unwrap();
-    assert_eq!(opened, Opened { packs: 1, ignored: 0 });
+    assert_eq!(
+        opened,
+        Opened {
+            packs: 1,
+            ignored: 0
+        }
+    );
     let second = store(&blobs, &bytes(2000));
-    assert_eq!(second.place, Place::Pack { number: 0, offset: 1096 });
+    assert_eq!(
+        second.place,
+        Place::Pack {
+            number: 0,
+            offset: 1096
+        }
+    );
     assert_eq!(listed(&blobs), BTreeSet::from([first, second]));
 }
 
@@ -296,7 +365,10 @@ fn a_flipped_byte_is_damage_and_never_handed_out() {
     for at in [0, 24, 70, 96, 50_000, 100_095] {
         flip(&path, at);
         assert!(matches!(blobs.verify(&packed), Err(Error::Damaged(_))));
-        assert!(matches!(blobs.encode(&packed, Ranges::all(100_000)), Err(Error::Damaged(_))));
+        assert!(matches!(
+            blobs.encode(&packed, Ranges::all(100_000)),
+            Err(Error::Damaged(_))
+        ));
         assert!(matches!(blobs.read(&packed, 0..1), Err(Error::Damaged(_))));
         flip(&path, at);
     }
@@ -314,19 +386,32 @@ fn a_flipped_byte_of_a_big_blob_is_found_where_it_is() {
         flip(&path, at);
         assert!(matches!(blobs.verify(&placed), Err(Error::Damaged(_))));
         let mut got = Vec::new();
-        let read = blobs.read(&placed, 0..placed.size).unwrap().read_to_end(&mut got);
+        let read = blobs
+            .read(&placed, 0..placed.size)
+            .unwrap()
+            .read_to_end(&mut got);
         assert!(matches!(inner(&read.unwrap_err()), Error::Damaged(_)));
         assert!(got.len() <= whole && data.starts_with(&got));
         flip(&path, at);
     }
     flip(&path, 30);
-    assert!(matches!(blobs.encode(&placed, Ranges::all(placed.size)), Err(Error::Damaged(_))));
+    assert!(matches!(
+        blobs.encode(&placed, Ranges::all(placed.size)),
+        Err(Error::Damaged(_))
+    ));
     store(&blobs, &data);
-    assert!(content(&blobs, &placed) == data, "storing it again heals it");
+    assert!(
+        content(&blobs, &placed) == data,
+        "storing it again heals it"
+    );
 }
 
 fn flip(path: &Path, at: u64) {
-    let file = fs::OpenOptions::new().read(true).write(true).open(path).unwrap();
+    let file = fs::OpenOptions::new()
+        .read(true)
+        .write(true)
+        .open(path)
+        .unwrap();
     let mut byte = [0];
     file.read_exact_at(&mut byte, at).unwrap();
     file.write_all_at(&[byte[0] ^ 0x10], at).unwrap();
@@ -343,13 +428,22 @@ fn deleting_takes_what_is_named_and_nothing_else() {
         blobs.delete(&placed).unwrap();
         assert_eq!(listed(&blobs), BTreeSet::from([kept]));
     }
-    assert!(matches!(blobs.read(&placed[3], 0..1), Err(Error::Missing(_))));
-    assert!(matches!(blobs.read(&placed[4], 0..1), Err(Error::Missing(_))));
+    assert!(matches!(
+        blobs.read(&placed[3], 0..1),
+        Err(Error::Missing(_))
+    ));
+    assert!(matches!(
+        blobs.read(&placed[4], 0..1),
+        Err(Error::Missing(_))
+    ));
     let raw = fs::read(dir.path().join("packs/00000000")).unwrap();
     let gone = bytes(9000 * 4);
     assert!(!raw.windows(16).any(|window| window == &gone[100..116]));
     assert!(content(&blobs, &kept) == bytes(18_000));
-    let other = Placed { digest: placed[0].digest, ..kept };
+    let other = Placed {
+        digest: placed[0].digest,
+        ..kept
+    };
     assert!(matches!(blobs.delete(&[other]), Err(Error::Damaged(_))));
     assert!(content(&blobs, &kept) == bytes(18_000));
 }
@@ -370,8 +464,18 @@ fn a_closed_pack_with_nothing_left_is_removed() {
 
 #[test]
 fn places_survive_serialisation() {
-    let own = Placed { digest: Digest([1; 32]), size: 1 << 40, place: Place::Own };
-    let packed = Placed { place: Place::Pack { number: 3, offset: 9 }, ..own };
+    let own = Placed {
+        digest: Digest([1; 32]),
+        size: 1 << 40,
+        place: Place::Own,
+    };
+    let packed = Placed {
+        place: Place::Pack {
+            number: 3,
+            offset: 9,
+        },
+        ..own
+    };
     for placed in [own, packed] {
         let mut bytes = Vec::new();
         ciborium::into_writer(&placed, &mut bytes).unwrap();
@@ -384,9 +488,15 @@ fn places_survive_serialisation() {
 fn files_that_cannot_be_taken_in_say_why() {
     let (dir, blobs) = blobs();
     let ingest = |path: &Path| blobs.ingest_file(path, &mut |_| {});
-    assert!(matches!(ingest(&dir.path().join("none")), Err(Error::Unreadable { .. })));
+    assert!(matches!(
+        ingest(&dir.path().join("none")),
+        Err(Error::Unreadable { .. })
+    ));
     assert!(matches!(ingest(dir.path()), Err(Error::NotRegular(_))));
-    assert!(matches!(ingest(Path::new("/dev/zero")), Err(Error::NotRegular(_))));
+    assert!(matches!(
+        ingest(Path::new("/dev/zero")),
+        Err(Error::NotRegular(_))
+    ));
 }
 
 #[test]

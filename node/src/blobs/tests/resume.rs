@@ -7,9 +7,14 @@ const SIZE: usize = 700_001;
 /// Sends the wanted part of a blob up to `limit` bytes of its stream; says where it began, and where
 /// it stopped if it did.
 fn attempt(blobs: &Blobs, data: &[u8], limit: usize) -> (u64, Result<Staged, u64>) {
-    let mut receiver = blobs.receive(stage(), digest(data), data.len() as u64).unwrap();
+    let mut receiver = blobs
+        .receive(stage(), digest(data), data.len() as u64)
+        .unwrap();
     let wanted = receiver.wanted();
-    let begun = wanted.iter().next().map_or(data.len() as u64, |range| range.start);
+    let begun = wanted
+        .iter()
+        .next()
+        .map_or(data.len() as u64, |range| range.start);
     let mut stopped = begun;
     let stream = reference(data, &wanted);
     for part in stream[..limit.min(stream.len())].chunks(10_000) {
@@ -54,7 +59,9 @@ fn a_kill_costs_at_most_the_interval_between_two_marks() {
     let (dir, blobs) = blobs();
     let data = bytes(80 << 20);
     let stream = reference(&data, &Ranges::all(data.len() as u64));
-    let mut receiver = blobs.receive(stage(), digest(&data), data.len() as u64).unwrap();
+    let mut receiver = blobs
+        .receive(stage(), digest(&data), data.len() as u64)
+        .unwrap();
     for part in stream[..75 << 20].chunks(256 << 10) {
         receiver.write(part).unwrap();
     }
@@ -82,7 +89,10 @@ fn what_was_verified_before_a_bad_group_is_kept() {
     let mut stream = reference(&data, &Ranges::all(SIZE as u64));
     stream[500_000] ^= 1;
     let mut receiver = blobs.receive(stage(), digest(&data), SIZE as u64).unwrap();
-    assert!(matches!(receiver.write(&stream), Err(Error::Mismatch { at: 491_520 })));
+    assert!(matches!(
+        receiver.write(&stream),
+        Err(Error::Mismatch { at: 491_520 })
+    ));
     drop(receiver);
     let (begun, staged) = attempt(&blobs, &data, usize::MAX);
     assert_eq!(begun, 491_520);
@@ -93,8 +103,22 @@ fn what_was_verified_before_a_bad_group_is_kept() {
 fn a_damaged_or_short_stage_starts_over() {
     let damages: [fn(&Path, &Path); 4] = [
         |_, tree| flip(tree, 100),
-        |_, tree| fs::OpenOptions::new().write(true).open(tree).unwrap().set_len(9000).unwrap(),
-        |data, _| fs::OpenOptions::new().write(true).open(data).unwrap().set_len(9000).unwrap(),
+        |_, tree| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(tree)
+                .unwrap()
+                .set_len(9000)
+                .unwrap()
+        },
+        |data, _| {
+            fs::OpenOptions::new()
+                .write(true)
+                .open(data)
+                .unwrap()
+                .set_len(9000)
+                .unwrap()
+        },
         |data, _| fs::remove_file(data).unwrap(),
     ];
     for damage in damages {
@@ -117,7 +141,9 @@ fn a_stage_of_another_digest_or_size_starts_over() {
     let data = bytes(SIZE);
     attempt(&blobs, &data, 600_000).1.unwrap_err();
     let other = bytes(SIZE + 1);
-    let receiver = blobs.receive(stage(), digest(&data), SIZE as u64 + 1).unwrap();
+    let receiver = blobs
+        .receive(stage(), digest(&data), SIZE as u64 + 1)
+        .unwrap();
     assert_eq!(receiver.wanted(), Ranges::all(SIZE as u64 + 1));
     drop(receiver);
     let (begun, staged) = attempt(&blobs, &other, usize::MAX);
