@@ -12,8 +12,9 @@ use crate::hex;
 
 /// The identity of an organisation: SHA-256 of the public key (SubjectPublicKeyInfo, DER) of its
 /// first root. It never changes; later roots are handed over to.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct OrganisationId([u8; 32]);
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OrganisationId(#[serde(with = "hex")] [u8; 32]);
 
 impl OrganisationId {
     /// Wraps the digest of a root's public key.
@@ -57,20 +58,6 @@ impl FromStr for OrganisationId {
 
     fn from_str(text: &str) -> Result<Self, ParseIdError> {
         hex::read(text).map(Self).ok_or(ParseIdError)
-    }
-}
-
-impl Serialize for OrganisationId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-impl<'de> Deserialize<'de> for OrganisationId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
     }
 }
 

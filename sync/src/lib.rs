@@ -9,5 +9,14 @@
 )]
 
 pub mod blob;
+pub mod evidence;
 mod hex;
+pub mod id;
 pub mod identity;
+pub mod limits;
+pub mod log;
+pub mod pairing;
+pub mod receipt;
+pub mod refusal;
+pub mod share;
+pub mod wire;

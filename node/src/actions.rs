@@ -1,0 +1,287 @@
+//! The one door: everything that a person, a program, a partner or a timer can have the node do.
+//!
+//! An action is a request with a name, a place in the API and a reply. What it decides is pure: from
+//! the request, what is stored, the time and randomness come records, a reply and effects. Bytes on
+//! the wire, pages and arguments are not here.
+
+pub mod audit;
+pub mod case;
+pub mod evidence;
+pub mod node;
+pub mod partner;
+pub mod share;
+pub mod user;
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::node::Node;
+
+/// One thing that the node can be asked to do.
+pub trait Action: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
+    /// Its name: noun and verb, as in `case.create`. Permissions and metrics use it.
+    const NAME: &'static str;
+    /// Where it stands in the API.
+    const ROUTE: Route;
+    /// What it does, in one sentence for a person.
+    const SUMMARY: &'static str;
+    /// What it answers.
+    type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+}
+
+/// An action that a node can run.
+pub trait Run: Action {
+    /// Decides, makes durable what was decided, and answers.
+    ///
+    /// # Errors
+    /// [`Error`] where the caller may not, the request does not hold, or the node cannot.
+    fn run(
+        self,
+        node: &Node,
+        caller: &Caller,
+    ) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
+}
+
+/// A method and a path whose `{names}` are fields of the request; the other fields of a request stand
+/// in the query (`Get`) or in a JSON body (`Post`).
+#[derive(Debug, Clone, Copy)]
+pub struct Route {
+    /// How the request comes.
+    pub method: Method,
+    /// The path, from `/v0`.
+    pub path: &'static str,
+}
+
+/// How a request comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Method {
+    /// Reads; changes nothing.
+    Get,
+    /// Changes something.
+    Post,
+}
+
+impl Route {
+    /// A place that answers.
+    pub const fn get(path: &'static str) -> Self {
+        Self {
+            method: Method::Get,
+            path,
+        }
+    }
+
+    /// A place that changes something.
+    pub const fn post(path: &'static str) -> Self {
+        Self {
+            method: Method::Post,
+            path,
+        }
+    }
+}
+
+/// Who asks, and by which way.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    /// The user, as of now.
+    pub actor: Actor,
+    /// The way in.
+    pub way: Way,
+    /// Told how far a long action is.
+    pub progress: Progress,
+}
+
+/// Told how far a long action is: bytes or items done, and how many there are in all.
+#[derive(Clone, Default)]
+pub struct Progress(Option<Arc<dyn Fn(u64, u64) + Send + Sync>>);
+
+impl Progress {
+    /// Tells `told` of every step.
+    pub fn new(told: impl Fn(u64, u64) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(told)))
+    }
+
+    /// Says that `done` of `total` are done.
+    pub fn report(&self, done: u64, total: u64) {
+        if let Some(told) = &self.0 {
+            told(done, total);
+        }
+    }
+}
+
+impl fmt::Debug for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Progress")
+    }
+}
+
+/// A person or program of this organisation, with the values of the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
+pub struct Actor {
+    /// Stays the same for as long as the user exists.
+    pub id: uuid::Uuid,
+    /// The name at that moment.
+    pub name: String,
+}
+
+/// The way in by which a request came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// The local socket: the operating-system user that owns the node, its administrator.
+    Socket,
+    /// The API over HTTPS, by token.
+    Token,
+    /// A partner's call.
+    Partner,
+    /// The node itself, by timer.
+    Timer,
+}
+
+/// Why an action was not done, for the person who asked.
+#[derive(
+    Debug, Clone, PartialEq, Eq, Serialize, serde::Deserialize, JsonSchema, thiserror::Error,
+)]
+#[error("{message}")]
+pub struct Error {
+    /// Which kind of thing went wrong: what a program decides by.
+    pub kind: ErrorKind,
+    /// What happened, to what.
+    pub message: String,
+    /// What to do next; empty where there is nothing to do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub hints: Vec<String>,
+}
+
+/// The kinds of errors: one HTTP status and one exit code each.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, serde::Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorKind {
+    /// The request does not make sense as it is.
+    Invalid,
+    /// The caller may not do that.
+    Forbidden,
+    /// There is no such thing, or the caller may not know of it.
+    NotFound,
+    /// It does not fit the present state.
+    Conflict,
+    /// The node cannot now: full, stopping, damaged, or a partner cannot be reached.
+    Unavailable,
+}
+
+impl Error {
+    /// An error of a kind with its message.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            hints: Vec::new(),
+        }
+    }
+
+    /// Adds what to do next.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hints.push(hint.into());
+        self
+    }
+}
+
+/// Every action: its type, name, place, reply and summary.
+macro_rules! actions {
+    ($($type:ty, $name:literal, $method:ident $path:literal, $reply:ty, $summary:literal;)*) => {$(
+        impl Action for $type {
+            const NAME: &'static str = $name;
+            const ROUTE: Route = Route::$method($path);
+            const SUMMARY: &'static str = $summary;
+            type Reply = $reply;
+        }
+    )*
+
+        /// Shows every action to a visitor: so the API's routes and its description come from here.
+        pub fn visit(visitor: &mut impl Visitor) {
+            $(visitor.action::<$type>();)*
+        }
+    };
+}
+
+/// Is shown every action.
+pub trait Visitor {
+    /// One action.
+    fn action<A: Run>(&mut self);
+}
+
+actions! {
+    node::Status, "node.status", get "/v0/node", node::Node, "Show how the node stands";
+    node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored";
+    user::Add, "user.add", post "/v0/users", user::User, "Add a user";
+    user::List, "user.list", get "/v0/users", user::Users, "List users";
+    user::Token, "user.token", post "/v0/users/{user}/tokens", user::Issued, "Make a token for a user";
+    partner::Invite, "partner.invite", post "/v0/invitations", partner::Invitation, "Make an invitation to pair";
+    partner::Accept, "partner.accept", post "/v0/partners", partner::Partner, "Accept a partner's invitation";
+    partner::Confirm, "partner.confirm", post "/v0/partners/{partner}/confirm", partner::Partner, "Confirm that the words are the same";
+    partner::List, "partner.list", get "/v0/partners", partner::Partners, "List partners";
+    partner::Show, "partner.show", get "/v0/partners/{partner}", partner::Partner, "Show a partner";
+    partner::Enable, "partner.enable", post "/v0/partners/{partner}/enable", partner::Partner, "Enable kinds of shares with a partner";
+    partner::Suspend, "partner.suspend", post "/v0/partners/{partner}/suspend", partner::Partner, "Cut a partner off, refusing every call";
+    partner::Resume, "partner.resume", post "/v0/partners/{partner}/resume", partner::Partner, "Resume a suspended partner";
+    partner::Remove, "partner.remove", post "/v0/partners/{partner}/remove", partner::Partner, "Stop trusting a partner";
+    partner::Doctor, "partner.doctor", get "/v0/partners/{partner}/doctor", partner::Findings, "Explain what is wrong with a partner";
+    case::Create, "case.create", post "/v0/cases", case::Case, "Make a case";
+    case::List, "case.list", get "/v0/cases", case::Page, "List cases";
+    case::Show, "case.show", get "/v0/cases/{case}", case::Case, "Show a case";
+    case::Edit, "case.edit", post "/v0/cases/{case}/edit", case::Case, "Change a case";
+    case::Close, "case.close", post "/v0/cases/{case}/close", case::Case, "Close a case";
+    evidence::Add, "evidence.add", post "/v0/cases/{case}/evidence", evidence::Evidence, "Add a file to a case as evidence";
+    evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case";
+    evidence::Show, "evidence.show", get "/v0/evidence/{evidence}", evidence::Evidence, "Show an item of evidence";
+    share::Copy, "share.copy", post "/v0/cases/{case}/copies", share::Share, "Share a copy of a case";
+    share::List, "share.list", get "/v0/shares", share::Page, "List shares";
+    share::Show, "share.show", get "/v0/shares/{share}", share::Share, "Show a share with its receipts";
+    share::Add, "share.add", post "/v0/shares/{share}/evidence", share::Share, "Update a copy with new evidence";
+    share::End, "share.end", post "/v0/shares/{share}/end", share::Share, "End a copy: no updates any more";
+    share::Cancel, "share.cancel", post "/v0/shares/{share}/cancel", share::Share, "Cancel a copy that is under way";
+    audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
+    audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
+}
+
+macro_rules! stub { ($($t:ty),*) => {$(impl Run for $t { async fn run(self, _: &Node, _: &Caller) -> Result<Self::Reply, Error> { Err(Error::new(ErrorKind::Unavailable, "stub")) } })*} }
+stub!(
+    node::Status,
+    node::Check,
+    user::Add,
+    user::List,
+    user::Token,
+    partner::Invite,
+    partner::Accept,
+    partner::Confirm,
+    partner::List,
+    partner::Show,
+    partner::Enable,
+    partner::Suspend,
+    partner::Resume,
+    partner::Remove,
+    partner::Doctor,
+    case::Create,
+    case::List,
+    case::Show,
+    case::Edit,
+    case::Close,
+    evidence::Add,
+    evidence::List,
+    evidence::Show,
+    share::Copy,
+    share::List,
+    share::Show,
+    share::Add,
+    share::End,
+    share::Cancel,
+    audit::Show,
+    audit::Verify
+);

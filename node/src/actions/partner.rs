@@ -1,0 +1,181 @@
+//! Partners: pairing with them, what is enabled with each, and how it stands.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::identity::OrganisationId;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Makes an invitation to pair: valid for 24 hours, burnt by use or three wrong tries.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Invite {}
+
+/// Accepts a partner's invitation: talks to its pairing listener, and shows the words to compare.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Accept {
+    /// The line that the partner's administrator handed over.
+    pub invitation: String,
+}
+
+/// Confirms that the partner's administrator sees the same words.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Confirm {
+    /// The partner's name or id.
+    pub partner: String,
+}
+
+/// Lists partners.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct List {}
+
+/// Shows a partner.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Show {
+    /// Its name or id.
+    pub partner: String,
+}
+
+/// Enables kinds of shares, each way; these replace what was enabled before.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Enable {
+    /// The partner's name or id.
+    pub partner: String,
+    /// What may be sent to it.
+    #[serde(default)]
+    pub send: BTreeSet<Kind>,
+    /// What may come from it: the administrator's standing acceptance.
+    #[serde(default)]
+    pub receive: BTreeSet<Kind>,
+}
+
+/// Suspends a partner: cuts its connections and refuses every further call.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Suspend {
+    /// The partner's name or id.
+    pub partner: String,
+}
+
+/// Resumes a suspended partner.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Resume {
+    /// The partner's name or id.
+    pub partner: String,
+}
+
+/// Removes a partner: it is not trusted any more. What it shared stays.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Remove {
+    /// The partner's name or id.
+    pub partner: String,
+}
+
+/// Explains what is wrong with a partner, and what to do.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Doctor {
+    /// The partner's name or id.
+    pub partner: String,
+}
+
+/// A kind of share.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A copy that becomes the partner's own.
+    Copy,
+}
+
+/// What an organisation does.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum OrganisationRole {
+    /// Investigates: police, a lab, an inspectorate.
+    Investigation,
+    /// Prosecutes, defends or judges.
+    Justice,
+}
+
+/// An invitation, shown once.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Invitation {
+    /// The line to hand to the partner's administrator.
+    pub invitation: String,
+    /// When it stops being valid.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// A partner as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Partner {
+    /// Its id: the hash of its first root.
+    #[schemars(with = "String")]
+    pub id: OrganisationId,
+    /// The name it has here.
+    pub name: String,
+    /// What the organisation does.
+    pub role: OrganisationRole,
+    /// How far trust goes.
+    pub state: State,
+    /// The words that both administrators compare, while confirmation waits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+    /// Where it can be dialled; none where only it dials.
+    pub address: Option<String>,
+    /// What may be sent to it.
+    pub send: BTreeSet<Kind>,
+    /// What may come from it.
+    pub receive: BTreeSet<Kind>,
+    /// Whether there is contact now.
+    pub connected: bool,
+    /// When it was last heard from.
+    pub last_contact: Option<DateTime<Utc>>,
+    /// How many changes wait for it.
+    pub behind: u64,
+    /// Since when the oldest of them waits.
+    pub behind_since: Option<DateTime<Utc>>,
+}
+
+/// How far trust in a partner goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The words wait to be compared here.
+    Unconfirmed,
+    /// Trusted here; whether there, contact shows.
+    Active,
+    /// Every call is refused.
+    Suspended,
+}
+
+/// All partners.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Partners {
+    /// By name.
+    pub partners: Vec<Partner>,
+}
+
+/// What an examination of a partner found.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Findings {
+    /// Whether everything that was looked at is in order.
+    pub healthy: bool,
+    /// In the order in which they were looked at.
+    pub findings: Vec<Finding>,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Finding {
+    /// What was looked at.
+    pub subject: String,
+    /// Whether it is in order.
+    pub ok: bool,
+    /// What was found.
+    pub finding: String,
+    /// What to do; none where it is in order.
+    pub advice: Option<String>,
+}

@@ -1,0 +1,72 @@
+//! Evidence as one organisation describes it to another.
+//!
+//! Where its bytes are, and what a node knows of it beyond that, is not here.
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::blob::{Digest, MAX_SIZE, Sha256};
+use crate::id::EvidenceId;
+use crate::limits;
+use crate::refusal::Refusal;
+
+/// One item of evidence with its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Item {
+    /// Its id at its owner.
+    pub evidence: EvidenceId,
+    /// What it is, on one line.
+    pub title: String,
+    /// The folder inside the case, parts separated by `/`; empty for the top.
+    pub folder: String,
+    /// When its owner took it in.
+    pub added_at: DateTime<Utc>,
+    /// Who added it, as the owner says.
+    pub added_by: String,
+    /// Its files, at least one.
+    pub files: Vec<File>,
+}
+
+/// One file of an item.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct File {
+    /// Its name; data, never a path.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Names it everywhere.
+    pub blake3: Digest,
+    /// From the pass that first took it in.
+    pub sha256: Sha256,
+}
+
+impl Item {
+    /// Holds an item that came from a partner to the bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] over a bound; [`Refusal::Malformed`] without a file, or with an empty name.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let texts = [
+            (self.title.len(), limits::TITLE_MAX),
+            (self.folder.len(), limits::FOLDER_MAX),
+            (self.added_by.len(), limits::ACTOR_NAME_MAX),
+            (self.files.len(), limits::ITEM_FILES_MAX),
+        ];
+        if texts.iter().any(|(len, max)| len > max) {
+            return Err(Refusal::Limit);
+        }
+        if self.files.is_empty() || self.files.iter().any(|file| file.name.is_empty()) {
+            return Err(Refusal::Malformed);
+        }
+        let over = |file: &File| file.name.len() > limits::NAME_MAX || file.size > MAX_SIZE;
+        if self.files.iter().any(over) {
+            return Err(Refusal::Limit);
+        }
+        Ok(())
+    }
+
+    /// Bytes of all its files.
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.size).sum()
+    }
+}

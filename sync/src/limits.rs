@@ -1,0 +1,58 @@
+//! Bounds that both nodes hold each other to. Each has a unit, a reason and somebody who notices.
+
+/// Bytes of an entry's body. A batch of them fits a message, and a record of the journal; longer
+/// texts are blobs. The writer notices: it splits or refuses.
+pub const ENTRY_BODY_MAX: usize = 48 * 1024;
+
+/// Items in one entry: what one step of the reader's database takes. The writer notices.
+pub const ENTRY_ITEMS_MAX: usize = 256;
+
+/// Entries under one head, so that a batch stays under [`MESSAGE_MAX`]. The writer notices.
+pub const BATCH_ENTRIES_MAX: usize = 16;
+
+/// Bytes of any message that is not a piece of a file. A sender of more is cut off by the decoder.
+pub const MESSAGE_MAX: usize = 1024 * 1024;
+
+/// Bytes of a file's name, as the usual file systems have it. Who adds evidence notices.
+pub const NAME_MAX: usize = 255;
+
+/// Bytes of a title: one line. Who writes it notices.
+pub const TITLE_MAX: usize = 512;
+
+/// Bytes of a folder with all its parents. Who adds evidence notices.
+pub const FOLDER_MAX: usize = 1024;
+
+/// Bytes of a case's number. Who makes a case notices.
+pub const NUMBER_MAX: usize = 128;
+
+/// Bytes of a description: with all else of a case it stays under one value of the database.
+pub const DESCRIPTION_MAX: usize = 2048;
+
+/// Bytes of a message to recipients. Who shares notices.
+pub const MESSAGE_TEXT_MAX: usize = 1024;
+
+/// Recipients of one share: together with the message under one value of the database.
+pub const RECIPIENTS_MAX: usize = 16;
+
+/// Bytes of a recipient's name or address. Who shares notices.
+pub const RECIPIENT_MAX: usize = 96;
+
+/// Bytes of an actor's name. Who adds a user notices.
+pub const ACTOR_NAME_MAX: usize = 128;
+
+/// Files of one item of evidence, so that an item fits an entry. Who adds evidence notices.
+pub const ITEM_FILES_MAX: usize = 64;
+
+/// Files in one call to read, so that a request stays under [`MESSAGE_MAX`]. The reader notices.
+pub const READ_FILES_MAX: usize = 1024;
+
+/// Bytes of file data in one message of a transfer: large enough to hide the cost of a message, small
+/// enough to bound memory and the time until a revocation is seen.
+pub const PIECES_MAX: usize = 256 * 1024;
+
+/// Calls that read, open at once per partner. A partner that opens more waits.
+pub const READS_MAX: usize = 8;
+
+const _: () = assert!(ENTRY_BODY_MAX * BATCH_ENTRIES_MAX < MESSAGE_MAX);
+const _: () = assert!(DESCRIPTION_MAX + TITLE_MAX + NUMBER_MAX < 4096 - 512);
+const _: () = assert!(MESSAGE_TEXT_MAX + RECIPIENTS_MAX * RECIPIENT_MAX < 4096 - 1024);

@@ -1,0 +1,3 @@
+//! x
+mod address;
+pub use self::address::{Address, ParseAddressError};

@@ -1,0 +1,123 @@
+//! Receipts: heads that their readers countersigned, when everything up to there was durable and
+//! admitted.
+//!
+//! A receipt is proof of entries. That files are held is stated by the partner's log, whose heads the
+//! owner countersigns in turn.
+
+use chrono::{DateTime, Utc};
+use sha2::{Digest as _, Sha256};
+
+use crate::identity::{Claim, OrganisationId, Signer, Unverified, Verifier};
+use crate::log::head::SignedHead;
+use crate::wire;
+
+/// A reader's statement about a head, as the bytes that were signed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Countersignature {
+    /// SHA-256 of the head's bytes.
+    pub head: [u8; 32],
+    /// When it was countersigned.
+    pub at: DateTime<Utc>,
+    /// The message as it stands on the wire.
+    pub bytes: Vec<u8>,
+}
+
+/// A countersigned head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// What was countersigned.
+    pub head: SignedHead,
+    /// By whom and when.
+    pub countersignature: Countersignature,
+}
+
+impl Countersignature {
+    /// Countersigns a head.
+    pub fn new(head: &SignedHead, at: DateTime<Utc>, signer: &dyn Signer) -> Self {
+        let head = digest(head);
+        Self {
+            head,
+            at,
+            bytes: wire::receipt::encode(head, at, signer),
+        }
+    }
+
+    /// Reads a countersignature as it stands on the wire, without judging it.
+    ///
+    /// # Errors
+    /// [`wire::Malformed`] where it cannot be read.
+    pub fn read(bytes: &[u8]) -> Result<Self, wire::Malformed> {
+        let (head, at) = wire::receipt::decode(bytes)?;
+        Ok(Self {
+            head,
+            at,
+            bytes: bytes.to_vec(),
+        })
+    }
+}
+
+impl Receipt {
+    /// Judges both signatures: the writer's under the head, the reader's under the countersignature.
+    ///
+    /// # Errors
+    /// [`Unverified`] where either does not count, or they do not belong together.
+    pub fn verify(&self, verifier: &dyn Verifier) -> Result<(), Unverified> {
+        self.head.verify(verifier)?;
+        self.verify_countersignature(verifier)
+    }
+
+    /// Judges the reader's signature only, where the head is one's own.
+    ///
+    /// # Errors
+    /// [`Unverified`] where it does not count, or is about another head.
+    pub fn verify_countersignature(&self, verifier: &dyn Verifier) -> Result<(), Unverified> {
+        if self.countersignature.head != digest(&self.head) {
+            return Err(Unverified::Signature);
+        }
+        let signed = wire::signed(&self.countersignature.bytes).ok_or(Unverified::Signature)?;
+        verifier.verify(&Claim {
+            organisation: self.reader(),
+            certificates: &signed.certificates,
+            message: &wire::tagged(TAG, &signed.payload),
+            signature: &signed.signature,
+            at: self.countersignature.at,
+        })
+    }
+
+    /// The organisation that reads this log.
+    pub fn reader(&self) -> OrganisationId {
+        let head = &self.head.head;
+        if head.writer() == head.owner {
+            head.partner
+        } else {
+            head.owner
+        }
+    }
+
+    /// The receipt as one message: what is handed out for checking elsewhere.
+    pub fn bytes(&self) -> Vec<u8> {
+        wire::receipt::join(&self.head.bytes, &self.countersignature.bytes)
+    }
+
+    /// Reads a receipt, without judging it.
+    ///
+    /// # Errors
+    /// [`wire::Malformed`] where it cannot be read.
+    pub fn read(bytes: &[u8]) -> Result<Self, wire::Malformed> {
+        let (head, countersignature) = wire::receipt::split(bytes)?;
+        Ok(Self {
+            head: SignedHead::read(&head)?,
+            countersignature: Countersignature::read(&countersignature)?,
+        })
+    }
+}
+
+/// What stands before the bytes of a countersignature when it is signed.
+pub const TAG: &[u8] = b"interdocket receipt v0\n";
+
+fn digest(head: &SignedHead) -> [u8; 32] {
+    let payload = wire::signed(&head.bytes)
+        .map(|signed| signed.payload)
+        .unwrap_or_default();
+    Sha256::digest(payload).into()
+}

@@ -1,0 +1,260 @@
+//! A share: two logs with one meaning.
+//!
+//! Three functions carry its life. [`decide`](decide::decide) turns a command into entries, at the log's
+//! writer; [`admit`](admit::admit) judges entries at their reader, who may face a liar;
+//! [`apply`](apply::apply) gives the next header and facts and cannot fail. The header is small and of
+//! fixed size, what a share lists is keyed facts: nothing here grows with the size of a share.
+//!
+//! | state | meaning | what the owner may write | what the partner may write |
+//! |---|---|---|---|
+//! | offered | terms and offer are written | evidence added, listed, cancelled | accepted |
+//! | accepted | the partner wants it | evidence added, listed, ended, cancelled | stored |
+//! | ended | no updates any more | nothing | stored, for what was listed before |
+//! | cancelled | nothing more is sent | nothing | nothing, but what it wrote before it knew |
+//!
+//! Where a share is kept, and what else its organisations know of it, is not here.
+
+pub mod admit;
+pub mod apply;
+pub mod decide;
+pub mod status;
+pub mod terms;
+
+#[cfg(test)]
+mod tests;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::blob::Digest;
+use crate::evidence::{File, Item};
+use crate::id::{EvidenceId, ShareId};
+use crate::identity::OrganisationId;
+use crate::log::{Point, Side};
+
+/// What kind of share it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A copy that becomes the partner's own.
+    Copy,
+}
+
+/// What both logs together say of a share; of fixed size.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Header {
+    /// The share.
+    pub share: ShareId,
+    /// Whose case it is.
+    pub owner: OrganisationId,
+    /// With whom it is shared.
+    pub partner: OrganisationId,
+    /// What kind it is.
+    pub kind: Kind,
+    /// Names the signed terms.
+    #[serde(with = "crate::hex")]
+    pub terms: [u8; 32],
+    /// Where its life stands.
+    pub state: State,
+    /// What keeps it from moving.
+    pub hold: Hold,
+    /// The owner's log.
+    pub owner_log: Log,
+    /// The partner's log.
+    pub partner_log: Log,
+    /// What the owner disclosed.
+    pub listed: Totals,
+    /// What the partner stated that it holds.
+    pub stored: Totals,
+    /// The number of the last whole update; 0 before the first.
+    pub update: u32,
+    /// Whether evidence was disclosed after the last whole update.
+    pub open: bool,
+}
+
+/// One of the two logs as it is held here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Log {
+    /// How far it goes.
+    pub point: Point,
+    /// The incarnation of its writer under which it was written; 0 before the first entry.
+    pub incarnation: u64,
+    /// Up to where its reader countersigned it.
+    pub countersigned: u64,
+    /// When its last entry was written, by its writer's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// Where the life of a share stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// The partner has not accepted.
+    Offered,
+    /// The partner wants it.
+    Accepted,
+    /// No updates any more.
+    Ended,
+    /// Nothing more is sent, since this entry of the owner's log.
+    Cancelled {
+        /// The number of the entry.
+        at: u64,
+    },
+}
+
+/// What keeps a share from moving.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// Nothing.
+    Free,
+    /// Two histories for one place were shown; people must look at it.
+    Frozen,
+    /// A critical entry is of a type that is not known here.
+    Paused,
+}
+
+/// How much; sums of what was stated, so a partner's words can't make them wrap.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Items of evidence.
+    pub evidence: u64,
+    /// Files.
+    pub files: u64,
+    /// Bytes.
+    pub bytes: u64,
+}
+
+impl Totals {
+    fn add(&mut self, files: u64, bytes: u64) {
+        self.evidence = self.evidence.saturating_add(1);
+        self.files = self.files.saturating_add(files);
+        self.bytes = self.bytes.saturating_add(bytes);
+    }
+}
+
+impl Header {
+    /// One of its logs.
+    pub const fn log(&self, side: Side) -> &Log {
+        match side {
+            Side::Owner => &self.owner_log,
+            Side::Partner => &self.partner_log,
+        }
+    }
+
+    pub(crate) const fn log_mut(&mut self, side: Side) -> &mut Log {
+        match side {
+            Side::Owner => &mut self.owner_log,
+            Side::Partner => &mut self.partner_log,
+        }
+    }
+
+    /// The log that this organisation writes; none where it is no party.
+    pub fn side(&self, organisation: OrganisationId) -> Option<Side> {
+        match organisation {
+            id if id == self.owner => Some(Side::Owner),
+            id if id == self.partner => Some(Side::Partner),
+            _ => None,
+        }
+    }
+
+    /// Whether the owner serves the bytes of what is listed.
+    pub fn serves(&self) -> bool {
+        self.hold != Hold::Frozen && matches!(self.state, State::Accepted | State::Ended)
+    }
+}
+
+/// What both logs say of one thing that a share lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Fact {
+    /// An item of evidence.
+    Item(ItemFact),
+    /// One file of an item.
+    File(File),
+    /// Bytes that some item of the share lists.
+    Blob(BlobFact),
+}
+
+/// Under what a fact is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Key {
+    /// An item of evidence, by its id at the owner.
+    Item(EvidenceId),
+    /// One file of an item, by its place from 0.
+    File(EvidenceId, u32),
+    /// Bytes, by their digest.
+    Blob(Digest),
+}
+
+/// An item of evidence that a share lists, but for its files.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemFact {
+    /// What it is, on one line.
+    pub title: String,
+    /// The folder inside the case.
+    pub folder: String,
+    /// When its owner took it in.
+    pub added_at: DateTime<Utc>,
+    /// Who added it, as the owner says.
+    pub added_by: String,
+    /// How many files it has.
+    pub files: u32,
+    /// Their bytes.
+    pub bytes: u64,
+    /// The entry of the partner's log that says it is stored; 0 where none does.
+    pub stored: u64,
+}
+
+/// Bytes that some item of a share lists.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobFact {
+    /// How many.
+    pub size: u64,
+}
+
+/// The facts of one share as they are kept.
+pub trait Facts {
+    /// The fact under this key.
+    fn fact(&self, key: &Key) -> Option<Fact>;
+
+    /// An item of evidence that the share lists.
+    fn item(&self, evidence: EvidenceId) -> Option<ItemFact> {
+        match self.fact(&Key::Item(evidence))? {
+            Fact::Item(item) => Some(item),
+            Fact::File(_) | Fact::Blob(_) => None,
+        }
+    }
+
+    /// A file of an item.
+    fn file(&self, evidence: EvidenceId, place: u32) -> Option<File> {
+        match self.fact(&Key::File(evidence, place))? {
+            Fact::File(file) => Some(file),
+            Fact::Item(_) | Fact::Blob(_) => None,
+        }
+    }
+
+    /// Bytes that the share lists.
+    fn blob(&self, digest: Digest) -> Option<BlobFact> {
+        match self.fact(&Key::Blob(digest))? {
+            Fact::Blob(blob) => Some(blob),
+            Fact::Item(_) | Fact::File(_) => None,
+        }
+    }
+}
+
+/// A fact to be kept from now on.
+pub type Put = (Key, Fact);
+
+impl From<&Item> for ItemFact {
+    fn from(item: &Item) -> Self {
+        Self {
+            title: item.title.clone(),
+            folder: item.folder.clone(),
+            added_at: item.added_at,
+            added_by: item.added_by.clone(),
+            files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
+            bytes: item.bytes(),
+            stored: 0,
+        }
+    }
+}
