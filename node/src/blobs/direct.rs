@@ -19,7 +19,7 @@ pub(super) const PAGE: usize = 4096;
 const WINDOW: u64 = 1 << 20;
 
 /// Memory that direct access accepts.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Aligned {
     memory: Vec<u8>,
     start: usize,
@@ -75,8 +75,7 @@ pub(super) enum Via {
     Disk,
 }
 
-/// A file that is read mostly from front to back.
-#[derive(Debug)]
+/// A file of whole pages that is read mostly from front to back.
 pub(super) struct Source {
     file: File,
     direct: Option<File>,
@@ -166,5 +165,35 @@ impl Source {
             _ => return false,
         }
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        #[test]
+        fn every_part_reads_as_that_part_from_cache_and_disk(
+            parts in prop::collection::vec((0..3_002_368_u64, 0..300_000_u64, 0..2_u64), 1..12),
+            disk in any::<bool>(),
+        ) {
+            let data: Vec<u8> = (0..3_002_368_u32).map(|n| (n / 7 % 251) as u8).collect();
+            let file = tempfile::NamedTempFile::new().unwrap();
+            file.as_file().write_all_at(&data, 0).unwrap();
+            let via = if disk { Via::Disk } else { Via::Cache };
+            let mut source = Source::open(file.path(), via).unwrap();
+            for (at, len, aligned) in parts {
+                let at = if aligned == 0 { at } else { at - at % PAGE as u64 };
+                let end = (at + len).min(3_002_368);
+                let mut out = vec![0; (end - at) as usize];
+                source.read(at, &mut out, end).unwrap();
+                prop_assert!(out == data[at as usize..end as usize]);
+            }
+        }
     }
 }

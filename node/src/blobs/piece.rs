@@ -12,11 +12,10 @@ const PIECE: usize = 4 << 20;
 const PIECES: usize = 3;
 
 /// An aligned buffer that goes back to its pool when its last user drops it.
-#[derive(Debug)]
 pub(super) struct Piece {
     memory: Aligned,
     len: usize,
-    home: mpsc::Sender<Aligned>,
+    home: mpsc::SyncSender<Aligned>,
 }
 
 impl Piece {
@@ -50,15 +49,14 @@ impl Piece {
 
 impl Drop for Piece {
     fn drop(&mut self) {
-        // Without a pool left the memory is simply freed.
+        // There is room for every piece; without a pool left the memory is simply freed.
         let _ = self.home.send(std::mem::take(&mut self.memory));
     }
 }
 
 /// The pieces of one blob.
-#[derive(Debug)]
 pub(super) struct Pool {
-    home: mpsc::Sender<Aligned>,
+    home: mpsc::SyncSender<Aligned>,
     back: mpsc::Receiver<Aligned>,
     made: usize,
 }
@@ -66,7 +64,7 @@ pub(super) struct Pool {
 impl Pool {
     /// Makes a pool without pieces.
     pub(super) fn new() -> Self {
-        let (home, back) = mpsc::channel();
+        let (home, back) = mpsc::sync_channel(PIECES);
         Self {
             home,
             back,

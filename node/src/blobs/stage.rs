@@ -42,7 +42,6 @@ impl Paths {
 }
 
 /// The front of a big blob that is being written.
-#[derive(Debug)]
 pub(super) struct Stage {
     /// The tree over what was shipped; kept by the caller.
     pub builder: Builder,

@@ -19,7 +19,6 @@ use super::{Error, Inner, sync};
 const STEP: u64 = 1 << 20;
 
 /// What the front asks for.
-#[derive(Debug)]
 pub(super) enum Job {
     /// Write these pages at that byte of the file.
     Data(u64, Arc<Piece>),
