@@ -2,6 +2,7 @@
 //!
 //! No byte of a leaf is handed out before its hash matched; after an error nothing more is. Memory
 //! is one group. Nothing is stored here, so a live reading can use it as it is.
+
 use std::fmt;
 
 use interdocket_sync::blob::{Digest, MAX_SIZE};

@@ -1,6 +1,7 @@
 //! What callers hold of a blob: the stage it arrives in, its bytes before the commit, its place after.
 //!
 //! Only [`Placed`] is kept beyond a run.
+
 use std::fmt;
 
 use interdocket_sync::blob::{Digest, Sha256};

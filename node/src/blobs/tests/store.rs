@@ -184,10 +184,23 @@ fn deleting_takes_what_is_named_and_nothing_else() {
 }
 
 #[test]
+fn a_batch_goes_on_in_the_next_pack() {
+    let (dir, blobs) = blobs();
+    lock(&blobs.inner.packs).full = 3000;
+    let batch = (1000..1010).map(|size| blobs.ingest(&mut &*bytes(size), &mut |_| {}).unwrap());
+    let placed = blobs.commit(batch.collect()).unwrap();
+    assert_eq!(fs::read_dir(dir.path().join("packs")).unwrap().count(), 4);
+    for (placed, size) in placed.iter().zip(1000..) {
+        assert!(content(&blobs, placed) == bytes(size));
+    }
+    assert_eq!(listed(&reopen(&dir)), placed.into_iter().collect());
+}
+
+#[test]
 fn a_closed_pack_with_nothing_left_is_removed() {
     let (dir, blobs) = blobs();
+    lock(&blobs.inner.packs).full = 3000;
     let old = [store(&blobs, &bytes(1000)), store(&blobs, &bytes(2000))];
-    lock(&blobs.inner.packs).close();
     let new = store(&blobs, &bytes(3000));
     blobs.delete(&old[..1]).unwrap();
     assert_eq!(fs::read_dir(dir.path().join("packs")).unwrap().count(), 2);
