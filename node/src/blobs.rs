@@ -13,16 +13,18 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use interdocket_sync::blob::{Digest, Sha256};
-use serde::{Deserialize, Serialize};
+use interdocket_sync::blob::Digest;
 
 mod decode;
+mod direct;
 mod encode;
 mod error;
 mod header;
+mod held;
 mod ingest;
 mod mark;
 mod pack;
+mod piece;
 mod ranges;
 mod read;
 mod receive;
@@ -30,13 +32,17 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod tree;
+mod writer;
 
 pub use decode::{Decoder, Leaf};
 pub use encode::Encoder;
 pub use error::Error;
+pub use held::{Place, Placed, StageId, Staged};
 pub use ranges::Ranges;
 pub use read::Reader;
 pub use receive::{Progress, Receiver};
+
+use held::{Body, Owned};
 
 /// The largest blob that is kept in a pack, in bytes. Until its commit it is in memory, so a batch
 /// should not exceed 64 MiB or 1,024 of them.
@@ -87,127 +93,11 @@ pub struct Space {
     pub reserve: u64,
 }
 
-/// Names what is being received, for resuming it: share and digest, as the caller joins them.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct StageId(String);
-
-/// A blob that is whole and verified, but not stored yet. Dropping one that was taken in here
-/// removes it; one that was received can be resumed.
-#[derive(Debug)]
-pub struct Staged {
-    digest: Digest,
-    size: u64,
-    sha256: Option<Sha256>,
-    body: Body,
-}
-
-#[derive(Debug)]
-enum Body {
-    Small(Vec<u8>),
-    Own(Owned),
-}
-
-/// The staged files of a big blob.
-#[derive(Debug)]
-struct Owned {
-    paths: stage::Paths,
-    /// The stage that a received blob keeps to itself, and that outlives this value.
-    busy: Option<Busy>,
-}
-
-impl Drop for Owned {
-    fn drop(&mut self) {
-        if self.busy.is_none() {
-            self.paths.remove();
-        }
-    }
-}
-
-/// Where a stored blob lies. Whoever stores blobs keeps this with the digest.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Place {
-    /// In a file of its own.
-    #[serde(rename = "o")]
-    Own,
-    /// In a pack.
-    #[serde(rename = "p")]
-    Pack {
-        /// Which one.
-        #[serde(rename = "n")]
-        number: u32,
-        /// Where its header begins, in bytes.
-        #[serde(rename = "o")]
-        offset: u32,
-    },
-}
-
-/// A stored blob.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Placed {
-    /// Its name.
-    pub digest: Digest,
-    /// Its size, in bytes.
-    pub size: u64,
-    /// Where it lies.
-    pub place: Place,
-}
-
 impl Default for Reserve {
     fn default() -> Self {
         Self {
             bytes: 2 << 30,
             percent: 5,
-        }
-    }
-}
-
-impl StageId {
-    /// Makes an id of 16 to 48 bytes; none of any other length.
-    pub fn new(bytes: &[u8]) -> Option<Self> {
-        if !(16..=48).contains(&bytes.len()) {
-            return None;
-        }
-        Some(Self(
-            bytes.iter().map(|byte| format!("{byte:02x}")).collect(),
-        ))
-    }
-}
-
-impl Staged {
-    /// The name of the blob.
-    pub fn digest(&self) -> Digest {
-        self.digest
-    }
-
-    /// The size of the blob, in bytes.
-    pub fn size(&self) -> u64 {
-        self.size
-    }
-
-    /// The SHA-256 of a blob that was taken in here; of a received one [`Blobs::verify`] tells it.
-    pub fn sha256(&self) -> Option<Sha256> {
-        self.sha256
-    }
-}
-
-impl Placed {
-    fn fault(&self, fault: header::Fault) -> Error {
-        match fault {
-            header::Fault::Invalid => Error::Damaged(self.digest),
-            header::Fault::Newer => Error::Newer(self.digest),
-        }
-    }
-
-    fn check(&self, header: &header::Header, kind: header::Kind) -> Result<(), Error> {
-        let expected = header::Header {
-            kind,
-            size: self.size,
-            digest: self.digest,
-        };
-        if *header == expected {
-            Ok(())
-        } else {
-            Err(Error::Damaged(self.digest))
         }
     }
 }

@@ -4,14 +4,14 @@
 //! verifies every group, and its complaint makes the sender verify. A packed blob is hashed on the
 //! way, since its tree is not stored.
 
-use std::fs::File;
+use std::fmt;
 use std::io;
 use std::os::unix::fs::FileExt;
 
 use bytes::BytesMut;
 use interdocket_sync::blob::Digest;
 
-use super::stage::PAGE;
+use super::direct::{self, PAGE};
 use super::tree::{self, Span, Walk};
 use super::{Error, Ranges};
 
@@ -19,21 +19,28 @@ use super::{Error, Ranges};
 const WINDOW: u64 = 64 * 1024;
 
 /// The verified stream of some ranges of one blob, made as it is asked for.
-#[derive(Debug)]
 pub struct Encoder {
     digest: Digest,
     walk: Walk<()>,
     source: Source,
 }
 
-#[derive(Debug)]
+// Evidence bytes never reach a log.
+impl fmt::Debug for Encoder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Encoder")
+            .field("digest", &self.digest)
+            .finish_non_exhaustive()
+    }
+}
+
 pub(super) enum Source {
     Memory {
         data: Vec<u8>,
         pairs: Vec<u8>,
     },
     File {
-        file: File,
+        file: direct::Source,
         pairs: u64,
         window: (u64, Vec<u8>),
     },
@@ -41,7 +48,7 @@ pub(super) enum Source {
 
 impl Source {
     /// A file of its own, whose header was checked.
-    pub(super) fn file(file: File, size: u64) -> Self {
+    pub(super) fn file(file: direct::Source, size: u64) -> Self {
         let pairs = PAGE as u64 + size.next_multiple_of(PAGE as u64);
         Self::File {
             file,
@@ -50,10 +57,10 @@ impl Source {
         }
     }
 
-    fn data(&self, at: u64, out: &mut [u8]) -> io::Result<()> {
+    fn data(&mut self, at: u64, out: &mut [u8], until: u64) -> io::Result<()> {
         match self {
             Self::Memory { data, .. } => copy(data, at, out),
-            Self::File { file, .. } => file.read_exact_at(out, PAGE as u64 + at),
+            Self::File { file, .. } => file.read(PAGE as u64 + at, out, PAGE as u64 + until),
         }
     }
 
@@ -71,7 +78,7 @@ impl Source {
             // In post-order what lies below a node stands before it.
             window.0 = end.saturating_sub(WINDOW);
             window.1.resize((end - window.0) as usize, 0);
-            if let Err(e) = file.read_exact_at(&mut window.1, base + window.0) {
+            if let Err(e) = file.file().read_exact_at(&mut window.1, base + window.0) {
                 window.1.clear();
                 return Err(e);
             }
@@ -114,7 +121,8 @@ impl Encoder {
             out.resize(start + need, 0);
             let item = &mut out[start..];
             let read = if span.is_leaf() {
-                self.source.data(span.bytes.start, item)
+                self.source
+                    .data(span.bytes.start, item, self.walk.until(span.bytes.start))
             } else {
                 let read = self.source.pair(span.place(), item);
                 self.walk.descend(span.bytes, (), ());

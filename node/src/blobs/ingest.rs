@@ -13,7 +13,8 @@ use interdocket_sync::blob::{GROUP, MAX_SIZE, Sha256};
 use rustix::fs::Advice;
 use sha2::Digest as _;
 
-use super::stage::{self, Piece, Stage};
+use super::piece::Piece;
+use super::stage::{self, Stage};
 use super::{Blobs, Body, Error, Owned, SMALL, Staged, tree};
 
 /// After how many pieces the pairs of the tree leave memory.

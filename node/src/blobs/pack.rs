@@ -16,7 +16,7 @@ use rustix::fs::FallocateFlags;
 use super::header::{self, Fault, Header, Kind};
 use super::{Error, Place, Placed, SMALL, sync};
 
-/// The size above which a pack gets no more records, in bytes.
+/// Large enough that a sync covers many blobs, small enough to be deleted as a whole some day.
 const FULL: u64 = 256 << 20;
 
 /// The packs of a node, of which at most one is open.
@@ -25,6 +25,8 @@ pub(super) struct Packs {
     folder: PathBuf,
     open: Option<Pack>,
     next: u32,
+    /// The size from which on a pack gets no more records, in bytes.
+    pub full: u64,
 }
 
 #[derive(Debug)]
@@ -46,6 +48,7 @@ impl Packs {
                     folder,
                     open: None,
                     next: 0,
+                    full: FULL,
                 },
                 0,
                 0,
@@ -63,6 +66,7 @@ impl Packs {
                 folder,
                 open,
                 next: number + 1,
+                full: FULL,
             },
             count,
             len - end,
@@ -79,7 +83,7 @@ impl Packs {
             };
             let path = path(&self.folder, pack.number);
             let before = pack.end;
-            let added = pack.add(&blobs[places.len()..], &mut places);
+            let added = pack.add(&blobs[places.len()..], self.full, &mut places);
             if let Err(e) = added {
                 // Gives the space back; a pack that cannot do even that is not used again.
                 if pack.file.set_len(before).is_ok() {
@@ -90,7 +94,7 @@ impl Packs {
             }
             // After a failed sync nobody knows what is on disk: the pack is not used again.
             pack.file.sync_data().map_err(Error::io("sync", &path))?;
-            self.open = (pack.end < FULL).then_some(pack);
+            self.open = (pack.end < self.full).then_some(pack);
         }
         Ok(places)
     }
@@ -172,12 +176,6 @@ impl Packs {
         sync(&self.folder)
     }
 
-    /// Lets the next append begin a pack.
-    #[cfg(test)]
-    pub(super) fn close(&mut self) {
-        self.open = None;
-    }
-
     fn create(&mut self) -> Result<Pack, Error> {
         let number = self.next;
         let path = path(&self.folder, number);
@@ -198,10 +196,15 @@ impl Packs {
 }
 
 impl Pack {
-    fn add(&mut self, blobs: &[(Digest, &[u8])], places: &mut Vec<Place>) -> io::Result<()> {
+    fn add(
+        &mut self,
+        blobs: &[(Digest, &[u8])],
+        full: u64,
+        places: &mut Vec<Place>,
+    ) -> io::Result<()> {
         let mut out = BufWriter::with_capacity(1 << 20, &self.file);
         for (digest, data) in blobs {
-            if self.end >= FULL {
+            if self.end >= full {
                 break;
             }
             let size = data.len() as u64;

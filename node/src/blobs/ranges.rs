@@ -91,4 +91,10 @@ impl Ranges {
             .get(next)
             .is_some_and(|have| have.start < span.end)
     }
+
+    /// The end of the range that holds byte `at`, else `at`.
+    pub(super) fn until(&self, at: u64) -> u64 {
+        let next = self.spans.partition_point(|have| have.end <= at);
+        self.spans.get(next).map_or(at, |have| have.end)
+    }
 }

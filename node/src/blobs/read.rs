@@ -2,22 +2,21 @@
 //!
 //! Whatever is handed out was verified against its digest just before.
 
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
-use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 
 use bytes::BytesMut;
 use interdocket_sync::blob::{GROUP, Sha256};
-use rustix::fs::Advice;
 use sha2::Digest as _;
 
 use super::decode::Decoder;
+use super::direct::{self, PAGE, Via};
 use super::encode::{Encoder, Source};
 use super::header::{self, Header, Kind};
 use super::pack::Packs;
-use super::stage::PAGE;
 use super::tree::{self, Builder};
 use super::{Blobs, Error, Place, Placed, Ranges};
 
@@ -26,7 +25,6 @@ const STEP: usize = 256 * 1024;
 
 /// Reads part of a stored blob, verifying as it goes. An error of the blob is the inner error of
 /// the [`io::Error`].
-#[derive(Debug)]
 pub struct Reader {
     encoder: Encoder,
     decoder: Decoder,
@@ -36,6 +34,16 @@ pub struct Reader {
     ready: Vec<u8>,
     given: usize,
     more: bool,
+}
+
+// Evidence bytes never reach a log.
+impl fmt::Debug for Reader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reader")
+            .field("placed", &self.placed)
+            .field("range", &self.range)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Blobs {
@@ -51,7 +59,7 @@ impl Blobs {
             return Err(Error::Ranges);
         }
         let source = match placed.place {
-            Place::Own => Source::file(self.own(placed)?, placed.size),
+            Place::Own => Source::file(self.own(placed, Via::Cache)?, placed.size),
             Place::Pack { number, offset } => {
                 let data = Packs::read(&self.inner.packs_folder(), placed, number, offset)?;
                 let (digest, pairs) = tree::of(&data);
@@ -93,7 +101,7 @@ impl Blobs {
     /// [`Error::Missing`], [`Error::Damaged`], [`Error::Newer`].
     pub fn verify(&self, placed: &Placed) -> Result<Sha256, Error> {
         let Place::Pack { number, offset } = placed.place else {
-            return verify(&self.own(placed)?, placed);
+            return verify(&mut self.own(placed, Via::Disk)?, placed);
         };
         let data = Packs::read(&self.inner.packs_folder(), placed, number, offset)?;
         if tree::of(&data).0 != placed.digest {
@@ -103,13 +111,13 @@ impl Blobs {
     }
 
     /// Opens a blob's own file and checks its header.
-    fn own(&self, placed: &Placed) -> Result<File, Error> {
+    fn own(&self, placed: &Placed, via: Via) -> Result<direct::Source, Error> {
         let path = self.inner.own(placed.digest);
-        let file = File::open(&path).map_err(|e| match e.kind() {
+        let file = direct::Source::open(&path, via).map_err(|e| match e.kind() {
             io::ErrorKind::NotFound => Error::Missing(placed.digest),
             _ => Error::io("open", &path)(e),
         })?;
-        let header = own(&file).map_err(|_| Error::Damaged(placed.digest))?;
+        let header = own(file.file()).map_err(|_| Error::Damaged(placed.digest))?;
         let header = header.map_err(|fault| placed.fault(fault))?;
         placed.check(&header, Kind::Own)?;
         Ok(file)
@@ -123,17 +131,15 @@ pub(super) fn own(file: &File) -> io::Result<Result<Header, header::Fault>> {
     Ok(Header::decode(&bytes))
 }
 
-fn verify(file: &File, placed: &Placed) -> Result<Sha256, Error> {
+fn verify(file: &mut direct::Source, placed: &Placed) -> Result<Sha256, Error> {
     let damaged = || Error::Damaged(placed.digest);
-    // What the page cache still holds would say nothing of the disk.
-    let _ = rustix::fs::fadvise(file, 0, None::<NonZeroU64>, Advice::DontNeed);
     let pairs = PAGE as u64 + placed.size.next_multiple_of(PAGE as u64);
     let (mut builder, mut sha) = (Builder::default(), sha2::Sha256::new());
     let (mut at, mut seen) = (0, 0);
     let mut data = vec![0; STEP];
     while at < placed.size {
         let part = &mut data[..(placed.size - at).min(STEP as u64) as usize];
-        file.read_exact_at(part, PAGE as u64 + at)
+        file.read(PAGE as u64 + at, part, pairs)
             .map_err(|_| damaged())?;
         sha.update(&*part);
         for (start, group) in (at..)
@@ -143,14 +149,13 @@ fn verify(file: &File, placed: &Placed) -> Result<Sha256, Error> {
             builder.push(tree::group(start, group));
         }
         at += part.len() as u64;
-        seen += compare(file, pairs + seen, &builder.take()).ok_or_else(damaged)?;
+        seen += compare(file.file(), pairs + seen, &builder.take()).ok_or_else(damaged)?;
     }
     let digest = builder.finish();
-    compare(file, pairs + seen, &builder.take()).ok_or_else(damaged)?;
+    compare(file.file(), pairs + seen, &builder.take()).ok_or_else(damaged)?;
     if digest != placed.digest {
         return Err(damaged());
     }
-    let _ = rustix::fs::fadvise(file, 0, None::<NonZeroU64>, Advice::DontNeed);
     Ok(Sha256(sha.finalize().into()))
 }
 

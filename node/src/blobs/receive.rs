@@ -4,13 +4,15 @@
 //! [`SMALL`](super::SMALL) bytes stay in memory and start over. Nothing is set aside for a size that
 //! is only claimed.
 
+use std::fmt;
 use std::fs::File;
 
 use interdocket_sync::blob::{Digest, GROUP};
 
 use super::decode::{Decoder, Leaf};
+use super::direct::PAGE;
 use super::mark::{self, Mark};
-use super::stage::{self, PAGE, Paths, Stage};
+use super::stage::{self, Paths, Stage};
 use super::tree::Builder;
 use super::{Blobs, Body, Busy, Error, Owned, Ranges, SMALL, StageId, Staged};
 
@@ -27,7 +29,6 @@ pub struct Progress {
 }
 
 /// A blob that is arriving. Dropped unfinished, it keeps what is verified for the next attempt.
-#[derive(Debug)]
 pub struct Receiver {
     decoder: Decoder,
     wanted: Ranges,
@@ -36,13 +37,21 @@ pub struct Receiver {
     sink: Sink,
 }
 
-#[derive(Debug)]
+// Evidence bytes never reach a log.
+impl fmt::Debug for Receiver {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver")
+            .field("digest", &self.digest)
+            .field("verified", &self.verified)
+            .finish_non_exhaustive()
+    }
+}
+
 enum Sink {
     Memory(Vec<u8>),
     Disk(Box<Disk>),
 }
 
-#[derive(Debug)]
 struct Disk {
     stage: Stage,
     paths: Paths,
@@ -203,11 +212,12 @@ impl Sink {
 fn resumable(paths: &Paths, digest: Digest, size: u64) -> Option<Mark> {
     let (data, pairs) = (File::open(&paths.data).ok()?, File::open(&paths.tree).ok()?);
     let mark = Mark::load(&pairs)?;
+    let written = Builder::written(mark.done / GROUP);
     let fits = mark.digest == digest
         && mark.size == size
         && mark.done <= size
         && mark.done.is_multiple_of(GROUP)
         && data.metadata().ok()?.len() >= PAGE as u64 + mark.done
-        && pairs.metadata().ok()?.len() >= mark::PAIRS + Builder::written(mark.done / GROUP);
+        && (written == 0 || pairs.metadata().ok()?.len() >= mark::PAIRS + written);
     (fits && mark.builder().is_some()).then_some(mark)
 }

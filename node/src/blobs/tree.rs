@@ -205,6 +205,11 @@ impl<T> Walk<T> {
         self.stack.pop()
     }
 
+    /// The end of the range that a byte belongs to.
+    pub(super) fn until(&self, at: u64) -> u64 {
+        self.ranges.until(at)
+    }
+
     /// Goes on with the children of a node that is no leaf.
     pub(super) fn descend(&mut self, bytes: Range<u64>, left: T, right: T) {
         let middle = bytes.start + hazmat::left_subtree_len(bytes.end - bytes.start);

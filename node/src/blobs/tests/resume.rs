@@ -83,6 +83,19 @@ fn a_kill_costs_at_most_the_interval_between_two_marks() {
 }
 
 #[test]
+fn every_group_counts_from_the_first_on() {
+    let (_dir, blobs) = blobs();
+    let data = bytes(SIZE);
+    for groups in 0..42 {
+        let (begun, stopped) = attempt(&blobs, &data, 6 * 64 + GROUP as usize);
+        assert_eq!(
+            (begun, stopped.unwrap_err()),
+            (groups * GROUP, (groups + 1) * GROUP)
+        );
+    }
+}
+
+#[test]
 fn what_was_verified_before_a_bad_group_is_kept() {
     let (_dir, blobs) = blobs();
     let data = bytes(SIZE);
