@@ -11,6 +11,7 @@ pub mod evidence;
 pub mod exchange;
 pub mod node;
 pub mod partner;
+mod run;
 pub mod share;
 pub mod user;
 

@@ -11,6 +11,7 @@ use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
+use interdocket_sync::pairing::Inviter;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -55,8 +56,8 @@ pub enum Event {
     TokenMade(TokenMade),
     /// An invitation to pair was made.
     InvitationMade(InvitationMade),
-    /// A secret for an invitation was wrong.
-    InvitationFailed(InvitationId),
+    /// Somebody tried an invitation: it was begun, used up, or the secret was wrong.
+    InvitationTried(InvitationMade),
     /// An organisation was met in the pairing ceremony.
     PartnerMet(PartnerMet),
     /// The words were found to be the same.
@@ -136,15 +137,13 @@ pub struct TokenMade {
     pub expires_at: DateTime<Utc>,
 }
 
-/// An invitation to pair was made.
+/// An invitation to pair was made or tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvitationMade {
     /// Its id.
     pub id: InvitationId,
-    /// What is kept of its secret.
-    pub verifier: Sha256,
-    /// When it stops being valid.
-    pub expires_at: DateTime<Utc>,
+    /// How far it is; its secret is not in there.
+    pub inviter: Inviter,
 }
 
 /// An organisation was met in the pairing ceremony.
@@ -162,8 +161,6 @@ pub struct PartnerMet {
     pub address: Option<String>,
     /// The words that both administrators compare.
     pub words: Vec<String>,
-    /// The invitation that was used up, at the inviting node.
-    pub invitation: Option<InvitationId>,
 }
 
 /// Kinds of shares were enabled.
@@ -404,7 +401,7 @@ impl Event {
             Self::UserAdded(_) => 10,
             Self::TokenMade(_) => 11,
             Self::InvitationMade(_) => 20,
-            Self::InvitationFailed(_) => 21,
+            Self::InvitationTried(_) => 21,
             Self::PartnerMet(_) => 22,
             Self::PartnerConfirmed(_) => 23,
             Self::PartnerEnabled(_) => 24,
@@ -437,7 +434,7 @@ impl Event {
             10 => "user added",
             11 => "token made",
             20 => "invitation made",
-            21 => "invitation failed",
+            21 => "invitation tried",
             22 => "partner met",
             23 => "partner confirmed",
             24 => "partner enabled",
@@ -484,7 +481,7 @@ impl Event {
             Self::EvidenceReceived(received) => KeyId(received.share.uuid()),
             Self::NodeMade(_)
             | Self::InvitationMade(_)
-            | Self::InvitationFailed(_)
+            | Self::InvitationTried(_)
             | Self::PartnerMet(_)
             | Self::PartnerConfirmed(_)
             | Self::PartnerEnabled(_)
@@ -503,8 +500,9 @@ impl Event {
             Self::NodeMade(_) | Self::BlobCompared(_) | Self::BlobDamaged(_) => Vec::new(),
             Self::UserAdded(user) => vec![user.id],
             Self::TokenMade(token) => vec![token.user],
-            Self::InvitationMade(invitation) => vec![invitation.id.uuid()],
-            Self::InvitationFailed(id) => vec![id.uuid()],
+            Self::InvitationMade(invitation) | Self::InvitationTried(invitation) => {
+                vec![invitation.id.uuid()]
+            }
             Self::PartnerMet(met) => vec![subject(met.organisation)],
             Self::PartnerEnabled(enabled) => vec![subject(enabled.organisation)],
             Self::PartnerConfirmed(id)

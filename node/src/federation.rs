@@ -4,7 +4,12 @@
 //! comes in as [`crate::keys::Pins`] and a [`Directory`]; what is said over a connection comes in
 //! as `tonic` routes. Neither is decided here.
 
+pub mod ceremony;
 pub mod dial;
+pub mod drive;
+pub mod exchange;
+pub mod fetch;
+pub mod history;
 pub mod link;
 pub mod pairing;
 mod reverse;

@@ -6,10 +6,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Point;
-use tokio::sync::{Notify, oneshot};
+use interdocket_sync::refusal::Refusal;
+use tokio::sync::{Notify, oneshot, watch};
 
 use crate::access;
 use crate::actions::decide::{Context, Decided, Effect};
@@ -62,10 +64,23 @@ pub struct Parts {
 #[derive(Default)]
 pub struct Moment {
     refusals: Refusals,
-    heard: Mutex<BTreeMap<OrganisationId, DateTime<Utc>>>,
-    doors: Mutex<BTreeMap<OrganisationId, Arc<Notify>>>,
+    seen: Mutex<BTreeMap<OrganisationId, Seen>>,
+    doors: Mutex<BTreeMap<OrganisationId, watch::Sender<()>>>,
     partners: Notify,
     judged: AtomicU64,
+}
+
+/// What was last seen of a partner.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// When it was last heard from.
+    pub heard: Option<DateTime<Utc>>,
+    /// The release that its node runs.
+    pub version: Option<String>,
+    /// How far its clock is ahead of this node's.
+    pub skew: Option<TimeDelta>,
+    /// What it refused last.
+    pub refused: Option<(ShareId, Refusal)>,
 }
 
 impl Node {
@@ -257,14 +272,20 @@ impl Node {
 
     /// Says that there may be something to do with a partner.
     pub fn nudge(&self, partner: OrganisationId) {
-        self.door(partner).notify_one();
+        self.wake(partner);
         self.0.transport.nudge(partner);
     }
 
-    /// What wakes those who drive a partner.
-    pub fn door(&self, partner: OrganisationId) -> Arc<Notify> {
+    /// Wakes those who drive a partner, without dialling it.
+    pub fn wake(&self, partner: OrganisationId) {
         let mut doors = self.0.moment.doors.lock().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(doors.entry(partner).or_default())
+        doors.entry(partner).or_default().send_replace(());
+    }
+
+    /// What wakes those who drive a partner.
+    pub fn door(&self, partner: OrganisationId) -> watch::Receiver<()> {
+        let mut doors = self.0.moment.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.entry(partner).or_default().subscribe()
     }
 
     /// Waits until partners were added or taken away.
@@ -280,14 +301,35 @@ impl Node {
 
     /// Notes that a partner was heard from.
     pub fn heard(&self, partner: OrganisationId) {
-        let mut heard = self.0.moment.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.insert(partner, self.0.clock.now());
+        let now = self.0.clock.now();
+        self.seen(partner, |seen| seen.heard = Some(now));
     }
 
-    /// When a partner was last heard from, since the node was started.
-    pub fn last_heard(&self, partner: OrganisationId) -> Option<DateTime<Utc>> {
-        let heard = self.0.moment.heard.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.get(&partner).copied()
+    /// Notes what a partner's node said when it was greeted: its release, and its clock in
+    /// microseconds since 1970.
+    pub fn met(&self, partner: OrganisationId, version: &str, clock: i64) {
+        let skew = clock.saturating_sub(self.0.clock.now().timestamp_micros());
+        let version = version.chars().take(64).collect();
+        self.seen(partner, |seen| {
+            seen.version = Some(version);
+            seen.skew = Some(TimeDelta::microseconds(skew));
+        });
+    }
+
+    /// Notes that a partner refused what a share has for it.
+    pub fn refused_by(&self, partner: OrganisationId, share: ShareId, refusal: Refusal) {
+        self.seen(partner, |seen| seen.refused = Some((share, refusal)));
+    }
+
+    /// What was last seen of a partner, since the node was started.
+    pub fn last_seen(&self, partner: OrganisationId) -> Seen {
+        let seen = self.0.moment.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&partner).cloned().unwrap_or_default()
+    }
+
+    fn seen(&self, partner: OrganisationId, note: impl FnOnce(&mut Seen)) {
+        let mut seen = self.0.moment.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        note(seen.entry(partner).or_default());
     }
 
     /// Who holds this token.

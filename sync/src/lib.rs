@@ -19,4 +19,5 @@ pub mod pairing;
 pub mod receipt;
 pub mod refusal;
 pub mod share;
+pub mod transfer;
 pub mod wire;

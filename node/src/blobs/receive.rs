@@ -106,6 +106,17 @@ impl Blobs {
     }
 }
 
+impl Blobs {
+    /// From which byte on [`Blobs::receive`] would go on: what is before is verified and durable.
+    pub fn resumes(&self, stage: &StageId, digest: Digest, size: u64) -> u64 {
+        if size <= SMALL {
+            return 0;
+        }
+        let paths = stage::paths(&self.inner, &stage.0);
+        resumable(&paths, digest, size).map_or(0, |mark| mark.done)
+    }
+}
+
 impl Receiver {
     /// What is still to be sent, as it was when this attempt began.
     pub fn wanted(&self) -> Ranges {

@@ -49,17 +49,6 @@ pub struct Token {
     pub expires_at: DateTime<Utc>,
 }
 
-/// An invitation that can still be used.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invitation {
-    /// What is kept of its secret.
-    pub verifier: Sha256,
-    /// When it stops being valid.
-    pub expires_at: DateTime<Utc>,
-    /// Wrong secrets so far.
-    pub failed: u32,
-}
-
 /// A partner.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Partner {

@@ -26,7 +26,7 @@ use crate::actions::partner::State;
 use crate::blobs::Place;
 use crate::event::{
     CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceReceived, HeadCountersigned,
-    InvitationMade, LogReceived, LogWritten, PartnerEnabled, PartnerMet, ShareMade, ShareWidened,
+    LogReceived, LogWritten, PartnerEnabled, PartnerMet, ShareMade, ShareWidened,
     TokenMade, UserAdded,
 };
 
@@ -118,11 +118,8 @@ impl Step<'_> {
             }
             Event::UserAdded(user) => self.user_added(user),
             Event::TokenMade(token) => self.token_made(token),
-            Event::InvitationMade(invitation) => self.invitation_made(invitation),
-            Event::InvitationFailed(id) => {
-                let mut invitation = self.get(&table::INVITATION, id)?;
-                invitation.failed += 1;
-                self.put(&table::INVITATION, id, &invitation);
+            Event::InvitationMade(invitation) | Event::InvitationTried(invitation) => {
+                self.put(&table::INVITATION, &invitation.id, &invitation.inviter);
                 Ok(())
             }
             Event::PartnerMet(met) => self.partner_met(met),
@@ -193,20 +190,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn invitation_made(&mut self, made: &InvitationMade) -> Result<(), Error> {
-        let invitation = entity::Invitation {
-            verifier: made.verifier,
-            expires_at: made.expires_at,
-            failed: 0,
-        };
-        self.put(&table::INVITATION, &made.id, &invitation);
-        Ok(())
-    }
-
     fn partner_met(&mut self, met: &PartnerMet) -> Result<(), Error> {
-        if let Some(id) = &met.invitation {
-            self.changes.delete(&table::INVITATION, id);
-        }
         if let Some(old) = self.view().get(&table::PARTNER, &met.organisation)? {
             self.changes.delete(&table::PARTNER_NAME, &old.name);
         }

@@ -9,6 +9,7 @@ use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
+use interdocket_sync::pairing::Inviter;
 use interdocket_sync::share;
 use uuid::Uuid;
 
@@ -196,7 +197,7 @@ tables! {
     /// Tokens, by their hash.
     TOKEN: Sha256 => entity::Token, Entity 3;
     /// Invitations.
-    INVITATION: InvitationId => entity::Invitation, Entity 4;
+    INVITATION: InvitationId => Inviter, Entity 4;
     /// Partners.
     PARTNER: OrganisationId => entity::Partner, Entity 5;
     /// Cases.
