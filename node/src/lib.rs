@@ -23,4 +23,5 @@ pub mod refusals;
 pub mod run;
 pub mod store;
 pub mod text;
+pub mod web;
 pub mod writer;
