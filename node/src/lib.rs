@@ -9,6 +9,7 @@ pub mod actions;
 pub mod blobs;
 pub mod chance;
 pub mod clock;
+pub mod cli;
 pub mod config;
 pub mod disk;
 pub mod event;
