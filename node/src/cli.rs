@@ -11,6 +11,8 @@ mod client;
 mod demo;
 mod error;
 mod evidence;
+#[cfg(test)]
+mod fake;
 mod local;
 mod out;
 mod partner;
@@ -135,13 +137,11 @@ impl Cli {
             data: self.global.data,
             out,
         };
-        match self.command {
-            Command::Run(run) => run.run(&context).await,
-            Command::Demo(demo) => demo.run(&context).await,
-            command => tokio::select! {
-                ended = command.run(&context) => ended,
-                _ = tokio::signal::ctrl_c() => Err(Error::Interrupted),
-            },
+        // These two have more to do when they are told to stop than to end.
+        let ends_itself = matches!(self.command, Command::Run(_) | Command::Demo(_));
+        tokio::select! {
+            ended = self.command.run(&context) => ended,
+            _ = tokio::signal::ctrl_c(), if !ends_itself => Err(Error::Interrupted),
         }
     }
 }

@@ -12,12 +12,12 @@ mod openapi;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod tls;
 pub(crate) mod uri;
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::UnixListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::Way;
@@ -25,6 +25,7 @@ use crate::node::Node;
 
 pub use listen::{Error, SOCKET, bind};
 pub(crate) use stream::MEDIA_TYPE as STREAM;
+pub use tls::serve_https;
 
 /// What tells those who watch over the node how it is.
 #[derive(Clone)]
@@ -47,21 +48,6 @@ pub async fn serve_socket(
 ) {
     let router = api::router(api::endpoints(&node), node, Way::Socket, probes);
     listen::serve(listener, router, stop).await;
-}
-
-/// Serves the API over HTTPS to holders of a token until `stop`, then lets what is under way finish.
-///
-/// `tls` allows TLS 1.3 only and finds its certificate anew at every handshake, so that a renewed
-/// one needs no restart.
-pub async fn serve_https(
-    listener: TcpListener,
-    tls: Arc<ServerConfig>,
-    node: Node,
-    probes: Probes,
-    stop: CancellationToken,
-) {
-    let router = api::router(api::endpoints(&node), node, Way::Token, probes);
-    listen::serve(listen::Https { listener, tls }, router, stop).await;
 }
 
 /// Gives the description of the API: an OpenAPI 3.1 document in JSON.

@@ -199,7 +199,8 @@ const LINES: &str = web::STREAM;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::{case, share};
+    use crate::actions::{case, node, share};
+    use crate::cli::fake::serve;
 
     #[test]
     fn fields_go_where_the_api_expects_them() {
@@ -233,5 +234,44 @@ mod tests {
         std::fs::write(data.path().join(config::FILE), "").unwrap();
         let stopped = client.call(&list).await.unwrap_err();
         assert!(stopped.hints[0].contains("interdocket run"), "{stopped:?}");
+    }
+
+    #[tokio::test]
+    async fn replies_and_errors_arrive() {
+        let data = tempfile::tempdir().unwrap();
+        serve(data.path(), |_| {
+            ("200 OK", r#"{"cases":[],"next":"x"}"#.into())
+        });
+        let client = Client::new(data.path().to_owned());
+        let page = client.call(&case::List::default()).await.unwrap();
+        assert_eq!(page.next.as_deref(), Some("x"));
+
+        let error = r#"{"kind":"conflict","message":"it is closed"}"#;
+        serve(data.path(), |_| ("409 Conflict", error.into()));
+        let error = client.call(&case::List::default()).await.unwrap_err();
+        assert_eq!(error, Error::new(ErrorKind::Conflict, "it is closed"));
+    }
+
+    #[tokio::test]
+    async fn progress_is_told_before_the_reply() {
+        let data = tempfile::tempdir().unwrap();
+        let lines = concat!(
+            r#"{"progress":{"done":1,"total":2}}"#,
+            "\n",
+            r#"{"reply":{"records":7,"blobs":0,"bytes":0,"problems":[]}}"#,
+            "\n"
+        );
+        serve(data.path(), |_| ("200 OK", lines.into()));
+        let client = Client::new(data.path().to_owned());
+        let (told, steps) = std::sync::mpsc::sync_channel(8);
+        let progress = Progress::new(move |done, total| told.send((done, total)).unwrap());
+        let checked = client.watch(&node::Check {}, &progress).await.unwrap();
+        assert_eq!(checked.records, 7);
+        assert_eq!(steps.try_iter().collect::<Vec<_>>(), [(1, 2)]);
+
+        let cut = &lines[..lines.len() - 9];
+        serve(data.path(), |_| ("200 OK", cut.into()));
+        let error = client.watch(&node::Check {}, &progress).await.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Unavailable);
     }
 }

@@ -56,12 +56,13 @@ impl Demo {
                 .unwrap_or_else(|| "interdocket".to_owned()),
             step: 0,
         };
+        let mut told = std::pin::pin!(interrupted());
         let ended = tokio::select! {
             ended = story::tell(&mut stage, self.folder.as_deref()) => ended,
-            told = interrupted() => told.and(Err(Error::Interrupted)),
+            told = told.as_mut() => told.and(Err(Error::Interrupted)),
         };
         let ended = match ended {
-            Ok(()) if !self.once => interrupted().await,
+            Ok(()) if !self.once => told.await,
             ended => ended,
         };
         context.out.note("Stopping the three nodes.");
@@ -147,8 +148,10 @@ async fn interrupted() -> Result<(), Error> {
     let failed = |error| Error::local("signals cannot be received", error);
     let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+    let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
     tokio::select! {
         _ = interrupt.recv() => {}
+        _ = hangup.recv() => {}
         _ = terminate.recv() => {}
     }
     Ok(())

@@ -55,7 +55,7 @@ impl Out {
     /// Tells a person something beside the reply.
     pub(super) fn note(self, text: &str) {
         if !self.json {
-            eprintln!("{text}");
+            stderr(text);
         }
     }
 
@@ -103,13 +103,18 @@ impl Out {
 
     /// Shows an error on standard error, and gives its exit code.
     pub(super) fn fail(self, error: &Error) -> ExitCode {
-        if self.json {
-            eprintln!("{}", as_json(error));
-        } else if !matches!(error, Error::Closed) {
-            eprint!("{}", as_text(error));
+        match error {
+            Error::Closed => {}
+            error if self.json => stderr(&as_json(error).to_string()),
+            error => stderr(as_text(error).trim_end()),
         }
         ExitCode::from(error.code())
     }
+}
+
+fn stderr(text: &str) {
+    // Where nobody listens there is nobody to tell that, either.
+    let _ = writeln!(io::stderr(), "{text}");
 }
 
 fn as_json(error: &Error) -> serde_json::Value {

@@ -1,4 +1,4 @@
-//! Listening: the local socket and HTTPS, their connections, and their end.
+//! Listening: the local socket, connections on every way in, and their end.
 //!
 //! Invariant: a stranger holds a bounded number of connections for a bounded time without having
 //! said a whole request; and whoever connects to the socket is the user that runs the node, or root,
@@ -9,20 +9,16 @@ use std::future::ready;
 use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use rustls::ServerConfig;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 /// The name of the local socket in the data directory.
@@ -103,34 +99,6 @@ impl Door for UnixListener {
     }
 }
 
-/// The way in over HTTPS.
-pub(super) struct Https {
-    pub(super) listener: TcpListener,
-    pub(super) tls: Arc<ServerConfig>,
-}
-
-impl Door for Https {
-    type Raw = TcpStream;
-    type Stream = TlsStream<TcpStream>;
-
-    async fn accept(&self) -> io::Result<TcpStream> {
-        let (stream, _) = self.listener.accept().await?;
-        Ok(stream)
-    }
-
-    fn open(
-        &self,
-        stream: TcpStream,
-    ) -> impl Future<Output = Option<TlsStream<TcpStream>>> + Send + 'static {
-        let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
-        async move {
-            stream.set_nodelay(true).ok()?;
-            let handshake = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await;
-            handshake.ok()?.ok()
-        }
-    }
-}
-
 /// Accepts connections until `stop`, at most [`CONNECTIONS_MAX`] at once; then gives those that are
 /// open some time to finish what they are at.
 pub(super) async fn serve(door: impl Door, router: Router, stop: CancellationToken) {
@@ -188,8 +156,7 @@ fn is_owner(stream: &UnixStream) -> bool {
     let Ok(peer) = stream.peer_cred() else {
         return false;
     };
-    let own = rustix::process::geteuid().as_raw();
-    let is_owner = peer.uid() == own || peer.uid() == 0;
+    let is_owner = may_enter(peer.uid(), rustix::process::geteuid().as_raw());
     if !is_owner {
         tracing::warn!(
             uid = peer.uid(),
@@ -199,11 +166,16 @@ fn is_owner(stream: &UnixStream) -> bool {
     is_owner
 }
 
+/// Whether a user of the system may come in by the local socket of a node that `own` runs.
+const fn may_enter(user: u32, own: u32) -> bool {
+    user == own || user == ROOT
+}
+
+/// The user of the system who may do anything there anyway.
+const ROOT: u32 = 0;
+
 /// Connections at once on one way in: a person's browser holds six.
 const CONNECTIONS_MAX: usize = 256;
-
-/// How long a TLS handshake may take.
-const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How long a request's headers may take, and a connection may stand idle.
 const HEADER_TIME_MAX: Duration = Duration::from_secs(10);
@@ -219,3 +191,16 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// The longest path of a socket that systems take, in bytes, without its final zero.
 const PATH_BYTES_MAX: usize = 107;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_node_s_user_and_root_come_in_by_the_socket() {
+        assert!(may_enter(1000, 1000));
+        assert!(may_enter(0, 1000));
+        assert!(!may_enter(1001, 1000));
+        assert!(!may_enter(1000, 0));
+    }
+}

@@ -371,10 +371,6 @@ fn serving_can_be_spawned() {
     fn check(_: impl Send + 'static) {}
     let serve = |listener, node, probes, stop| check(serve_socket(listener, node, probes, stop));
     let _: fn(UnixListener, Node, Probes, CancellationToken) = serve;
-    let serve = |listener, tls, node, probes, stop| {
-        check(serve_https(listener, tls, node, probes, stop));
-    };
-    let _: fn(TcpListener, Arc<ServerConfig>, Node, Probes, CancellationToken) = serve;
 }
 
 #[tokio::test]

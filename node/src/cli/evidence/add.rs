@@ -13,7 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use crate::actions::{self, ErrorKind, evidence};
+use crate::actions::{self, case, evidence};
 use crate::cli::Context;
 use crate::cli::client::Client;
 use crate::cli::error::Error;
@@ -84,6 +84,11 @@ pub(in crate::cli) async fn add(
     case: &str,
     paths: &[PathBuf],
 ) -> Result<Outcome, Error> {
+    // What is wrong with the case is said once, not once for each file.
+    let request = case::Show {
+        case: case.to_owned(),
+    };
+    client.call(&request).await?;
     let mut outcome = Outcome::default();
     let mut found = Vec::new();
     for path in paths {
@@ -120,8 +125,6 @@ pub(in crate::cli) async fn add(
         bar.inc(file.size);
         match added {
             Ok(item) => outcome.added.push(item),
-            // Of one file or of all: where the node or the case is the reason, none will go.
-            Err(error) if outcome.added.is_empty() && is_final(&error) => return Err(error.into()),
             Err(error) => outcome.failed.push(Left {
                 path: file.path,
                 reason: error.message,
@@ -145,13 +148,6 @@ async fn take(
         title: None,
     };
     client.call(&request).await
-}
-
-const fn is_final(error: &actions::Error) -> bool {
-    matches!(
-        error.kind,
-        ErrorKind::NotFound | ErrorKind::Forbidden | ErrorKind::Conflict
-    )
 }
 
 /// Finds the files at and below a path, in the order of their names.
@@ -245,6 +241,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::cli::fake::{context, serve};
 
     #[test]
     fn folders_are_kept_and_links_are_skipped() {
@@ -290,4 +287,57 @@ mod tests {
             "skipped: /x/\\u{1b}[2Jy: a symbolic link\nAdded 0 files (0 B) to case 1.\n"
         );
     }
+
+    #[tokio::test]
+    async fn one_file_that_fails_stops_no_other() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["a", "bad", "c"] {
+            fs::write(folder.path().join(name), name).unwrap();
+        }
+        serve(data.path(), |request| {
+            if request.starts_with("GET /v0/cases/1 ") {
+                return ("200 OK", CASE.into());
+            }
+            if request.contains("/bad\"") {
+                let error = r#"{"kind":"not_found","message":"it cannot be read"}"#;
+                return ("404 Not Found", error.into());
+            }
+            ("200 OK", ITEM.into())
+        });
+        let context = context(data.path());
+        let paths = [folder.path().to_owned(), folder.path().join("gone")];
+        let outcome = add(&context, &context.client, "1", &paths).await.unwrap();
+        assert_eq!(outcome.added.len(), 2);
+        let failed = outcome
+            .failed
+            .iter()
+            .map(|left| left.path.file_name().unwrap());
+        assert_eq!(failed.collect::<Vec<_>>(), ["gone", "bad"]);
+        assert_eq!(outcome.failed[1].reason, "it cannot be read");
+
+        let add = Add {
+            case: "1".to_owned(),
+            paths: paths.to_vec(),
+        };
+        assert_eq!(add.run(&context).await.unwrap_err().code(), 1);
+    }
+
+    #[tokio::test]
+    async fn case_that_is_not_there_is_said_once() {
+        let data = tempfile::tempdir().unwrap();
+        let error = r#"{"kind":"not_found","message":"no case"}"#;
+        serve(data.path(), move |_| ("404 Not Found", error.into()));
+        let context = context(data.path());
+        let refused = add(&context, &context.client, "1", &["/x".into()]).await;
+        assert_eq!(refused.unwrap_err().code(), 5);
+    }
+
+    const CASE: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","number":"1","title":"",
+        "description":"","state":"open","created_at":"2026-03-14T02:31:00Z","evidence":0,
+        "bytes":0,"origin":null}"#;
+
+    const ITEM: &str = r#"{"id":"00000000-0000-0000-0000-000000000000",
+        "case":"00000000-0000-0000-0000-000000000000","title":"","folder":"",
+        "added_at":"2026-03-14T02:31:00Z","added_by":"kim","files":[],"origin":null}"#;
 }

@@ -170,6 +170,7 @@ fn failed(path: &Path, error: io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::cli::fake::{Answer, context, serve};
 
     /// fault D1
     #[test]
@@ -189,5 +190,69 @@ mod tests {
         }
         let chosen = folder.path().join("report.pdf");
         assert_eq!(destination(Some(&chosen), "../x"), chosen);
+    }
+
+    #[tokio::test]
+    async fn file_is_written_whole_and_replaces_nothing_untold() {
+        let data = tempfile::tempdir().unwrap();
+        serve(data.path(), |request| answer(request, b"hello"));
+        let output = data.path().join("out.txt");
+        let get = |force| Get {
+            evidence: EvidenceId::new(uuid::Uuid::nil()),
+            file: 0,
+            output: Some(output.clone()),
+            force,
+        };
+        let context = context(data.path());
+        get(false).run(&context).await.unwrap();
+        assert_eq!(fs::read(&output).unwrap(), b"hello");
+
+        fs::write(&output, "mine").unwrap();
+        let refused = get(false).run(&context).await.unwrap_err();
+        assert_eq!(refused.code(), 6);
+        assert_eq!(fs::read(&output).unwrap(), b"mine");
+        get(true).run(&context).await.unwrap();
+        assert_eq!(fs::read(&output).unwrap(), b"hello");
+    }
+
+    #[tokio::test]
+    async fn bytes_that_are_not_the_file_leave_nothing_behind() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        serve(data.path(), |request| answer(request, b"hullo"));
+        let get = Get {
+            evidence: EvidenceId::new(uuid::Uuid::nil()),
+            file: 0,
+            output: Some(folder.path().to_owned()),
+            force: false,
+        };
+        let error = get.run(&context(data.path())).await.unwrap_err();
+        assert_eq!(error.code(), 7);
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+
+    /// Answers for an item whose file is `hello` with these bytes.
+    fn answer(request: &str, bytes: &[u8]) -> Answer {
+        if request.contains("/files/0 ") {
+            return ("200 OK", bytes.to_vec());
+        }
+        let nil = uuid::Uuid::nil();
+        let item = serde_json::json!({
+            "id": nil,
+            "case": nil,
+            "title": "",
+            "folder": "",
+            "added_at": "2026-03-14T02:31:00Z",
+            "added_by": "kim",
+            "files": [{
+                "name": "../a.txt",
+                "size": 5,
+                "blake3": blake3::hash(b"hello").to_hex().as_str(),
+                "sha256": "00".repeat(32),
+                "state": "verified",
+            }],
+            "origin": null,
+        });
+        ("200 OK", item.to_string().into_bytes())
     }
 }
