@@ -366,6 +366,45 @@ async fn socket_is_only_for_its_owner_and_replaces_a_stale_one() {
     connection.await.unwrap().unwrap();
 }
 
+#[tokio::test]
+async fn what_is_under_way_finishes_when_the_node_stops() {
+    let data = tempfile::tempdir().unwrap();
+    let listener = bind(data.path()).unwrap();
+    let path = data.path().join(SOCKET);
+    let (begun, wait) = tokio::sync::oneshot::channel();
+    let begun = Mutex::new(Some(begun));
+    let go = Arc::new(tokio::sync::Notify::new());
+    let gate = Arc::clone(&go);
+    let slow = Endpoint::new(move |_: Look, _| {
+        let gate = Arc::clone(&gate);
+        let begun = begun.lock().unwrap().take();
+        async move {
+            begun.unwrap().send(()).unwrap();
+            gate.notified().await;
+            Ok(json!("done"))
+        }
+    });
+    let probes = Probes {
+        ready: Arc::new(|| true),
+        live: Arc::new(|| true),
+    };
+    let stop = CancellationToken::new();
+    let router = api::router(vec![slow], Fake::default(), Way::Socket, probes);
+    let serving = tokio::spawn(listen::serve(listener, router, stop.clone()));
+    let stream = tokio::net::UnixStream::connect(&path).await.unwrap();
+    let io = hyper_util::rt::TokioIo::new(stream);
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(io).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::get("/v0/houses/1").body(Body::empty()).unwrap();
+    let answer = tokio::spawn(sender.send_request(request));
+    wait.await.unwrap();
+    stop.cancel();
+    go.notify_one();
+    assert_eq!(answer.await.unwrap().unwrap().status(), StatusCode::OK);
+    serving.await.unwrap();
+    assert!(tokio::net::UnixStream::connect(&path).await.is_err());
+}
+
 #[test]
 fn serving_can_be_spawned() {
     fn check(_: impl Send + 'static) {}
