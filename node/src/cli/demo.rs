@@ -58,7 +58,7 @@ impl Demo {
         };
         let mut told = std::pin::pin!(interrupted());
         let ended = tokio::select! {
-            ended = story::tell(&mut stage, self.folder.as_deref()) => ended,
+            ended = story::tell(&mut stage, self.folder.as_deref(), self.once) => ended,
             told = told.as_mut() => told.and(Err(Error::Interrupted)),
         };
         let ended = match ended {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{Query, RawPathParams, Request};
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS,
@@ -101,8 +102,8 @@ pub(super) fn router<B: Backend>(
     for endpoint in endpoints {
         let (path, method) = (endpoint.route.path, filter(endpoint.route.method));
         let endpoint = Arc::new(endpoint);
-        let handler = move |Extension(caller), path: RawPathParams, request: Request| {
-            answer(Arc::clone(&endpoint), caller, owned(&path), request)
+        let handler = move |Extension(caller), path: PathParams, request: Request| {
+            answer(Arc::clone(&endpoint), caller, path, request)
         };
         router = router.route(path, routing::on(method, handler));
     }
@@ -142,6 +143,9 @@ fn public(probes: Probes) -> Router {
         )
 }
 
+/// The fields of the path, where it can be read.
+type PathParams = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Finds out who calls, before anything else of the request is looked at.
 async fn admit<B: Backend>(backend: B, way: Way, mut request: Request, next: Next) -> Response {
     let caller = match way {
@@ -170,11 +174,11 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
 async fn answer(
     endpoint: Arc<Endpoint>,
     caller: Caller,
-    path: Vec<(String, String)>,
+    path: PathParams,
     request: Request,
 ) -> Response {
     let streams = endpoint.route.method == Method::Post && accepts_lines(request.headers());
-    let fields = match read(&endpoint, &path, request).await {
+    let fields = match read(&endpoint, path, request).await {
         Ok(fields) => fields,
         Err(response) => return response,
     };
@@ -191,9 +195,10 @@ async fn answer(
 
 async fn read(
     endpoint: &Endpoint,
-    path: &[(String, String)],
+    path: PathParams,
     request: Request,
 ) -> Result<serde_json::Map<String, serde_json::Value>, Response> {
+    let path = path.map_err(|_| refuse(&unreadable_path()))?;
     let query = Query::<Vec<(String, String)>>::try_from_uri(request.uri())
         .map_err(|error| refuse(&invalid(format!("the query cannot be read: {error}"))))?
         .0;
@@ -204,7 +209,7 @@ async fn read(
         Err(_) => return Err(refuse(&invalid("the body did not arrive in time"))),
     };
     endpoint
-        .merge(path, query, &body)
+        .merge(&owned(&path), query, &body)
         .map_err(|error| refuse(&error))
 }
 
@@ -248,6 +253,11 @@ fn too_large() -> Response {
     ))
     .hint("send files to /v0/cases/{case}/files");
     json(StatusCode::PAYLOAD_TOO_LARGE, write(&error))
+}
+
+/// The error of a path that is not text once decoded.
+pub(super) fn unreadable_path() -> Error {
+    invalid("the path is not UTF-8")
 }
 
 fn no_place() -> Error {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Query, Request, State};
 use axum::http::HeaderValue;
 use axum::http::StatusCode;
@@ -20,7 +21,7 @@ use interdocket_sync::id::EvidenceId;
 use serde::Deserialize;
 use tokio::sync::mpsc;
 
-use super::api::{Backend, json, refuse};
+use super::api::{Backend, json, refuse, unreadable_path};
 use super::endpoint::invalid;
 use super::uri;
 use crate::actions::{Caller, evidence};
@@ -43,8 +44,11 @@ pub(super) fn router<B: Backend>(backend: B) -> Router {
 async fn download<B: Backend>(
     State(backend): State<Arc<B>>,
     Extension(caller): Extension<Caller>,
-    Path((evidence, file)): Path<(String, String)>,
+    path: Result<Path<(String, String)>, PathRejection>,
 ) -> Response {
+    let Ok(Path((evidence, file))) = path else {
+        return refuse(&unreadable_path());
+    };
     let (Ok(evidence), Ok(file)) = (evidence.parse::<EvidenceId>(), file.parse()) else {
         return refuse(&invalid(
             "a file is named by the id of its evidence and a number from 0",
@@ -83,9 +87,12 @@ struct Place {
 async fn upload<B: Backend>(
     State(backend): State<Arc<B>>,
     Extension(caller): Extension<Caller>,
-    Path(case): Path<String>,
+    path: Result<Path<String>, PathRejection>,
     request: Request,
 ) -> Response {
+    let Ok(Path(case)) = path else {
+        return refuse(&unreadable_path());
+    };
     let place = match Query::<Place>::try_from_uri(request.uri()) {
         Ok(Query(place)) => place,
         Err(error) => {
@@ -104,8 +111,13 @@ async fn upload<B: Backend>(
     let Ok(end) = chunks.clone().reserve_owned().await else {
         return refuse(&invalid("the node is stopping"));
     };
-    let pump = pump(request, chunks, Cut(Some(end)));
-    let (taken, ()) = tokio::join!(backend.upload(&caller, request_fields, body), pump);
+    let mut pump = std::pin::pin!(pump(request, chunks, Cut(Some(end))));
+    let mut upload = std::pin::pin!(backend.upload(&caller, request_fields, body));
+    let taken = tokio::select! {
+        // Refused early: the rest of the body need not arrive.
+        taken = upload.as_mut() => taken,
+        () = pump.as_mut() => upload.await,
+    };
     match taken {
         Ok(evidence) => {
             let text = serde_json::to_string(&evidence).expect("evidence is text and serialises");

@@ -214,6 +214,15 @@ async fn unknown_places_and_methods_are_errors_in_json() {
 }
 
 #[tokio::test]
+async fn paths_that_are_no_text_are_errors_in_json() {
+    for path in ["/v0/houses/%ff", "/v0/evidence/%ff/files/0"] {
+        let (code, error) = get(path).await;
+        assert_eq!(code, StatusCode::BAD_REQUEST);
+        assert_eq!(error["message"], "the path is not UTF-8");
+    }
+}
+
+#[tokio::test]
 async fn answer_in_lines_tells_progress_and_then_the_reply() {
     let lines = lines(r#"{"colour":"red"}"#).await;
     let (last, steps) = lines.split_last().unwrap();

@@ -108,8 +108,10 @@ impl Node {
             if ended.is_some() || Instant::now() > deadline {
                 let message = format!("the node of {} does not run: {error}", self.name);
                 let error = actions::Error::new(ErrorKind::Unavailable, message);
-                return Err(error
-                    .hint(format!("the end of its log:\n{}", self.log()))
+                return Err(self
+                    .log()
+                    .into_iter()
+                    .fold(error, actions::Error::hint)
                     .into());
             }
             sleep(POLL).await;
@@ -117,10 +119,10 @@ impl Node {
     }
 
     /// The last lines that the node has logged.
-    fn log(&self) -> String {
+    fn log(&self) -> Vec<String> {
         let log = fs::read_to_string(self.data.with_extension("log")).unwrap_or_default();
-        let lines: Vec<_> = log.lines().collect();
-        lines[lines.len().saturating_sub(LINES)..].join("\n")
+        let lines: Vec<_> = log.lines().map(|line| format!("its log: {line}")).collect();
+        lines[lines.len().saturating_sub(LINES)..].to_vec()
     }
 
     /// Tells the node to stop, and waits for it; one that does not is killed.

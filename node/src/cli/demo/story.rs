@@ -15,12 +15,17 @@ use crate::actions::share::{self, Share};
 use crate::actions::{self, audit, case};
 use crate::cli::error::Error;
 use crate::cli::evidence;
+use crate::cli::name;
 use crate::cli::share::{delivered, receipts};
 use crate::cli::table::{count, size};
-use crate::text;
+use crate::{run, text};
 
 /// Tells the whole story; an error where anything does not hold.
-pub(super) async fn tell(stage: &mut Stage, folder: Option<&Path>) -> Result<(), Error> {
+pub(super) async fn tell(
+    stage: &mut Stage,
+    folder: Option<&Path>,
+    once: bool,
+) -> Result<(), Error> {
     start(stage).await?;
     pair(stage, SOUTH).await?;
     pair(stage, HARBOUR).await?;
@@ -28,6 +33,9 @@ pub(super) async fn tell(stage: &mut Stage, folder: Option<&Path>) -> Result<(),
     let shares = copy(stage, &case).await?;
     update(stage, &case, shares).await?;
     verify(stage).await?;
+    if once {
+        return stage.step("Everything held.");
+    }
     outlook(stage, &case)
 }
 
@@ -39,8 +47,10 @@ async fn start(stage: &mut Stage) -> Result<(), Error> {
             Some(address) => format!("partners dial it at {address}"),
             None => "nobody can dial it: it dials, and the connection serves both ways".to_owned(),
         };
+        let arguments = arguments(&init);
         let node = Node::start(role, init).await?;
-        stage.command(&node, &["init", "--name", role.name])?;
+        let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+        stage.command(&node, &arguments)?;
         stage.command(&node, &["run"])?;
         stage.tell(&format!(
             "{} runs; {advertise}.\nIts id: {}",
@@ -49,6 +59,21 @@ async fn start(stage: &mut Stage) -> Result<(), Error> {
         stage.nodes.push(node);
     }
     Ok(())
+}
+
+/// The arguments by which a person makes such a node.
+fn arguments(init: &run::Init) -> Vec<String> {
+    let mut arguments = vec!["init".to_owned(), "--allow-private".to_owned()];
+    let mut say = |name: &str, value: String| arguments.extend([name.to_owned(), value]);
+    say("--name", init.name.clone());
+    say("--role", name(&init.role));
+    say("--federation", init.federation.to_string());
+    say("--pairing", init.pairing.to_string());
+    say("--api", init.api.to_string());
+    if let Some(advertise) = &init.advertise {
+        say("--advertise", advertise.clone());
+    }
+    arguments
 }
 
 /// Pairs North with another organisation, by the ceremony that people go through.
