@@ -23,7 +23,7 @@ pub(super) enum Command {
         #[arg(long, default_value = "")]
         description: String,
     },
-    /// List cases, newest first.
+    /// List cases, in the order in which they were made.
     #[command(after_help = "Example:\n  interdocket case list --limit 20")]
     List(Range),
     /// Show a case.

@@ -434,6 +434,7 @@ fn caller(name: &str) -> Caller {
             id: uuid::Uuid::nil(),
             name: name.to_owned(),
         },
+        role: actions::user::Role::Administrator,
         way: Way::Timer,
         progress: Progress::default(),
     }
