@@ -112,6 +112,18 @@ proptest! {
     }
 }
 
+/// fault C1
+#[test]
+fn the_whole_and_consistent_stream_of_another_blob_is_a_mismatch() {
+    for size in [1, 20_000, SIZE] {
+        let sent = sent(size);
+        let stream = reference(&vec![7; size], &Ranges::all(size as u64));
+        let staged = sent.receive(size as u64, &stream, 65_536);
+        assert!(matches!(staged, Err(Error::Mismatch { at: 0 })));
+        sent.nothing_is_readable();
+    }
+}
+
 /// fault C2
 #[test]
 fn an_endless_stream_is_cut_at_the_first_byte_too_many() {

@@ -153,6 +153,12 @@ fn a_stage_of_another_digest_or_size_starts_over() {
     let (_dir, blobs) = blobs();
     let data = bytes(SIZE);
     attempt(&blobs, &data, 600_000).1.unwrap_err();
+    let receiver = blobs
+        .receive(stage(), Digest([1; 32]), SIZE as u64)
+        .unwrap();
+    assert_eq!(receiver.wanted(), Ranges::all(SIZE as u64));
+    drop(receiver);
+    attempt(&blobs, &data, 600_000).1.unwrap_err();
     let other = bytes(SIZE + 1);
     let receiver = blobs
         .receive(stage(), digest(&data), SIZE as u64 + 1)

@@ -128,7 +128,11 @@ fn a_flipped_byte_of_a_big_blob_is_found_where_it_is() {
     let data = bytes(1_000_000);
     let placed = store(&blobs, &data);
     let path = blobs.inner.own(placed.digest);
-    for (at, whole) in [(4096 + 500_000, 491_520), (4096 + 1_003_520 + 30, 0)] {
+    for (at, whole) in [
+        (4096 + 500_000, 491_520),
+        (4096 + 1_003_520 + 30, 0),
+        (4096 + 1_003_520 + 3_900, 0),
+    ] {
         flip(&path, at);
         assert!(matches!(blobs.verify(&placed), Err(Error::Damaged(_))));
         let mut got = Vec::new();
@@ -181,6 +185,19 @@ fn deleting_takes_what_is_named_and_nothing_else() {
     };
     assert!(matches!(blobs.delete(&[other]), Err(Error::Damaged(_))));
     assert!(content(&blobs, &kept) == bytes(18_000));
+}
+
+#[test]
+fn what_a_buffer_held_before_is_not_stored() {
+    let (_dir, blobs) = blobs();
+    let size = (16 << 20) + 1;
+    let placed = store(&blobs, &vec![0xaa; size]);
+    let raw = fs::read(blobs.inner.own(placed.digest)).unwrap();
+    assert!(
+        raw[4096 + size..4096 + size + 4095]
+            .iter()
+            .all(|&byte| byte == 0)
+    );
 }
 
 #[test]
