@@ -73,7 +73,7 @@ mod tests {
         let administrative = |name: &&str| {
             name.starts_with("user.") || name.starts_with("node.check") || name.starts_with("partner.")
         };
-        for name in names().iter().filter(administrative) {
+        for name in names().iter().filter(|name| administrative(name)) {
             let reading = ["partner.list", "partner.show"].contains(name);
             assert_eq!(allowed(Role::Investigator, name), reading, "{name}");
         }

@@ -13,6 +13,7 @@ pub mod history;
 pub mod link;
 pub mod pairing;
 mod reverse;
+pub mod serve;
 mod server;
 #[cfg(test)]
 mod tests;
@@ -143,6 +144,22 @@ impl Transport {
     /// be dialled, until told to stop. One task a partner.
     pub async fn keep(&self, partner: OrganisationId, routes: Routes, stop: CancellationToken) {
         reverse::keep(self, partner, routes, stop).await;
+    }
+
+    /// Dials a partner once, for saying what stands in the way.
+    ///
+    /// # Errors
+    /// The reasons, for a person.
+    pub async fn probe(&self, partner: OrganisationId) -> Result<(), String> {
+        dial::probe(self, partner).await.map_err(|error| {
+            let mut text = error.to_string();
+            let mut source = std::error::Error::source(&error);
+            while let Some(reason) = source {
+                text = format!("{text}: {reason}");
+                source = reason.source();
+            }
+            text
+        })
     }
 
     /// Says that a partner may be reachable: a pause between attempts to dial it ends now.

@@ -1,14 +1,39 @@
 //! The life of a node in its data directory: made once, run often, rebuilt when need be.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::pairing;
 use serde::Serialize;
+use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
-use crate::actions::partner::OrganisationRole;
-use crate::actions::{Error, ErrorKind, Progress};
+use crate::actions::partner::{OrganisationRole, State};
+use crate::actions::{Error, ErrorKind, Progress, Way};
+use crate::blobs::{Blobs, Reserve};
+use crate::clock::{self, Clock};
+use crate::config::{self, Config};
+use crate::disk::{self, Disk};
+use crate::event::{Entry, Event, NodeMade};
+use crate::federation::{self, Contact};
+use crate::journal::{Journal, Position, Reader};
+use crate::keyring::Keyring;
+use crate::keys::{Keys, Pins};
+use crate::metrics::Metrics;
+use crate::node::{Moment, Node, Parts};
+use crate::store::engine::OpenError;
+use crate::store::project::SHAPE;
+use crate::store::sled::{self, Sled};
+use crate::store::view::Store;
+use crate::store::{entity, table};
+use crate::web::{self, Probes};
+use crate::writer::{Writer, catch_up};
+use crate::{chance, jobs, log};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -53,22 +78,362 @@ pub struct Rebuilt {
 ///
 /// # Errors
 /// `Conflict` where a node is there already, `Unavailable` where something cannot be written.
-pub fn init(_init: &Init) -> Result<Initialised, Error> {
-    Err(Error::new(ErrorKind::Unavailable, "stub"))
+pub fn init(init: &Init) -> Result<Initialised, Error> {
+    let name = init.name.trim();
+    if name.is_empty() || name.len() > pairing::NAME || name.chars().any(char::is_control) {
+        let message = format!("an organisation's name has 1 to {} bytes on one line", pairing::NAME);
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let data = &init.data;
+    empty(data)?;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(data)
+        .map_err(|error| failed("make the data directory", &error))?;
+    let clock = clock::System::new();
+    let keys = Keys::create(&data.join(KEYS), name, clock.now())
+        .map_err(|error| failed("make the node's keys", &error))?;
+    let organisation = keys.organisation();
+    let (mut journal, _) = journal(data, &keys)?;
+    let made = Event::NodeMade(NodeMade { organisation, name: name.to_owned(), role: init.role });
+    let record = Entry { actor: None, way: Way::Socket, event: made };
+    journal
+        .append(clock.now(), &[record.draft()])
+        .map_err(|error| failed("begin the journal", &error))?;
+    // Last of all: where there is a configuration, there is a whole node.
+    let configuration = data.join(config::FILE);
+    let text = Config::new(&Init { name: name.to_owned(), ..init.clone() }).render();
+    let written = std::fs::write(&configuration, text).and_then(|()| {
+        std::fs::File::open(&configuration)?.sync_all()?;
+        std::fs::File::open(data)?.sync_all()
+    });
+    written.map_err(|error| failed("write the configuration", &error))?;
+    Ok(Initialised { organisation, configuration })
 }
 
-/// Runs the node until `stop`, then stops in order.
-///
-/// # Errors
-/// What keeps the node from starting or running, with what to do.
-pub async fn run(_data: &Path, _stop: CancellationToken) -> Result<(), Error> {
-    Err(Error::new(ErrorKind::Unavailable, "stub"))
+fn empty(data: &Path) -> Result<(), Error> {
+    match std::fs::read_dir(data).map(Iterator::count) {
+        Ok(0) => Ok(()),
+        Ok(_) => {
+            let message = format!("{} is not empty", data.display());
+            Err(Error::new(ErrorKind::Conflict, message)
+                .hint("give a directory that is empty or does not exist"))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(failed("read the data directory", &error)),
+    }
 }
 
 /// Builds the database again from the journal, while the node does not run.
 ///
 /// # Errors
 /// `Conflict` while the node runs, `Unavailable` where the journal cannot be read.
-pub fn rebuild(_data: &Path, _progress: &Progress) -> Result<Rebuilt, Error> {
-    Err(Error::new(ErrorKind::Unavailable, "stub"))
+pub fn rebuild(data: &Path, progress: &Progress) -> Result<Rebuilt, Error> {
+    let (config, keys, _) = identity(data)?;
+    let (journal, _) = journal(data, &keys)?;
+    let (fresh, old) = (data.join("database.new"), data.join(DATABASE));
+    if fresh.exists() {
+        std::fs::remove_dir_all(&fresh).map_err(|error| failed("remove a half-built database", &error))?;
+    }
+    {
+        let engine = Sled::open(&fresh, config.store.cache_bytes.get(), SHAPE)
+            .map_err(|error| failed("make a new database", &error))?;
+        let store = Store::new(Arc::new(engine));
+        catch_up(&journal, &store, &mut |done, total| progress.report(done, total))
+            .map_err(|error| failed("build the database", &error))?;
+    }
+    // Beside the old one until it is whole.
+    sled::promote(&fresh, &old).map_err(|error| failed("put the new database in place", &error))?;
+    Ok(Rebuilt { records: journal.head().count })
 }
+
+/// Runs the node until `stop`, then stops in order.
+///
+/// # Errors
+/// What keeps the node from starting or running, with what to do.
+pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
+    let (config, keys, clock) = identity(data)?;
+    log::start(config.log.format, &config.log.level)
+        .map_err(|error| failed("set up the log", &error))?;
+    let sockets = Sockets::bind(data, &config).await?;
+    let place = data.to_owned();
+    let opened = tokio::task::spawn_blocking(move || open(&place, config, keys, clock)).await;
+    let (node, writer) = opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
+    let tasks = TaskTracker::new();
+    serve(&node, sockets, &tasks, &stop)?;
+    tracing::info!(
+        organisation = %node.parts().keys.organisation(),
+        records = node.parts().journal.head().count,
+        "the node is ready"
+    );
+    let ended = supervise(&node, &tasks, &stop).await;
+    stop.cancel();
+    tasks.close();
+    tasks.wait().await;
+    drop(node);
+    let joined = tokio::task::spawn_blocking(move || writer.join()).await;
+    tracing::info!("the node has stopped");
+    match (ended, joined) {
+        (Ok(()), Ok(Ok(()))) => Ok(()),
+        (Err(error), _) => Err(error),
+        _ => Err(Error::new(ErrorKind::Unavailable, "the writer broke; see the log")),
+    }
+}
+
+/// Configuration, keys and clock: what is needed before anything is opened.
+fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
+    let config = Config::load(data).map_err(|error| {
+        let kind = match error {
+            config::Error::Missing(_) => ErrorKind::NotFound,
+            _ => ErrorKind::Invalid,
+        };
+        Error::new(kind, error.to_string())
+    })?;
+    let clock: Arc<dyn Clock> = Arc::new(clock::System::new());
+    let keys = Keys::open(&data.join(KEYS), clock.now())
+        .map_err(|error| failed("open the node's keys", &error))?;
+    Ok((config, keys, clock))
+}
+
+/// The journal with its keyring; taken for this process alone.
+fn journal(data: &Path, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
+    let disk = |folder: &str| {
+        let path = data.join(folder);
+        std::fs::create_dir_all(&path).map_err(|error| failed("make a directory", &error))?;
+        let opened = disk::Real::open(&path);
+        opened.map(|disk| Arc::new(disk) as Arc<dyn Disk>).map_err(|error| match error.kind() {
+            std::io::ErrorKind::WouldBlock => running(data),
+            _ => failed("open a directory of the node", &error),
+        })
+    };
+    let journal = disk(JOURNAL)?;
+    let keyring = Keyring::open(disk(KEYRING)?, keys.master(), chance::fill)
+        .map_err(|error| failed("open the keyring", &error))?;
+    let keyring = Arc::new(keyring);
+    let journal = Journal::open(journal, Arc::clone(&keyring))
+        .map_err(|error| failed("open the journal", &error))?;
+    Ok((journal, keyring))
+}
+
+fn running(data: &Path) -> Error {
+    let message = format!("a node is running on {} already", data.display());
+    Error::new(ErrorKind::Conflict, message).hint("stop it first; two on one directory would ruin it")
+}
+
+/// Opens what is stored, brings the database up to the journal, and starts the writer.
+fn open(
+    data: &Path,
+    config: Config,
+    keys: Keys,
+    clock: Arc<dyn Clock>,
+) -> Result<(Node, std::thread::JoinHandle<()>), Error> {
+    let (journal, keyring) = journal(data, &keys)?;
+    let reader = journal.reader();
+    let store = Store::new(Arc::new(database(data, &config)?));
+    let metrics = Metrics::new();
+    let writer = Writer {
+        journal,
+        keyring,
+        store: store.clone(),
+        clock: Arc::clone(&clock),
+        metrics: metrics.clone(),
+    };
+    let (queue, thread) = writer.start().map_err(|error| failed("open the database", &error))?;
+    in_time(&store, &reader, clock.as_ref(), &config)?;
+    let reserve = Reserve { bytes: config.store.reserve_bytes, percent: 0 };
+    let (blobs, _) = Blobs::open(&data.join(BLOBS), reserve)
+        .map_err(|error| failed("open the blobs", &error))?;
+    let keys = Arc::new(keys);
+    let pins = Pins::default();
+    for (organisation, partner) in partners(&store)? {
+        if partner.state == State::Active {
+            pins.set(organisation, &partner.root.0)
+                .map_err(|error| failed("pin a partner's root", &error))?;
+        }
+    }
+    let transport = federation::serve::transport(&keys, &pins, &clock, &store, &config)?;
+    let moment = Moment::default();
+    let parts = Parts {
+        store, queue, journal: reader, blobs, keys, pins, transport, clock, metrics, config, moment,
+    };
+    Ok((Node::new(parts), thread))
+}
+
+/// The database; one that can't be used is moved aside, as it follows from the journal.
+fn database(data: &Path, config: &Config) -> Result<Sled, Error> {
+    let dir = data.join(DATABASE);
+    let cache = config.store.cache_bytes.get();
+    match Sled::open(&dir, cache, SHAPE) {
+        Ok(engine) => Ok(engine),
+        Err(OpenError::Locked) => Err(running(data)),
+        Err(error @ OpenError::Io(_)) => Err(failed("open the database", &error)),
+        Err(error) => {
+            let aside = sled::aside(&dir).map_err(|error| failed("move the database aside", &error))?;
+            eprintln!("{error}; it is kept as {}", aside.display());
+            Sled::open(&dir, cache, SHAPE).map_err(|error| failed("make a new database", &error))
+        }
+    }
+}
+
+/// Refuses to start under a clock that is behind what the journal has seen.
+fn in_time(
+    store: &Store,
+    journal: &Reader,
+    clock: &dyn Clock,
+    config: &Config,
+) -> Result<(), Error> {
+    let seq = journal.head().count;
+    let offset = store.read().view().get(&table::POSITION, &seq)?;
+    let Some(offset) = offset else { return Ok(()) };
+    let last = journal
+        .read(Position { seq, offset })
+        .map_err(|error| failed("read the journal's last record", &error))?
+        .at;
+    let (now, tolerance) = (clock.now(), i64::from(config.clock.tolerance_seconds.get()));
+    if last - now <= chrono::TimeDelta::seconds(tolerance) {
+        return Ok(());
+    }
+    let message = format!(
+        "this machine's clock says {}, but the journal has a record of {}",
+        now.format("%Y-%m-%d %H:%M:%S UTC"),
+        last.format("%Y-%m-%d %H:%M:%S UTC"),
+    );
+    Err(Error::new(ErrorKind::Conflict, message)
+        .hint("set the clock right, then start the node again"))
+}
+
+fn partners(store: &Store) -> Result<Vec<(OrganisationId, entity::Partner)>, Error> {
+    Ok(store.read().view().page(&table::PARTNER, &(), None, usize::MAX)?)
+}
+
+/// Everything that listens, bound before anything is opened: so a port that is taken is said at once.
+struct Sockets {
+    federation: TcpListener,
+    pairing: TcpListener,
+    api: TcpListener,
+    metrics: Option<TcpListener>,
+    local: UnixListener,
+}
+
+impl Sockets {
+    async fn bind(data: &Path, config: &Config) -> Result<Self, Error> {
+        let metrics = match &config.metrics {
+            Some(metrics) => Some(bind("metrics", metrics.listen).await?),
+            None => None,
+        };
+        Ok(Self {
+            federation: bind("federation", config.federation.listen).await?,
+            pairing: bind("pairing", config.pairing.listen).await?,
+            api: bind("api", config.api.listen).await?,
+            metrics,
+            local: web::bind(data).map_err(|error| failed("open the local socket", &error))?,
+        })
+    }
+}
+
+async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
+    TcpListener::bind(address).await.map_err(|error| {
+        Error::new(ErrorKind::Unavailable, format!("cannot listen on {address}: {error}"))
+            .hint(format!("stop what uses it, or change {what}.listen in {}", config::FILE))
+    })
+}
+
+/// Starts all that serves and works by itself.
+fn serve(
+    node: &Node,
+    sockets: Sockets,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let parts = node.parts();
+    let names = [parts.config.api.listen.ip().to_string(), "localhost".to_owned()];
+    let tls = federation::serve::https(&parts.keys, &names, parts.clock.as_ref())?;
+    let ready = node.clone();
+    let live = node.clone();
+    let probes = Probes {
+        ready: Arc::new(move || !ready.parts().queue.failed()),
+        live: Arc::new(move || !live.parts().queue.failed()),
+    };
+    tasks.spawn(web::serve_socket(sockets.local, node.clone(), probes.clone(), stop.clone()));
+    tasks.spawn(web::serve_https(sockets.api, tls, node.clone(), probes, stop.clone()));
+    if let Some(listener) = sockets.metrics {
+        tasks.spawn(web::serve_metrics(listener, parts.metrics.clone(), stop.clone()));
+    }
+    let routes = federation::serve::routes(node);
+    let transport = parts.transport.clone();
+    let (listener, token) = (sockets.federation, stop.clone());
+    tasks.spawn(async move { transport.serve(listener, routes, token).await });
+    tasks.spawn(federation::serve::pairing(node.clone(), sockets.pairing, stop.clone()));
+    tasks.spawn(jobs::compare(node.clone(), stop.clone()));
+    tasks.spawn(jobs::renew(node.clone(), stop.clone()));
+    tasks.spawn(jobs::watch(node.clone(), stop.clone()));
+    Ok(())
+}
+
+/// Keeps one set of tasks for each active partner, until told to stop or storage fails.
+async fn supervise(
+    node: &Node,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) -> Result<(), Error> {
+    let mut driven: BTreeMap<OrganisationId, CancellationToken> = BTreeMap::new();
+    let mut contacts = node.parts().transport.registry().watch();
+    loop {
+        let known = partners(&node.parts().store)?;
+        let active: BTreeSet<OrganisationId> = known
+            .iter()
+            .filter(|(_, partner)| partner.state == State::Active)
+            .map(|(organisation, _)| *organisation)
+            .collect();
+        driven.retain(|partner, token| {
+            let keep = active.contains(partner);
+            if !keep {
+                token.cancel();
+            }
+            keep
+        });
+        for partner in active {
+            driven.entry(partner).or_insert_with(|| {
+                let token = stop.child_token();
+                federation::serve::partner(node, partner, tasks, &token);
+                token
+            });
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = node.partners_changed() => {}
+            contact = contacts.recv() => {
+                if let Ok(Contact::Connected(partner)) = contact {
+                    node.wake(partner);
+                }
+            }
+            () = tokio::time::sleep(WATCH) => {
+                if node.parts().queue.failed() {
+                    return Err(Error::new(ErrorKind::Unavailable, "storage failed: the node stops")
+                        .hint("look at the log above and at the disk, then start the node again"));
+                }
+            }
+        }
+    }
+}
+
+/// What could not be done, and every reason below it.
+fn failed(what: &str, error: &dyn std::error::Error) -> Error {
+    let mut message = format!("could not {what}: {error}");
+    let mut source = error.source();
+    while let Some(reason) = source {
+        message = format!("{message}: {reason}");
+        source = reason.source();
+    }
+    Error::new(ErrorKind::Unavailable, message)
+}
+
+const KEYS: &str = "keys";
+const KEYRING: &str = "keyring";
+const JOURNAL: &str = "journal";
+const DATABASE: &str = "database";
+const BLOBS: &str = "blobs";
+
+/// How often the node looks whether its storage still works.
+const WATCH: std::time::Duration = std::time::Duration::from_secs(1);

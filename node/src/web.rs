@@ -8,6 +8,7 @@ mod api;
 mod bytes;
 mod endpoint;
 mod listen;
+mod metrics;
 mod openapi;
 mod stream;
 #[cfg(test)]
@@ -24,6 +25,7 @@ use crate::actions::Way;
 use crate::node::Node;
 
 pub use listen::{Error, SOCKET, bind};
+pub use metrics::serve_metrics;
 pub(crate) use stream::MEDIA_TYPE as STREAM;
 pub use tls::serve_https;
 

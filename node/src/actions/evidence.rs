@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Origin;
 use super::decide::{self, Context, Decided, bounded, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query};
+use super::{Error, ErrorKind, Query};
 use crate::blobs::{Place, Placed};
 use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened};
 use crate::store::entity::{self, BlobState};

@@ -13,6 +13,7 @@ use hyper_util::rt::TokioIo;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing::Address;
 use rustls::ClientConfig;
+use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 use tonic::transport::{Channel, Endpoint};
@@ -115,6 +116,23 @@ pub(super) async fn dial(
     match link.protocol() {
         Some(agreed) if agreed == protocol => Ok(link),
         _ => Err(Error::Protocol),
+    }
+}
+
+/// Dials a partner once and waits for its first byte: only then has it judged our certificate.
+///
+/// # Errors
+/// [`Error`] says what stands between.
+pub(super) async fn probe(transport: &Transport, partner: OrganisationId) -> Result<(), Error> {
+    let mut link = dial(transport, partner, tls::FORWARD).await?;
+    let limits = &transport.0.limits;
+    let first = tokio::time::timeout(limits.handshake, link.read_u8()).await;
+    let known = transport.0.directory.partner(partner).and_then(|partner| partner.address);
+    match (first, known) {
+        (Ok(Ok(_)), _) => Ok(()),
+        (Ok(Err(source)), Some(address)) => Err(Error::Handshake(address, source)),
+        (Ok(Err(_)), None) => Err(Error::Unreachable),
+        (Err(_), _) => Err(Error::Timeout(limits.handshake)),
     }
 }
 

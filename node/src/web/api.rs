@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 use super::endpoint::{Endpoint, invalid, status};
 use super::{Probes, bytes, openapi, stream};
 use crate::actions::{self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence};
-use crate::node::{Node, Opened};
+use crate::intake::Opened;
+use crate::node::Node;
 
 /// What the API needs of a node beside its actions.
 pub(super) trait Backend: Clone + Send + Sync + 'static {

@@ -20,7 +20,7 @@ use super::api::Backend;
 use super::endpoint::{Endpoint, status};
 use super::*;
 use crate::actions::{self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence};
-use crate::node::Opened;
+use crate::intake::Opened;
 
 /// A node that is made up: it knows one token, one file, and what was sent to it.
 #[derive(Clone, Default)]

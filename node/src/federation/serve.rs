@@ -1,0 +1,115 @@
+//! What a running node serves to partners and keeps up with them: the pieces of this folder, put
+//! together.
+
+use std::sync::Arc;
+
+use interdocket_proto::v1::delivery_server::DeliveryServer;
+use interdocket_proto::v1::transfer_server::TransferServer;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tonic::service::Routes;
+
+use super::ceremony::Desk;
+use super::exchange::Exchange;
+use super::tls::{self, Wall};
+use super::{Directory, Limits, Partner, Tls, Transport, drive, fetch, pairing};
+use crate::actions::partner::State;
+use crate::actions::{Error, ErrorKind};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::keys::{Keys, Pins};
+use crate::node::Node;
+use crate::store::table;
+use crate::store::view::Store;
+
+/// Partners as the tables know them.
+struct Partners(Store);
+
+impl Directory for Partners {
+    fn partner(&self, organisation: OrganisationId) -> Option<Partner> {
+        let partner = self.0.read().view().get(&table::PARTNER, &organisation).ok()??;
+        let address = partner.address.and_then(|address| address.parse().ok());
+        (partner.state == State::Active).then_some(Partner { address })
+    }
+}
+
+/// Connections with partners; none is made yet.
+///
+/// # Errors
+/// [`Error`] where the TLS library refuses.
+pub fn transport(
+    keys: &Keys,
+    pins: &Pins,
+    clock: &Arc<dyn Clock>,
+    store: &Store,
+    config: &Config,
+) -> Result<Transport, Error> {
+    let clock = Arc::new(Wall(Arc::clone(clock)));
+    let tls = Tls { leaf: keys.tls(), pins: pins.clone(), clock };
+    let limits = Limits { private: config.federation.allow_private, ..Limits::default() };
+    Transport::new(tls, Arc::new(Partners(store.clone())), limits).map_err(|error| prepare(&error))
+}
+
+/// How the API is served: TLS 1.3 only, under a certificate of this organisation.
+///
+/// # Errors
+/// [`Error`] where the certificate can't be issued.
+pub fn https(
+    keys: &Keys,
+    names: &[String],
+    clock: &dyn Clock,
+) -> Result<Arc<ServerConfig>, Error> {
+    let key = keys.https(names, clock.now()).map_err(|error| prepare(&error))?;
+    tls::https(key).map(Arc::new).map_err(|error| prepare(&error))
+}
+
+fn prepare(error: &dyn std::error::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, format!("TLS can't be prepared: {error}"))
+}
+
+/// Everything that partners can call.
+pub fn routes(node: &Node) -> Routes {
+    let exchange = Exchange::new(node.clone());
+    let delivery = DeliveryServer::new(exchange.clone())
+        .max_decoding_message_size(2 * limits::MESSAGE_MAX)
+        .max_encoding_message_size(limits::MESSAGE_MAX);
+    let transfer = TransferServer::new(exchange).max_decoding_message_size(limits::MESSAGE_MAX);
+    let (reporter, health) = tonic_health::server::health_reporter();
+    tokio::spawn(async move {
+        reporter.set_serving::<DeliveryServer<Exchange>>().await;
+        reporter.set_serving::<TransferServer<Exchange>>().await;
+    });
+    let reflection = tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(interdocket_proto::DESCRIPTORS)
+        .build_v1()
+        .expect("the descriptors are those of this build");
+    Routes::new(delivery).add_service(transfer).add_service(health).add_service(reflection)
+}
+
+/// Serves the pairing port until told to stop.
+pub async fn pairing(node: Node, listener: TcpListener, stop: CancellationToken) {
+    let parts = node.parts();
+    let clock = Arc::new(Wall(Arc::clone(&parts.clock)));
+    let desk = Arc::new(Desk::new(node.clone()));
+    let served = pairing::serve(listener, &parts.keys, clock, desk, stop).await;
+    if let Err(error) = served {
+        tracing::error!(error = &error as &dyn std::error::Error, "pairing is not served");
+    }
+}
+
+/// Starts what keeps up with one partner.
+pub fn partner(
+    node: &Node,
+    partner: OrganisationId,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let (transport, routes, token) = (node.parts().transport.clone(), routes(node), stop.clone());
+    tasks.spawn(async move { transport.keep(partner, routes, token).await });
+    tasks.spawn(drive::drive(node.clone(), partner, stop.clone()));
+    tasks.spawn(fetch::fetch(node.clone(), partner, stop.clone()));
+}
