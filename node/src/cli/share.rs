@@ -21,7 +21,7 @@ pub(super) enum Command {
         after_help = "Example:\n  interdocket share copy 2026-17 --partner 'South Police' --folder photos --wait"
     )]
     Copy(Copy),
-    /// List shares, newest first.
+    /// List shares.
     #[command(after_help = "Example:\n  interdocket share list --partner 'South Police'")]
     List {
         /// Only those of this case, by number or id.
