@@ -71,7 +71,9 @@ mod tests {
     #[test]
     fn only_administrators_touch_partners_users_and_the_node() {
         let administrative = |name: &&str| {
-            name.starts_with("user.") || name.starts_with("node.check") || name.starts_with("partner.")
+            name.starts_with("user.")
+                || name.starts_with("node.check")
+                || name.starts_with("partner.")
         };
         for name in names().iter().filter(|name| administrative(name)) {
             let reading = ["partner.list", "partner.show"].contains(name);
@@ -81,7 +83,11 @@ mod tests {
 
     #[test]
     fn auditors_change_nothing() {
-        for name in [actions::case::Create::NAME, actions::share::Copy::NAME, "evidence.get"] {
+        for name in [
+            actions::case::Create::NAME,
+            actions::share::Copy::NAME,
+            "evidence.get",
+        ] {
             assert!(!allowed(Role::Auditor, name), "{name}");
         }
     }

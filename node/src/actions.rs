@@ -276,7 +276,6 @@ actions! {
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
 }
 
-
 /// Runs what only changes the tables, or only reads them.
 macro_rules! run {
     ($how:ident: $($type:ty),* $(,)?) => {$(

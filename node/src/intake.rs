@@ -34,7 +34,12 @@ impl Run for Add {
                 .hint("send the file's bytes: POST /v0/cases/{case}/files"));
         }
         let name = self.name.unwrap_or_else(|| file_name(&self.path));
-        let order = Order { case: self.case, name, folder: self.folder, title: self.title };
+        let order = Order {
+            case: self.case,
+            name,
+            folder: self.folder,
+            title: self.title,
+        };
         let path = self.path;
         let progress = caller.progress.clone();
         node.take_in(caller, order, move |blobs| {
@@ -65,10 +70,26 @@ impl Node {
         body: mpsc::Receiver<io::Result<Bytes>>,
     ) -> Result<Evidence, Error> {
         self.permit(caller, Add::NAME).await?;
-        let Upload { case, name, folder, title } = request;
-        let order = Order { case, name, folder, title };
-        let mut source = Body { body, piece: Bytes::new() };
-        self.take_in(caller, order, move |blobs| blobs.ingest(&mut source, &mut |_| {})).await
+        let Upload {
+            case,
+            name,
+            folder,
+            title,
+        } = request;
+        let order = Order {
+            case,
+            name,
+            folder,
+            title,
+        };
+        let mut source = Body {
+            body,
+            piece: Bytes::new(),
+        };
+        self.take_in(caller, order, move |blobs| {
+            blobs.ingest(&mut source, &mut |_| {})
+        })
+        .await
     }
 
     async fn take_in(
@@ -87,13 +108,18 @@ impl Node {
                 node.place(order, staged)
             })
             .await?;
-        self.decide(Some(caller.actor.clone()), caller.way, |context| taken.decide(context)).await
+        self.decide(Some(caller.actor.clone()), caller.way, |context| {
+            taken.decide(context)
+        })
+        .await
     }
 
     /// Makes staged bytes durable, unless the node holds them already.
     fn place(&self, order: Order, staged: Staged) -> Result<Taken, Error> {
         let digest = staged.digest();
-        let sha256 = staged.sha256().ok_or_else(|| broken("a file was taken in without SHA-256"))?;
+        let sha256 = staged
+            .sha256()
+            .ok_or_else(|| broken("a file was taken in without SHA-256"))?;
         let size = staged.size();
         Ok(Taken {
             case: order.case,
@@ -110,11 +136,20 @@ impl Node {
     fn durable(&self, staged: Staged) -> Result<Option<Place>, Error> {
         let blobs = &self.parts().blobs;
         let digest = staged.digest();
-        let held = self.parts().store.read().view().get(&table::BLOB, &digest)?;
+        let held = self
+            .parts()
+            .store
+            .read()
+            .view()
+            .get(&table::BLOB, &digest)?;
         match held {
             Some(held) if held.state != BlobState::Damaged => return Ok(None),
             Some(held) => {
-                let damaged = Placed { digest, size: held.size, place: held.place };
+                let damaged = Placed {
+                    digest,
+                    size: held.size,
+                    place: held.place,
+                };
                 blobs.delete(&[damaged]).map_err(|error| taking(&error))?;
             }
             None => {}
@@ -130,12 +165,18 @@ impl Node {
     pub async fn open_evidence(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
         self.permit(caller, GET).await?;
         let (name, placed) = self
-            .decide(Some(caller.actor.clone()), caller.way, |context| request.decide(context))
+            .decide(Some(caller.actor.clone()), caller.way, |context| {
+                request.decide(context)
+            })
             .await?;
         let (out, bytes) = mpsc::channel(AHEAD);
         let node = self.clone();
         tokio::task::spawn_blocking(move || node.give_out(&placed, &out));
-        Ok(Opened { name, size: placed.size, bytes })
+        Ok(Opened {
+            name,
+            size: placed.size,
+            bytes,
+        })
     }
 
     fn give_out(&self, placed: &Placed, out: &mpsc::Sender<io::Result<Bytes>>) {
@@ -223,4 +264,3 @@ fn taking(error: &blobs::Error) -> Error {
 const PIECE: usize = 256 * 1024;
 /// Pieces made ahead of whoever reads.
 const AHEAD: usize = 4;
-

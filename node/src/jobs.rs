@@ -39,7 +39,9 @@ pub async fn compare(node: Node, stop: CancellationToken) {
 
 async fn compare_one(node: &Node, digest: Digest) -> Result<(), Error> {
     let (reader, files) = (node.clone(), node.clone());
-    let Some(placed) = node.read(move |_| place(&reader, digest)).await? else { return Ok(()) };
+    let Some(placed) = node.read(move |_| place(&reader, digest)).await? else {
+        return Ok(());
+    };
     let computed = node
         .blocking(move || match files.parts().blobs.verify(&placed) {
             Ok(sha256) => Ok(Some(sha256)),
@@ -49,18 +51,32 @@ async fn compare_one(node: &Node, digest: Digest) -> Result<(), Error> {
             }
         })
         .await?;
-    let Some(sha256) = computed else { return Ok(()) };
+    let Some(sha256) = computed else {
+        return Ok(());
+    };
     record(node, digest, sha256).await
 }
 
 async fn record(node: &Node, blake3: Digest, sha256: Sha256) -> Result<(), Error> {
     let compared = Event::BlobCompared(BlobCompared { blake3, sha256 });
-    node.decide(None, Way::Timer, |_| Ok(Decided::new(vec![compared], |_| Ok(())))).await
+    node.decide(None, Way::Timer, |_| {
+        Ok(Decided::new(vec![compared], |_| Ok(())))
+    })
+    .await
 }
 
 fn place(node: &Node, digest: Digest) -> Result<Option<Placed>, Error> {
-    let blob = node.parts().store.read().view().get(&table::BLOB, &digest)?;
-    Ok(blob.map(|blob| Placed { digest, size: blob.size, place: blob.place }))
+    let blob = node
+        .parts()
+        .store
+        .read()
+        .view()
+        .get(&table::BLOB, &digest)?;
+    Ok(blob.map(|blob| Placed {
+        digest,
+        size: blob.size,
+        place: blob.place,
+    }))
 }
 
 /// Renews certificates in time, until told to stop.
@@ -75,11 +91,17 @@ pub async fn renew(node: Node, stop: CancellationToken) {
                     );
                 }
                 if renewal.operational || renewal.tls {
-                    tracing::info!(operational = renewal.operational, "certificates were renewed");
+                    tracing::info!(
+                        operational = renewal.operational,
+                        "certificates were renewed"
+                    );
                 }
             }
             Err(error) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "certificates could not be renewed");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "certificates could not be renewed"
+                );
             }
         }
         let end = parts.keys.expiries().tls.timestamp();
@@ -115,17 +137,29 @@ impl Run for Check {
             loop {
                 let page = {
                     let reading = work.parts().store.read();
-                    reading.view().page(&table::BLOB, &(), after.as_ref(), 256)?
+                    reading
+                        .view()
+                        .page(&table::BLOB, &(), after.as_ref(), 256)?
                 };
-                let Some((last, _)) = page.last() else { return Ok(checked) };
+                let Some((last, _)) = page.last() else {
+                    return Ok(checked);
+                };
                 after = Some(*last);
                 for (digest, blob) in page {
-                    let placed = Placed { digest, size: blob.size, place: blob.place };
+                    let placed = Placed {
+                        digest,
+                        size: blob.size,
+                        place: blob.place,
+                    };
                     checked.blobs += 1;
                     checked.bytes += blob.size;
                     match work.parts().blobs.verify(&placed) {
-                        Ok(sha256) if blob.state == BlobState::Compared && sha256 != blob.sha256 => {
-                            checked.problems.push(format!("blob {digest}: SHA-256 differs from what was recorded"));
+                        Ok(sha256)
+                            if blob.state == BlobState::Compared && sha256 != blob.sha256 =>
+                        {
+                            checked.problems.push(format!(
+                                "blob {digest}: SHA-256 differs from what was recorded"
+                            ));
                         }
                         Ok(_) => {}
                         Err(error) => {
@@ -142,12 +176,20 @@ impl Run for Check {
 }
 
 fn journal(node: &Node) -> Result<Checked, Error> {
-    let mut checked = Checked { records: 0, blobs: 0, bytes: 0, problems: Vec::new() };
+    let mut checked = Checked {
+        records: 0,
+        blobs: 0,
+        bytes: 0,
+        problems: Vec::new(),
+    };
     match node.parts().journal.verify(true) {
         Ok(report) => {
             checked.records = report.head.count;
             checked.problems.extend(report.places.iter().map(|place| {
-                format!("the body of record {} does not match its commitment", place.seq)
+                format!(
+                    "the body of record {} does not match its commitment",
+                    place.seq
+                )
             }));
         }
         Err(error) => checked.problems.push(error.to_string()),

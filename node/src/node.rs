@@ -98,14 +98,12 @@ impl Node {
     ///
     /// # Errors
     /// [`Error`] of permissions, of the decision, or of storage.
-    pub async fn change<A: Change>(
-        &self,
-        caller: &Caller,
-        action: A,
-    ) -> Result<A::Reply, Error> {
+    pub async fn change<A: Change>(&self, caller: &Caller, action: A) -> Result<A::Reply, Error> {
         self.permit(caller, A::NAME).await?;
-        self.decide(Some(caller.actor.clone()), caller.way, move |context| action.decide(context))
-            .await
+        self.decide(Some(caller.actor.clone()), caller.way, move |context| {
+            action.decide(context)
+        })
+        .await
     }
 
     /// Runs an action that only reads.
@@ -133,8 +131,11 @@ impl Node {
             count: 1,
         };
         self.refused(refused).await;
-        Err(Error::new(ErrorKind::Forbidden, format!("your role does not allow {action}"))
-            .hint("ask an administrator of this node"))
+        Err(Error::new(
+            ErrorKind::Forbidden,
+            format!("your role does not allow {action}"),
+        )
+        .hint("ask an administrator of this node"))
     }
 
     /// Records a refusal, unless the same one was just recorded.
@@ -235,13 +236,20 @@ impl Node {
             now: turn.now(),
             chance: &mut crate::chance::fill,
             signer: &signer,
-            journal: Point { count: journal.count, hash: journal.hash },
+            journal: Point {
+                count: journal.count,
+                hash: journal.hash,
+            },
             actor: actor.clone(),
             way,
         };
         let decided = decide(&mut context)?;
         for event in decided.events {
-            turn.record(&Entry { actor: actor.clone(), way, event });
+            turn.record(&Entry {
+                actor: actor.clone(),
+                way,
+                event,
+            });
         }
         let reply = (decided.reply)(&turn.view())?;
         Ok((reply, decided.effects))
@@ -278,13 +286,23 @@ impl Node {
 
     /// Wakes those who drive a partner, without dialling it.
     pub fn wake(&self, partner: OrganisationId) {
-        let mut doors = self.0.moment.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doors = self
+            .0
+            .moment
+            .doors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         doors.entry(partner).or_default().send_replace(());
     }
 
     /// What wakes those who drive a partner.
     pub fn door(&self, partner: OrganisationId) -> watch::Receiver<()> {
-        let mut doors = self.0.moment.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut doors = self
+            .0
+            .moment
+            .doors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         doors.entry(partner).or_default().subscribe()
     }
 
@@ -323,12 +341,22 @@ impl Node {
 
     /// What was last seen of a partner, since the node was started.
     pub fn last_seen(&self, partner: OrganisationId) -> Seen {
-        let seen = self.0.moment.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let seen = self
+            .0
+            .moment
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         seen.get(&partner).cloned().unwrap_or_default()
     }
 
     fn seen(&self, partner: OrganisationId, note: impl FnOnce(&mut Seen)) {
-        let mut seen = self.0.moment.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seen = self
+            .0
+            .moment
+            .seen
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         note(seen.entry(partner).or_default());
     }
 
@@ -350,7 +378,10 @@ impl Node {
         }
         let user = view.get(&table::USER, &token.user)?.ok_or_else(refused)?;
         Ok(Caller {
-            actor: Actor { id: token.user, name: user.name },
+            actor: Actor {
+                id: token.user,
+                name: user.name,
+            },
             role: user.role,
             way: Way::Token,
             progress: Progress::default(),
@@ -361,7 +392,10 @@ impl Node {
     pub fn owner(&self) -> Caller {
         let organisation = self.0.keys.organisation();
         Caller {
-            actor: Actor { id: crate::event::subject(organisation), name: OWNER.into() },
+            actor: Actor {
+                id: crate::event::subject(organisation),
+                name: OWNER.into(),
+            },
             role: Role::Administrator,
             way: Way::Socket,
             progress: Progress::default(),
@@ -374,7 +408,6 @@ impl From<Stopped> for Error {
         Self::new(ErrorKind::Unavailable, stopped.to_string())
     }
 }
-
 
 /// How the owner of the local socket is called in records.
 const OWNER: &str = "administrator";

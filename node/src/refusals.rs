@@ -31,7 +31,14 @@ impl Refusals {
             return None;
         }
         // Strangers can't make this grow: only callers who are known by name get here.
-        seen.insert(key(&refused), Seen { since: now, repeated: 0, sample: refused.clone() });
+        seen.insert(
+            key(&refused),
+            Seen {
+                since: now,
+                repeated: 0,
+                sample: refused.clone(),
+            },
+        );
         Some(refused)
     }
 
@@ -44,7 +51,10 @@ impl Refusals {
                 return true;
             }
             if seen.repeated > 0 {
-                due.push(Refused { count: seen.repeated, ..seen.sample.clone() });
+                due.push(Refused {
+                    count: seen.repeated,
+                    ..seen.sample.clone()
+                });
             }
             false
         });
@@ -86,7 +96,10 @@ mod tests {
         assert!(refusals.take(refused("other"), start).is_some());
         assert!(refusals.due(start + TimeDelta::seconds(59)).is_empty());
         let due = refusals.due(start + TimeDelta::minutes(1));
-        assert_eq!(due.iter().map(|refused| refused.count).collect::<Vec<_>>(), [5]);
+        assert_eq!(
+            due.iter().map(|refused| refused.count).collect::<Vec<_>>(),
+            [5]
+        );
         assert!(refusals.take(refused("forbidden"), start).is_some());
     }
 }

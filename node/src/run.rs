@@ -81,7 +81,10 @@ pub struct Rebuilt {
 pub fn init(init: &Init) -> Result<Initialised, Error> {
     let name = init.name.trim();
     if name.is_empty() || name.len() > pairing::NAME || name.chars().any(char::is_control) {
-        let message = format!("an organisation's name has 1 to {} bytes on one line", pairing::NAME);
+        let message = format!(
+            "an organisation's name has 1 to {} bytes on one line",
+            pairing::NAME
+        );
         return Err(Error::new(ErrorKind::Invalid, message));
     }
     let data = &init.data;
@@ -96,20 +99,35 @@ pub fn init(init: &Init) -> Result<Initialised, Error> {
         .map_err(|error| failed("make the node's keys", &error))?;
     let organisation = keys.organisation();
     let (mut journal, _) = journal(data, &keys)?;
-    let made = Event::NodeMade(NodeMade { organisation, name: name.to_owned(), role: init.role });
-    let record = Entry { actor: None, way: Way::Socket, event: made };
+    let made = Event::NodeMade(NodeMade {
+        organisation,
+        name: name.to_owned(),
+        role: init.role,
+    });
+    let record = Entry {
+        actor: None,
+        way: Way::Socket,
+        event: made,
+    };
     journal
         .append(clock.now(), &[record.draft()])
         .map_err(|error| failed("begin the journal", &error))?;
     // Last of all: where there is a configuration, there is a whole node.
     let configuration = data.join(config::FILE);
-    let text = Config::new(&Init { name: name.to_owned(), ..init.clone() }).render();
+    let text = Config::new(&Init {
+        name: name.to_owned(),
+        ..init.clone()
+    })
+    .render();
     let written = std::fs::write(&configuration, text).and_then(|()| {
         std::fs::File::open(&configuration)?.sync_all()?;
         std::fs::File::open(data)?.sync_all()
     });
     written.map_err(|error| failed("write the configuration", &error))?;
-    Ok(Initialised { organisation, configuration })
+    Ok(Initialised {
+        organisation,
+        configuration,
+    })
 }
 
 fn empty(data: &Path) -> Result<(), Error> {
@@ -134,18 +152,23 @@ pub fn rebuild(data: &Path, progress: &Progress) -> Result<Rebuilt, Error> {
     let (journal, _) = journal(data, &keys)?;
     let (fresh, old) = (data.join("database.new"), data.join(DATABASE));
     if fresh.exists() {
-        std::fs::remove_dir_all(&fresh).map_err(|error| failed("remove a half-built database", &error))?;
+        std::fs::remove_dir_all(&fresh)
+            .map_err(|error| failed("remove a half-built database", &error))?;
     }
     {
         let engine = Sled::open(&fresh, config.store.cache_bytes.get(), SHAPE)
             .map_err(|error| failed("make a new database", &error))?;
         let store = Store::new(Arc::new(engine));
-        catch_up(&journal, &store, &mut |done, total| progress.report(done, total))
-            .map_err(|error| failed("build the database", &error))?;
+        catch_up(&journal, &store, &mut |done, total| {
+            progress.report(done, total)
+        })
+        .map_err(|error| failed("build the database", &error))?;
     }
     // Beside the old one until it is whole.
     sled::promote(&fresh, &old).map_err(|error| failed("put the new database in place", &error))?;
-    Ok(Rebuilt { records: journal.head().count })
+    Ok(Rebuilt {
+        records: journal.head().count,
+    })
 }
 
 /// Runs the node until `stop`, then stops in order.
@@ -159,7 +182,8 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let sockets = Sockets::bind(data, &config).await?;
     let place = data.to_owned();
     let opened = tokio::task::spawn_blocking(move || open(&place, config, keys, clock)).await;
-    let (node, writer) = opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
+    let (node, writer) =
+        opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
     let tasks = TaskTracker::new();
     serve(&node, sockets, &tasks, &stop)?;
     tracing::info!(
@@ -177,7 +201,10 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     match (ended, joined) {
         (Ok(()), Ok(Ok(()))) => Ok(()),
         (Err(error), _) => Err(error),
-        _ => Err(Error::new(ErrorKind::Unavailable, "the writer broke; see the log")),
+        _ => Err(Error::new(
+            ErrorKind::Unavailable,
+            "the writer broke; see the log",
+        )),
     }
 }
 
@@ -202,10 +229,12 @@ fn journal(data: &Path, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
         let path = data.join(folder);
         std::fs::create_dir_all(&path).map_err(|error| failed("make a directory", &error))?;
         let opened = disk::Real::open(&path);
-        opened.map(|disk| Arc::new(disk) as Arc<dyn Disk>).map_err(|error| match error.kind() {
-            std::io::ErrorKind::WouldBlock => running(data),
-            _ => failed("open a directory of the node", &error),
-        })
+        opened
+            .map(|disk| Arc::new(disk) as Arc<dyn Disk>)
+            .map_err(|error| match error.kind() {
+                std::io::ErrorKind::WouldBlock => running(data),
+                _ => failed("open a directory of the node", &error),
+            })
     };
     let journal = disk(JOURNAL)?;
     let keyring = Keyring::open(disk(KEYRING)?, keys.master(), chance::fill)
@@ -218,7 +247,8 @@ fn journal(data: &Path, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
 
 fn running(data: &Path) -> Error {
     let message = format!("a node is running on {} already", data.display());
-    Error::new(ErrorKind::Conflict, message).hint("stop it first; two on one directory would ruin it")
+    Error::new(ErrorKind::Conflict, message)
+        .hint("stop it first; two on one directory would ruin it")
 }
 
 /// Opens what is stored, brings the database up to the journal, and starts the writer.
@@ -239,9 +269,14 @@ fn open(
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
     };
-    let (queue, thread) = writer.start().map_err(|error| failed("open the database", &error))?;
+    let (queue, thread) = writer
+        .start()
+        .map_err(|error| failed("open the database", &error))?;
     in_time(&store, &reader, clock.as_ref(), &config)?;
-    let reserve = Reserve { bytes: config.store.reserve_bytes, percent: 0 };
+    let reserve = Reserve {
+        bytes: config.store.reserve_bytes,
+        percent: 0,
+    };
     let (blobs, _) = Blobs::open(&data.join(BLOBS), reserve)
         .map_err(|error| failed("open the blobs", &error))?;
     let keys = Arc::new(keys);
@@ -255,7 +290,17 @@ fn open(
     let transport = federation::serve::transport(&keys, &pins, &clock, &store, &config)?;
     let moment = Moment::default();
     let parts = Parts {
-        store, queue, journal: reader, blobs, keys, pins, transport, clock, metrics, config, moment,
+        store,
+        queue,
+        journal: reader,
+        blobs,
+        keys,
+        pins,
+        transport,
+        clock,
+        metrics,
+        config,
+        moment,
     };
     Ok((Node::new(parts), thread))
 }
@@ -269,7 +314,8 @@ fn database(data: &Path, config: &Config) -> Result<Sled, Error> {
         Err(OpenError::Locked) => Err(running(data)),
         Err(error @ OpenError::Io(_)) => Err(failed("open the database", &error)),
         Err(error) => {
-            let aside = sled::aside(&dir).map_err(|error| failed("move the database aside", &error))?;
+            let aside =
+                sled::aside(&dir).map_err(|error| failed("move the database aside", &error))?;
             eprintln!("{error}; it is kept as {}", aside.display());
             Sled::open(&dir, cache, SHAPE).map_err(|error| failed("make a new database", &error))
         }
@@ -304,7 +350,10 @@ fn in_time(
 }
 
 fn partners(store: &Store) -> Result<Vec<(OrganisationId, entity::Partner)>, Error> {
-    Ok(store.read().view().page(&table::PARTNER, &(), None, usize::MAX)?)
+    Ok(store
+        .read()
+        .view()
+        .page(&table::PARTNER, &(), None, usize::MAX)?)
 }
 
 /// Everything that listens, bound before anything is opened: so a port that is taken is said at once.
@@ -334,8 +383,14 @@ impl Sockets {
 
 async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
     TcpListener::bind(address).await.map_err(|error| {
-        Error::new(ErrorKind::Unavailable, format!("cannot listen on {address}: {error}"))
-            .hint(format!("stop what uses it, or change {what}.listen in {}", config::FILE))
+        Error::new(
+            ErrorKind::Unavailable,
+            format!("cannot listen on {address}: {error}"),
+        )
+        .hint(format!(
+            "stop what uses it, or change {what}.listen in {}",
+            config::FILE
+        ))
     })
 }
 
@@ -347,7 +402,10 @@ fn serve(
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let parts = node.parts();
-    let names = [parts.config.api.listen.ip().to_string(), "localhost".to_owned()];
+    let names = [
+        parts.config.api.listen.ip().to_string(),
+        "localhost".to_owned(),
+    ];
     let tls = federation::serve::https(&parts.keys, &names, parts.clock.as_ref())?;
     let ready = node.clone();
     let live = node.clone();
@@ -355,16 +413,35 @@ fn serve(
         ready: Arc::new(move || !ready.parts().queue.failed()),
         live: Arc::new(move || !live.parts().queue.failed()),
     };
-    tasks.spawn(web::serve_socket(sockets.local, node.clone(), probes.clone(), stop.clone()));
-    tasks.spawn(web::serve_https(sockets.api, tls, node.clone(), probes, stop.clone()));
+    tasks.spawn(web::serve_socket(
+        sockets.local,
+        node.clone(),
+        probes.clone(),
+        stop.clone(),
+    ));
+    tasks.spawn(web::serve_https(
+        sockets.api,
+        tls,
+        node.clone(),
+        probes,
+        stop.clone(),
+    ));
     if let Some(listener) = sockets.metrics {
-        tasks.spawn(web::serve_metrics(listener, parts.metrics.clone(), stop.clone()));
+        tasks.spawn(web::serve_metrics(
+            listener,
+            parts.metrics.clone(),
+            stop.clone(),
+        ));
     }
     let routes = federation::serve::routes(node);
     let transport = parts.transport.clone();
     let (listener, token) = (sockets.federation, stop.clone());
     tasks.spawn(async move { transport.serve(listener, routes, token).await });
-    tasks.spawn(federation::serve::pairing(node.clone(), sockets.pairing, stop.clone()));
+    tasks.spawn(federation::serve::pairing(
+        node.clone(),
+        sockets.pairing,
+        stop.clone(),
+    ));
     tasks.spawn(jobs::compare(node.clone(), stop.clone()));
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
     tasks.spawn(jobs::watch(node.clone(), stop.clone()));

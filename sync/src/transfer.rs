@@ -32,11 +32,7 @@ pub struct Request {
 ///
 /// A request has at most [`limits::READ_FILES_MAX`] files and, unless one item alone has more,
 /// `bytes_max` bytes.
-pub fn plan(
-    wishes: Vec<Wish>,
-    held: &dyn Fn(Digest) -> bool,
-    bytes_max: u64,
-) -> Vec<Request> {
+pub fn plan(wishes: Vec<Wish>, held: &dyn Fn(Digest) -> bool, bytes_max: u64) -> Vec<Request> {
     let mut requests = Vec::new();
     let mut open = Request::default();
     let mut seen = BTreeSet::new();
@@ -98,7 +94,11 @@ mod tests {
 
     #[test]
     fn what_the_owner_delivered_before_is_not_asked_for() {
-        let requests = plan(vec![wish(1, &[(1, 10), (2, 10)])], &|held| held.0[0] == 1, 100);
+        let requests = plan(
+            vec![wish(1, &[(1, 10), (2, 10)])],
+            &|held| held.0[0] == 1,
+            100,
+        );
         assert_eq!(digests(&requests), [[2]]);
         let requests = plan(vec![wish(1, &[(1, 10)])], &|_| true, 100);
         assert_eq!(digests(&requests), [[0_u8; 0]]);
@@ -107,7 +107,11 @@ mod tests {
 
     #[test]
     fn requests_are_bounded_but_no_item_is_too_large() {
-        let wishes = vec![wish(1, &[(1, 60)]), wish(2, &[(2, 60)]), wish(3, &[(3, 600)])];
+        let wishes = vec![
+            wish(1, &[(1, 60)]),
+            wish(2, &[(2, 60)]),
+            wish(3, &[(3, 600)]),
+        ];
         assert_eq!(digests(&plan(wishes, &|_| false, 100)), [[1], [2], [3]]);
         let many = (0..2500).map(|id| wish(id, &[(0, 0)])).collect();
         assert!(plan(many, &|_| false, 100).len() == 1);

@@ -61,7 +61,7 @@ const HOMES: [Home; 4] = [
             "webpki",
             "x509_parser",
         ],
-        folders: &["federation", "keys"],
+        folders: &["federation", "keys", "web/tls"],
     },
     Home {
         crates: &["axum"],

@@ -134,7 +134,9 @@ impl Change for Create {
             title: line("title", &self.title, limits::TITLE_MAX)?,
             description: bounded("description", &self.description, limits::DESCRIPTION_MAX)?,
         };
-        Ok(Decided::new(vec![Event::CaseMade(made)], move |view| shown(view, id)))
+        Ok(Decided::new(vec![Event::CaseMade(made)], move |view| {
+            shown(view, id)
+        }))
     }
 }
 
@@ -154,14 +156,20 @@ impl Change for Edit {
             title: line("title", title, limits::TITLE_MAX)?,
             description: bounded("description", description, limits::DESCRIPTION_MAX)?,
         };
-        Ok(Decided::new(vec![Event::CaseEdited(edited)], move |view| shown(view, id)))
+        Ok(Decided::new(vec![Event::CaseEdited(edited)], move |view| {
+            shown(view, id)
+        }))
     }
 }
 
 impl Change for Close {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, case) = decide::case(&context.view, &self.case)?;
-        let events = if case.open { vec![Event::CaseClosed(id)] } else { Vec::new() };
+        let events = if case.open {
+            vec![Event::CaseClosed(id)]
+        } else {
+            Vec::new()
+        };
         Ok(Decided::new(events, move |view| shown(view, id)))
     }
 }
@@ -179,8 +187,14 @@ impl Query for List {
         let after: Option<CaseId> = decide::after(self.after.as_deref())?;
         let rows = view.page(&table::CASE, &(), after.as_ref(), limit)?;
         let next = (rows.len() == limit).then(|| rows.last().map(|(id, _)| id.to_string()));
-        let cases = rows.into_iter().map(|(id, case)| Case::of(id, case)).collect();
-        Ok(Page { cases, next: next.flatten() })
+        let cases = rows
+            .into_iter()
+            .map(|(id, case)| Case::of(id, case))
+            .collect();
+        Ok(Page {
+            cases,
+            next: next.flatten(),
+        })
     }
 }
 
@@ -192,7 +206,11 @@ impl Case {
             number: case.number,
             title: case.title,
             description: case.description,
-            state: if case.open { State::Open } else { State::Closed },
+            state: if case.open {
+                State::Open
+            } else {
+                State::Closed
+            },
             created_at: case.created_at,
             evidence: case.evidence,
             bytes: case.bytes,
@@ -210,6 +228,8 @@ fn free(context: &Context<'_>, number: &String) -> Result<(), Error> {
 }
 
 fn shown(view: &View<'_>, id: CaseId) -> Result<Case, Error> {
-    let case = view.get(&table::CASE, &id)?.ok_or_else(|| broken("a case is missing"))?;
+    let case = view
+        .get(&table::CASE, &id)?
+        .ok_or_else(|| broken("a case is missing"))?;
     Ok(Case::of(id, case))
 }

@@ -39,7 +39,9 @@ impl Context<'_> {
 
     /// The node itself.
     pub fn node(&self) -> Result<entity::Node, Error> {
-        self.view.get(&table::NODE, &())?.ok_or_else(|| broken("the node's own record is missing"))
+        self.view
+            .get(&table::NODE, &())?
+            .ok_or_else(|| broken("the node's own record is missing"))
     }
 }
 
@@ -76,7 +78,11 @@ impl<R> Decided<R> {
         events: Vec<Event>,
         reply: impl FnOnce(&View<'_>) -> Result<R, Error> + Send + 'static,
     ) -> Self {
-        Self { events, effects: Vec::new(), reply: Box::new(reply) }
+        Self {
+            events,
+            effects: Vec::new(),
+            reply: Box::new(reply),
+        }
     }
 
     /// Adds what follows.
@@ -89,7 +95,10 @@ impl<R> Decided<R> {
 
 impl From<view::Error> for Error {
     fn from(error: view::Error) -> Self {
-        tracing::error!(error = &error as &dyn std::error::Error, "the database failed");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the database failed"
+        );
         Self::new(ErrorKind::Unavailable, "the node's database failed")
             .hint("look at the node's log, then restart the node")
     }
@@ -106,26 +115,34 @@ pub fn broken(what: &str) -> Error {
 pub fn case(view: &View<'_>, name: &str) -> Result<(CaseId, entity::Case), Error> {
     let by_number = view.get(&table::CASE_NUMBER, &name.to_owned())?;
     let id = by_number.or_else(|| name.parse().ok());
-    let found = id.map(|id| view.get(&table::CASE, &id)).transpose()?.flatten();
+    let found = id
+        .map(|id| view.get(&table::CASE, &id))
+        .transpose()?
+        .flatten();
     match (id, found) {
         (Some(id), Some(case)) => Ok((id, case)),
-        _ => Err(Error::new(ErrorKind::NotFound, format!("there is no case \"{name}\""))
-            .hint("list them: interdocket case list")),
+        _ => Err(
+            Error::new(ErrorKind::NotFound, format!("there is no case \"{name}\""))
+                .hint("list them: interdocket case list"),
+        ),
     }
 }
 
 /// The partner with this name or id.
-pub fn partner(
-    view: &View<'_>,
-    name: &str,
-) -> Result<(OrganisationId, entity::Partner), Error> {
+pub fn partner(view: &View<'_>, name: &str) -> Result<(OrganisationId, entity::Partner), Error> {
     let by_name = view.get(&table::PARTNER_NAME, &name.to_owned())?;
     let id = by_name.or_else(|| name.parse().ok());
-    let found = id.map(|id| view.get(&table::PARTNER, &id)).transpose()?.flatten();
+    let found = id
+        .map(|id| view.get(&table::PARTNER, &id))
+        .transpose()?
+        .flatten();
     match (id, found) {
         (Some(id), Some(partner)) => Ok((id, partner)),
-        _ => Err(Error::new(ErrorKind::NotFound, format!("there is no partner \"{name}\""))
-            .hint("list them: interdocket partner list")),
+        _ => Err(Error::new(
+            ErrorKind::NotFound,
+            format!("there is no partner \"{name}\""),
+        )
+        .hint("list them: interdocket partner list")),
     }
 }
 
@@ -159,7 +176,10 @@ pub fn bounded(what: &str, text: &str, max: usize) -> Result<String, Error> {
 /// A text that says something.
 pub fn filled(what: &str, text: String) -> Result<String, Error> {
     if text.is_empty() {
-        return Err(Error::new(ErrorKind::Invalid, format!("the {what} is empty")));
+        return Err(Error::new(
+            ErrorKind::Invalid,
+            format!("the {what} is empty"),
+        ));
     }
     Ok(text)
 }
@@ -180,7 +200,10 @@ pub fn after<T: std::str::FromStr>(asked: Option<&str>) -> Result<Option<T>, Err
     asked
         .map(|text| {
             text.parse().map_err(|_| {
-                Error::new(ErrorKind::Invalid, format!("\"{text}\" is not where a page continues"))
+                Error::new(
+                    ErrorKind::Invalid,
+                    format!("\"{text}\" is not where a page continues"),
+                )
             })
         })
         .transpose()

@@ -187,14 +187,19 @@ impl Taken {
     /// # Errors
     /// [`Error`] for names that no evidence can have.
     pub fn check(name: &str, folder: &str, title: Option<&str>) -> Result<(), Error> {
-        filled("file's name", bounded("file's name", name, limits::NAME_MAX)?)?;
+        filled(
+            "file's name",
+            bounded("file's name", name, limits::NAME_MAX)?,
+        )?;
         bounded("folder", folder, limits::FOLDER_MAX)?;
         let absolute = folder.starts_with('/') || folder.ends_with('/');
         if absolute || folder.split('/').any(|part| part == "." || part == "..") {
             let message = format!("\"{folder}\" is not a folder inside a case");
             return Err(Error::new(ErrorKind::Invalid, message).hint("write it as a/b"));
         }
-        title.map_or(Ok(()), |title| line("title", title, limits::TITLE_MAX).map(drop))
+        title.map_or(Ok(()), |title| {
+            line("title", title, limits::TITLE_MAX).map(drop)
+        })
     }
 
     /// Records it.
@@ -218,13 +223,18 @@ impl Taken {
                 place: self.place,
             },
         };
-        Ok(Decided::new(vec![Event::EvidenceAdded(added)], move |view| shown(view, id)))
+        Ok(Decided::new(
+            vec![Event::EvidenceAdded(added)],
+            move |view| shown(view, id),
+        ))
     }
 }
 
 /// The name that a file gets where none is said.
 pub fn file_name(path: &Path) -> String {
-    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+    path.file_name()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
 }
 
 impl Get {
@@ -234,9 +244,12 @@ impl Get {
     /// [`Error`] where there is no such file, or its bytes are damaged.
     pub fn decide(self, context: &mut Context<'_>) -> Result<Decided<(String, Placed)>, Error> {
         let view = &context.view;
-        let evidence = view.get(&table::EVIDENCE, &self.evidence)?.ok_or_else(|| self.missing())?;
-        let file =
-            view.get(&table::FILE, &(self.evidence, self.file))?.ok_or_else(|| self.missing())?;
+        let evidence = view
+            .get(&table::EVIDENCE, &self.evidence)?
+            .ok_or_else(|| self.missing())?;
+        let file = view
+            .get(&table::FILE, &(self.evidence, self.file))?
+            .ok_or_else(|| self.missing())?;
         let blob = view
             .get(&table::BLOB, &file.blake3)?
             .ok_or_else(|| broken("a file's bytes are not recorded"))?;
@@ -251,13 +264,23 @@ impl Get {
             file: self.file,
             blake3: file.blake3,
         };
-        let placed = Placed { digest: file.blake3, size: file.size, place: blob.place };
+        let placed = Placed {
+            digest: file.blake3,
+            size: file.size,
+            place: blob.place,
+        };
         let answer = (file.name, placed);
-        Ok(Decided::new(vec![Event::EvidenceOpened(opened)], move |_| Ok(answer)))
+        Ok(Decided::new(
+            vec![Event::EvidenceOpened(opened)],
+            move |_| Ok(answer),
+        ))
     }
 
     fn missing(&self) -> Error {
-        let message = format!("there is no file {} of evidence {}", self.file, self.evidence);
+        let message = format!(
+            "there is no file {} of evidence {}",
+            self.file, self.evidence
+        );
         Error::new(ErrorKind::NotFound, message).hint("list it: interdocket evidence list CASE")
     }
 }
@@ -265,10 +288,15 @@ impl Get {
 impl Query for Show {
     fn answer(&self, view: &View<'_>) -> Result<Evidence, Error> {
         let missing = || {
-            Error::new(ErrorKind::NotFound, format!("there is no evidence {}", self.evidence))
-                .hint("list it: interdocket evidence list CASE")
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no evidence {}", self.evidence),
+            )
+            .hint("list it: interdocket evidence list CASE")
         };
-        let evidence = view.get(&table::EVIDENCE, &self.evidence)?.ok_or_else(missing)?;
+        let evidence = view
+            .get(&table::EVIDENCE, &self.evidence)?
+            .ok_or_else(missing)?;
         Evidence::of(view, self.evidence, evidence)
     }
 }
@@ -281,7 +309,10 @@ impl Query for List {
         let after = after.map(|id| (case, id));
         let rows = view.page(&table::CASE_EVIDENCE, &case, after.as_ref(), limit)?;
         let next = (rows.len() == limit).then(|| rows.last().map(|((_, id), ())| id.to_string()));
-        let mut page = Page { evidence: Vec::with_capacity(rows.len()), next: next.flatten() };
+        let mut page = Page {
+            evidence: Vec::with_capacity(rows.len()),
+            next: next.flatten(),
+        };
         for ((_, id), ()) in rows {
             page.evidence.push(shown(view, id)?);
         }
@@ -320,7 +351,8 @@ impl Evidence {
 }
 
 fn shown(view: &View<'_>, id: EvidenceId) -> Result<Evidence, Error> {
-    let evidence =
-        view.get(&table::EVIDENCE, &id)?.ok_or_else(|| broken("an item of evidence is missing"))?;
+    let evidence = view
+        .get(&table::EVIDENCE, &id)?
+        .ok_or_else(|| broken("an item of evidence is missing"))?;
     Evidence::of(view, id, evidence)
 }

@@ -36,7 +36,9 @@ pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>,
     let share = super::decide::share(&context.view, id)?;
     let node = context.node()?;
     let facts = ShareFacts::new(context.view, id);
-    let waiting = context.view.page(&table::WAITING, &id, None, DISCLOSE_MAX)?;
+    let waiting = context
+        .view
+        .page(&table::WAITING, &id, None, DISCLOSE_MAX)?;
     let mut items = Vec::with_capacity(waiting.len());
     for ((_, evidence), ()) in &waiting {
         items.push(item(&context.view, *evidence)?);
@@ -50,17 +52,16 @@ pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>,
     facts.done()?;
     let events = written(context, &share.header, &node, entries);
     let more = more || (!waiting.is_empty());
-    Ok(Decided::new(events.into_iter().collect(), move |_| Ok(more)))
+    Ok(Decided::new(events.into_iter().collect(), move |_| {
+        Ok(more)
+    }))
 }
 
 /// Takes a partner's countersignature of this node's log.
 ///
 /// # Errors
 /// [`Error`] where the share is gone.
-pub fn countersigned(
-    context: &mut Context<'_>,
-    receipt: &Receipt,
-) -> Result<Decided<()>, Error> {
+pub fn countersigned(context: &mut Context<'_>, receipt: &Receipt) -> Result<Decided<()>, Error> {
     let head = &receipt.head.head;
     let share = super::decide::share(&context.view, head.share)?;
     if share.header.log(head.side).countersigned >= head.point.count {
@@ -73,7 +74,9 @@ pub fn countersigned(
         head: Bytes(receipt.head.bytes.clone()),
         countersignature: Bytes(receipt.countersignature.bytes.clone()),
     };
-    Ok(Decided::new(vec![Event::HeadCountersigned(event)], |_| Ok(())))
+    Ok(Decided::new(vec![Event::HeadCountersigned(event)], |_| {
+        Ok(())
+    }))
 }
 
 /// Judges the signatures of a batch, before its turn: that is what takes time.
@@ -88,7 +91,10 @@ pub fn verify(
     if batch.head.head.writer() != caller {
         return Err(Refusal::NotShared);
     }
-    batch.head.verify(verifier).map_err(|_| Refusal::Signature)?;
+    batch
+        .head
+        .verify(verifier)
+        .map_err(|_| Refusal::Signature)?;
     match &batch.terms {
         Some(terms) if terms.terms.owner != caller => Err(Refusal::NotShared),
         Some(terms) => terms.verify(verifier).map_err(|_| Refusal::Signature),
@@ -143,7 +149,11 @@ pub fn take(
         share: batch.share,
         side,
         terms: terms.map(|terms| Bytes(terms.bytes)),
-        entries: admitted.applied.iter().map(|entry| Bytes(entry.bytes.clone())).collect(),
+        entries: admitted
+            .applied
+            .iter()
+            .map(|entry| Bytes(entry.bytes.clone()))
+            .collect(),
         head: Bytes(batch.head.bytes),
         countersignature: Bytes(countersignature.bytes.clone()),
     };
@@ -166,9 +176,15 @@ fn header(
     let side = batch.head.head.side;
     if let Some(share) = context.view.get(&table::SHARE, &batch.share)? {
         let theirs = share.header.side(caller) == Some(side);
-        return Ok(if theirs { Ok((share.header, None)) } else { Err(Refusal::NotShared) });
+        return Ok(if theirs {
+            Ok((share.header, None))
+        } else {
+            Err(Refusal::NotShared)
+        });
     }
-    let Some(terms) = &batch.terms else { return Ok(Err(Refusal::NotShared)) };
+    let Some(terms) = &batch.terms else {
+        return Ok(Err(Refusal::NotShared));
+    };
     let said = &terms.terms;
     if side != Side::Owner || said.share != batch.share || said.partner != node.organisation {
         return Ok(Err(Refusal::NotShared));
@@ -193,8 +209,13 @@ fn accept(
     }
     let facts = ShareFacts::new(context.view, header.share);
     // An offer that was cancelled before it arrived needs no answer.
-    let Ok(entries) = decide(header, &facts, Command::Accept(None), context.now, &mut salt(context.chance))
-    else {
+    let Ok(entries) = decide(
+        header,
+        &facts,
+        Command::Accept(None),
+        context.now,
+        &mut salt(context.chance),
+    ) else {
         return Ok(None);
     };
     Ok(written(context, header, node, entries))
@@ -206,7 +227,11 @@ fn frozen(header: &Header, batch: Batch) -> Decided<Taken> {
         share: batch.share,
         side,
         held: header.log(side).point.count,
-        entries: batch.entries.into_iter().map(|entry| Bytes(entry.bytes)).collect(),
+        entries: batch
+            .entries
+            .into_iter()
+            .map(|entry| Bytes(entry.bytes))
+            .collect(),
         head: Bytes(batch.head.bytes),
     };
     Decided::new(vec![Event::ShareFrozen(event)], |_| Ok(Err(Refusal::Fork))).then(Effect::Recheck)
@@ -236,12 +261,18 @@ pub fn store(
         if !context.view.has(&table::WANTED, &(id, *evidence))? {
             continue;
         }
-        let item = facts.item(*evidence).ok_or_else(|| broken("an item of a share is missing"))?;
-        let files = (0..item.files).map(|place| facts.file(*evidence, place).map(|file| file.blake3));
+        let item = facts
+            .item(*evidence)
+            .ok_or_else(|| broken("an item of a share is missing"))?;
+        let files =
+            (0..item.files).map(|place| facts.file(*evidence, place).map(|file| file.blake3));
         let files: Option<Vec<Digest>> = files.collect();
         let files = files.ok_or_else(|| broken("a file of a share is missing"))?;
         wanted.push(*evidence);
-        stored.push(StoredItem { evidence: *evidence, files });
+        stored.push(StoredItem {
+            evidence: *evidence,
+            files,
+        });
     }
     let Ok(entries) = decide(
         &share.header,
@@ -257,8 +288,15 @@ pub fn store(
     if entries.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     }
-    let blobs = placed.iter().map(|blob| (blob.digest, blob.size, blob.place)).collect();
-    let received = EvidenceReceived { share: id, evidence: wanted, blobs };
+    let blobs = placed
+        .iter()
+        .map(|blob| (blob.digest, blob.size, blob.place))
+        .collect();
+    let received = EvidenceReceived {
+        share: id,
+        evidence: wanted,
+        blobs,
+    };
     let mut events = vec![Event::EvidenceReceived(received)];
     events.extend(written(context, &share.header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
@@ -270,7 +308,10 @@ pub fn store(
 /// [`Error`] where the node's own record is missing.
 pub fn actor(context: &Context<'_>) -> Result<Actor, Error> {
     if let Some(actor) = &context.actor {
-        return Ok(Actor { id: ActorId::new(actor.id), name: actor.name.clone() });
+        return Ok(Actor {
+            id: ActorId::new(actor.id),
+            name: actor.name.clone(),
+        });
     }
     let node = context.node()?;
     let id = ActorId::new(crate::event::subject(node.organisation));
@@ -288,7 +329,14 @@ pub fn entries(
     facts: &dyn Facts,
     command: Command,
 ) -> Result<Vec<Entry>, Error> {
-    decide(header, facts, command, context.now, &mut salt(context.chance)).map_err(|refusal| {
+    decide(
+        header,
+        facts,
+        command,
+        context.now,
+        &mut salt(context.chance),
+    )
+    .map_err(|refusal| {
         let message = match refusal {
             Refusal::Frozen => "this share is frozen: two histories of it exist",
             Refusal::Limit => "an item of evidence is over a limit of what can be shared",
@@ -321,15 +369,19 @@ pub fn written(
     Some(Event::LogWritten(LogWritten {
         share: header.share,
         side,
-        entries: entries.into_iter().map(|entry| Bytes(entry.bytes)).collect(),
+        entries: entries
+            .into_iter()
+            .map(|entry| Bytes(entry.bytes))
+            .collect(),
         head: Bytes(bytes),
     }))
 }
 
 /// An item of evidence as it is described to a partner.
 fn item(view: &View<'_>, id: EvidenceId) -> Result<Item, Error> {
-    let evidence =
-        view.get(&table::EVIDENCE, &id)?.ok_or_else(|| broken("an item of evidence is missing"))?;
+    let evidence = view
+        .get(&table::EVIDENCE, &id)?
+        .ok_or_else(|| broken("an item of evidence is missing"))?;
     let rows = view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)?;
     let file = |file: entity::File| File {
         name: file.name,

@@ -194,9 +194,13 @@ impl Change for Confirm {
         if partner.state != State::Unconfirmed {
             return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
         }
-        Ok(Decided::new(vec![Event::PartnerConfirmed(id)], move |view| shown(view, id))
+        Ok(
+            Decided::new(vec![Event::PartnerConfirmed(id)], move |view| {
+                shown(view, id)
+            })
             .then(Effect::Pin(id, partner.root.0))
-            .then(Effect::Nudge(id)))
+            .then(Effect::Nudge(id)),
+        )
     }
 }
 
@@ -206,11 +210,18 @@ impl Change for Enable {
         if partner.state == State::Unconfirmed {
             return Err(unconfirmed(&partner.name));
         }
-        let enabled =
-            PartnerEnabled { organisation: id, send: self.send, receive: self.receive };
-        Ok(Decided::new(vec![Event::PartnerEnabled(enabled)], move |view| shown(view, id))
+        let enabled = PartnerEnabled {
+            organisation: id,
+            send: self.send,
+            receive: self.receive,
+        };
+        Ok(
+            Decided::new(vec![Event::PartnerEnabled(enabled)], move |view| {
+                shown(view, id)
+            })
             .then(Effect::Recheck)
-            .then(Effect::Nudge(id)))
+            .then(Effect::Nudge(id)),
+        )
     }
 }
 
@@ -246,9 +257,11 @@ impl Change for Remove {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
         let (id, partner) = decide::partner(&context.view, &self.partner)?;
         let last = Partner::of(&context.view, id, partner)?;
-        Ok(Decided::new(vec![Event::PartnerRemoved(id)], move |_| Ok(last))
-            .then(Effect::Recheck)
-            .then(Effect::Cut(id)))
+        Ok(
+            Decided::new(vec![Event::PartnerRemoved(id)], move |_| Ok(last))
+                .then(Effect::Recheck)
+                .then(Effect::Cut(id)),
+        )
     }
 }
 
@@ -305,9 +318,14 @@ pub fn behind(
     let mut count = 0;
     let mut since: Option<DateTime<Utc>> = None;
     for ((_, id), ()) in view.page(&table::OUTBOX, &partner, None, usize::MAX)? {
-        let share =
-            view.get(&table::SHARE, &id)?.ok_or_else(|| broken("a share is missing"))?;
-        let own = if share.header.partner == partner { Side::Owner } else { Side::Partner };
+        let share = view
+            .get(&table::SHARE, &id)?
+            .ok_or_else(|| broken("a share is missing"))?;
+        let own = if share.header.partner == partner {
+            Side::Owner
+        } else {
+            Side::Partner
+        };
         count += status::behind(&share.header, own, share.waiting);
         since = match (since, share.behind_since) {
             (Some(a), Some(b)) => Some(a.min(b)),
@@ -318,13 +336,18 @@ pub fn behind(
 }
 
 fn shown(view: &View<'_>, id: OrganisationId) -> Result<Partner, Error> {
-    let partner =
-        view.get(&table::PARTNER, &id)?.ok_or_else(|| broken("a partner is missing"))?;
+    let partner = view
+        .get(&table::PARTNER, &id)?
+        .ok_or_else(|| broken("a partner is missing"))?;
     Partner::of(view, id, partner)
 }
 
 fn unconfirmed(name: &str) -> Error {
-    Error::new(ErrorKind::Conflict, format!("\"{name}\" is not confirmed yet")).hint(format!(
+    Error::new(
+        ErrorKind::Conflict,
+        format!("\"{name}\" is not confirmed yet"),
+    )
+    .hint(format!(
         "compare the words with its administrator, then: interdocket partner confirm \"{name}\""
     ))
 }

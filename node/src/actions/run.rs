@@ -62,13 +62,20 @@ fn contact(node: &Node, partner: &mut Partner) {
 }
 
 fn connected(node: &Node, partner: OrganisationId) -> bool {
-    node.parts().transport.registry().contacts().get(&partner).is_some_and(|links| *links > 0)
+    node.parts()
+        .transport
+        .registry()
+        .contacts()
+        .get(&partner)
+        .is_some_and(|links| *links > 0)
 }
 
 impl Run for partner::Doctor {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Findings, Error> {
         node.permit(caller, Self::NAME).await?;
-        let show = partner::Show { partner: self.partner };
+        let show = partner::Show {
+            partner: self.partner,
+        };
         let partner = node.read(move |view| show.answer(view)).await?;
         let seen = node.last_seen(partner.id);
         let dialled = match (&partner.state, &partner.address) {
@@ -82,13 +89,21 @@ impl Run for partner::Doctor {
         findings.extend(clock(&seen, tolerance));
         findings.extend(refused(&seen));
         findings.push(behind(&partner));
-        Ok(Findings { healthy: findings.iter().all(|finding| finding.ok), findings })
+        Ok(Findings {
+            healthy: findings.iter().all(|finding| finding.ok),
+            findings,
+        })
     }
 }
 
 fn finding(subject: &str, ok: bool, finding: impl Into<String>, advice: &str) -> Finding {
     let advice = (!ok).then(|| advice.to_owned());
-    Finding { subject: subject.into(), ok, finding: finding.into(), advice }
+    Finding {
+        subject: subject.into(),
+        ok,
+        finding: finding.into(),
+        advice,
+    }
 }
 
 fn trust(partner: &Partner) -> Finding {
@@ -98,23 +113,38 @@ fn trust(partner: &Partner) -> Finding {
             "the words were not confirmed here yet",
             "compare the words with its administrator, then: interdocket partner confirm NAME",
         ),
-        State::Suspended => {
-            ("suspended here", "to go on with it: interdocket partner resume NAME")
-        }
+        State::Suspended => (
+            "suspended here",
+            "to go on with it: interdocket partner resume NAME",
+        ),
     };
     finding("trust", partner.state == State::Active, text, advice)
 }
 
 fn enabled(partner: &Partner) -> Finding {
     let any = !partner.send.is_empty() || !partner.receive.is_empty();
-    let text = format!("sending {} kinds, receiving {}", partner.send.len(), partner.receive.len());
-    finding("kinds", any, text, "interdocket partner enable NAME --send copy --receive copy")
+    let text = format!(
+        "sending {} kinds, receiving {}",
+        partner.send.len(),
+        partner.receive.len()
+    );
+    finding(
+        "kinds",
+        any,
+        text,
+        "interdocket partner enable NAME --send copy --receive copy",
+    )
 }
 
 fn reach(partner: &Partner, dialled: Result<(), String>) -> Finding {
     let address = partner.address.as_deref().unwrap_or_default();
     match dialled {
-        Ok(()) => finding("dialling", true, format!("{address} answers as this partner"), ""),
+        Ok(()) => finding(
+            "dialling",
+            true,
+            format!("{address} answers as this partner"),
+            "",
+        ),
         Err(reason) => finding(
             "dialling",
             false,
@@ -131,11 +161,17 @@ fn link(partner: &Partner, up: bool, seen: &Seen) -> Finding {
         || "not heard from since this node was started".to_owned(),
         |at| format!("last heard from {}", at.format("%Y-%m-%d %H:%M:%S UTC")),
     );
-    let text = if up { format!("connected; {heard}") } else { format!("no connection; {heard}") };
+    let text = if up {
+        format!("connected; {heard}")
+    } else {
+        format!("no connection; {heard}")
+    };
     let advice = match partner.address {
         Some(_) => "this node keeps trying; the line above says what stands in the way",
-        None => "only the partner can dial: check that its node runs, and that it can reach the \
-                 federation port that this node advertises",
+        None => {
+            "only the partner can dial: check that its node runs, and that it can reach the \
+                 federation port that this node advertises"
+        }
     };
     finding("contact", up, text, advice)
 }
@@ -188,13 +224,18 @@ impl Run for audit::Show {
                 None => view.page(&table::POSITION, &(), Some(&after), limit)?,
                 Some(about) => {
                     let subject = subject(about)?;
-                    let rows = view.page(&table::ABOUT, &subject, Some(&(subject, after)), limit)?;
+                    let rows =
+                        view.page(&table::ABOUT, &subject, Some(&(subject, after)), limit)?;
                     rows.into_iter()
-                        .map(|((_, seq), ())| Ok((seq, view.get(&table::POSITION, &seq)?.unwrap_or(0))))
+                        .map(|((_, seq), ())| {
+                            Ok((seq, view.get(&table::POSITION, &seq)?.unwrap_or(0)))
+                        })
                         .collect::<Result<_, Error>>()?
                 }
             };
-            let next = (rows.len() == limit).then(|| rows.last().map(|(seq, _)| *seq)).flatten();
+            let next = (rows.len() == limit)
+                .then(|| rows.last().map(|(seq, _)| *seq))
+                .flatten();
             let mut records = Vec::with_capacity(rows.len());
             for (seq, offset) in rows {
                 let read = of.parts().journal.read(Position { seq, offset });
@@ -208,7 +249,10 @@ impl Run for audit::Show {
 
 /// An id of anything, as the index has ids.
 fn subject(about: &str) -> Result<uuid::Uuid, Error> {
-    let organisation = about.parse::<OrganisationId>().map(crate::event::subject).ok();
+    let organisation = about
+        .parse::<OrganisationId>()
+        .map(crate::event::subject)
+        .ok();
     organisation.or_else(|| about.parse().ok()).ok_or_else(|| {
         Error::new(ErrorKind::Invalid, format!("\"{about}\" is not an id"))
             .hint("give the id of a case, evidence, share, partner or user")
@@ -225,7 +269,9 @@ fn shown(record: crate::journal::Record) -> Record {
         number: record.position.seq,
         at: record.at,
         event: Event::name(record.kind).to_owned(),
-        details: entry.as_ref().and_then(|entry| serde_json::to_value(&entry.event).ok()),
+        details: entry
+            .as_ref()
+            .and_then(|entry| serde_json::to_value(&entry.event).ok()),
         way: entry.as_ref().map(|entry| entry.way),
         actor: entry.and_then(|entry| entry.actor),
         body,
@@ -233,7 +279,10 @@ fn shown(record: crate::journal::Record) -> Record {
 }
 
 fn damaged(place: &Position) -> String {
-    format!("the body of record {} does not match its commitment", place.seq)
+    format!(
+        "the body of record {} does not match its commitment",
+        place.seq
+    )
 }
 
 impl Run for audit::Verify {

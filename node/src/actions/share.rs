@@ -240,8 +240,13 @@ impl Change for Copy {
             recipients: recipients.clone(),
             message: message.clone(),
         };
-        let made =
-            ShareMade { share, case: case_id, terms: Bytes(terms.bytes), recipients, message };
+        let made = ShareMade {
+            share,
+            case: case_id,
+            terms: Bytes(terms.bytes),
+            recipients,
+            message,
+        };
         let mut events = vec![Event::ShareMade(made)];
         let facts = ShareFacts::new(context.view, share);
         let entries = exchange::entries(context, &header, &facts, Command::Offer(offered))?;
@@ -255,7 +260,10 @@ impl Change for Add {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
         let share = own(context, self.share)?;
         let partner = share.header.partner;
-        if !matches!(share.header.state, sync::State::Offered | sync::State::Accepted) {
+        if !matches!(
+            share.header.state,
+            sync::State::Offered | sync::State::Accepted
+        ) {
             return Err(over(&share.header));
         }
         let (_, known) = decide::partner(&context.view, &partner.to_string())?;
@@ -271,8 +279,10 @@ impl Change for Add {
         }
         facts.done()?;
         let id = self.share;
-        Ok(Decided::new(widened(id, fresh), move |view| shown(view, id))
-            .then(Effect::Nudge(partner)))
+        Ok(
+            Decided::new(widened(id, fresh), move |view| shown(view, id))
+                .then(Effect::Nudge(partner)),
+        )
     }
 }
 
@@ -290,7 +300,12 @@ impl Change for End {
                 "wait until the partner has them, or cancel: interdocket share cancel SHARE",
             ));
         }
-        last(context, self.share, &share, Command::End(exchange::actor(context)?))
+        last(
+            context,
+            self.share,
+            &share,
+            Command::End(exchange::actor(context)?),
+        )
     }
 }
 
@@ -302,7 +317,12 @@ impl Change for Cancel {
             return Err(Error::new(ErrorKind::Conflict, message)
                 .hint("to stop updates, end it: interdocket share end SHARE"));
         }
-        last(context, self.share, &share, Command::Cancel(exchange::actor(context)?))
+        last(
+            context,
+            self.share,
+            &share,
+            Command::Cancel(exchange::actor(context)?),
+        )
     }
 }
 
@@ -317,17 +337,27 @@ fn last(
     let facts = ShareFacts::new(context.view, id);
     let entries = exchange::entries(context, &share.header, &facts, command)?;
     let events = exchange::written(context, &share.header, &node, entries);
-    Ok(Decided::new(events.into_iter().collect(), move |view| shown(view, id))
-        .then(Effect::Recheck)
-        .then(Effect::Nudge(share.header.partner)))
+    Ok(
+        Decided::new(events.into_iter().collect(), move |view| shown(view, id))
+            .then(Effect::Recheck)
+            .then(Effect::Nudge(share.header.partner)),
+    )
 }
 
 impl Query for List {
     fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after: Option<ShareId> = decide::after(self.after.as_deref())?;
-        let case = self.case.as_deref().map(|name| decide::case(view, name)).transpose()?;
-        let partner = self.partner.as_deref().map(|name| decide::partner(view, name)).transpose()?;
+        let case = self
+            .case
+            .as_deref()
+            .map(|name| decide::case(view, name))
+            .transpose()?;
+        let partner = self
+            .partner
+            .as_deref()
+            .map(|name| decide::partner(view, name))
+            .transpose()?;
         let (case, partner) = (case.map(|(id, _)| id), partner.map(|(id, _)| id));
         let ids: Vec<ShareId> = match (case, partner) {
             (Some(case), _) => {
@@ -345,7 +375,9 @@ impl Query for List {
                 rows.into_iter().map(|(id, _)| id).collect()
             }
         };
-        let next = (ids.len() == limit).then(|| ids.last().map(ToString::to_string)).flatten();
+        let next = (ids.len() == limit)
+            .then(|| ids.last().map(ToString::to_string))
+            .flatten();
         let mut shares = Vec::with_capacity(ids.len());
         for id in ids {
             let share = shown(view, id)?;
@@ -382,13 +414,17 @@ impl Receipt {
 pub fn shown(view: &View<'_>, id: ShareId) -> Result<Share, Error> {
     let share = decide::share(view, id)?;
     let header = &share.header;
-    let node = view.get(&table::NODE, &())?.ok_or_else(|| broken("the node's record is missing"))?;
+    let node = view
+        .get(&table::NODE, &())?
+        .ok_or_else(|| broken("the node's record is missing"))?;
     let (direction, own, other) = match header.owner == node.organisation {
         true => (Direction::Sent, Side::Owner, header.partner),
         false => (Direction::Received, Side::Partner, header.owner),
     };
     let partner = view.get(&table::PARTNER, &other)?;
-    let case = view.get(&table::CASE, &share.case)?.ok_or_else(|| broken("a case is missing"))?;
+    let case = view
+        .get(&table::CASE, &share.case)?
+        .ok_or_else(|| broken("a case is missing"))?;
     Ok(Share {
         id,
         kind: Kind::Copy,
@@ -424,7 +460,11 @@ impl Status {
 
 impl Totals {
     const fn of(totals: sync::Totals) -> Self {
-        Self { evidence: totals.evidence, files: totals.files, bytes: totals.bytes }
+        Self {
+            evidence: totals.evidence,
+            files: totals.files,
+            bytes: totals.bytes,
+        }
     }
 }
 
@@ -433,8 +473,9 @@ fn sendable(partner: &entity::Partner) -> Result<(), Error> {
     match partner.state {
         State::Unconfirmed => {
             let message = format!("\"{name}\" is not confirmed yet");
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .hint(format!("compare the words, then: interdocket partner confirm \"{name}\"")));
+            return Err(Error::new(ErrorKind::Conflict, message).hint(format!(
+                "compare the words, then: interdocket partner confirm \"{name}\""
+            )));
         }
         State::Suspended => {
             let message = format!("\"{name}\" is suspended");
@@ -447,8 +488,9 @@ fn sendable(partner: &entity::Partner) -> Result<(), Error> {
         return Ok(());
     }
     let message = format!("sending copies to \"{name}\" is not enabled");
-    Err(Error::new(ErrorKind::Forbidden, message)
-        .hint(format!("an administrator can: interdocket partner enable \"{name}\" --send copy")))
+    Err(Error::new(ErrorKind::Forbidden, message).hint(format!(
+        "an administrator can: interdocket partner enable \"{name}\" --send copy"
+    )))
 }
 
 /// The share, where this node owns it.
@@ -457,7 +499,10 @@ fn own(context: &Context<'_>, id: ShareId) -> Result<entity::Share, Error> {
     if share.header.owner == context.node()?.organisation {
         return Ok(share);
     }
-    Err(Error::new(ErrorKind::Conflict, "this share was received: only its owner changes it"))
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "this share was received: only its owner changes it",
+    ))
 }
 
 fn over(header: &Header) -> Error {
@@ -485,7 +530,9 @@ fn choose(
     }
     let mut chosen: Vec<EvidenceId> = named.to_vec();
     if named.is_empty() || !folders.is_empty() {
-        let rows = context.view.page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
+        let rows = context
+            .view
+            .page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
         for ((_, id), ()) in rows {
             if folders.is_empty() || inside(context, id, folders)? {
                 chosen.push(id);
@@ -510,16 +557,26 @@ fn inside(context: &Context<'_>, id: EvidenceId, folders: &[String]) -> Result<b
 
 fn recipients(named: &[String]) -> Result<Vec<String>, Error> {
     if named.len() > limits::RECIPIENTS_MAX {
-        let message = format!("{} recipients are more than {}", named.len(), limits::RECIPIENTS_MAX);
+        let message = format!(
+            "{} recipients are more than {}",
+            named.len(),
+            limits::RECIPIENTS_MAX
+        );
         return Err(Error::new(ErrorKind::Invalid, message).hint("name a group"));
     }
-    named.iter().map(|name| line("recipient", name, limits::RECIPIENT_MAX)).collect()
+    named
+        .iter()
+        .map(|name| line("recipient", name, limits::RECIPIENT_MAX))
+        .collect()
 }
 
 /// What was chosen, in records of a bounded size.
 fn widened(share: ShareId, chosen: Vec<EvidenceId>) -> Vec<Event> {
     let record = |evidence: &[EvidenceId]| {
-        Event::ShareWidened(ShareWidened { share, evidence: evidence.to_vec() })
+        Event::ShareWidened(ShareWidened {
+            share,
+            evidence: evidence.to_vec(),
+        })
     };
     chosen.chunks(WIDENED_MAX).map(record).collect()
 }

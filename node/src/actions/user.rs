@@ -88,9 +88,15 @@ impl Change for Add {
             return Err(Error::new(ErrorKind::Conflict, message).hint("choose another name"));
         }
         let id = context.id();
-        let added = UserAdded { id, name, role: self.role };
+        let added = UserAdded {
+            id,
+            name,
+            role: self.role,
+        };
         Ok(Decided::new(vec![Event::UserAdded(added)], move |view| {
-            let user = view.get(&table::USER, &id)?.ok_or_else(|| broken("a user is missing"))?;
+            let user = view
+                .get(&table::USER, &id)?
+                .ok_or_else(|| broken("a user is missing"))?;
             Ok(User::of(id, user))
         }))
     }
@@ -99,10 +105,16 @@ impl Change for Add {
 impl Change for Token {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Issued>, Error> {
         let missing = || {
-            Error::new(ErrorKind::NotFound, format!("there is no user \"{}\"", self.user))
-                .hint("list them: interdocket user list")
+            Error::new(
+                ErrorKind::NotFound,
+                format!("there is no user \"{}\"", self.user),
+            )
+            .hint("list them: interdocket user list")
         };
-        let user = context.view.get(&table::USER_NAME, &self.user)?.ok_or_else(missing)?;
+        let user = context
+            .view
+            .get(&table::USER_NAME, &self.user)?
+            .ok_or_else(missing)?;
         let days = self.days.unwrap_or(90);
         if !(1..=365).contains(&days) {
             let message = format!("a token cannot be valid for {days} days");
@@ -112,9 +124,15 @@ impl Change for Token {
         (context.chance)(&mut secret);
         let token = format!("{TOKEN_PREFIX}{}", Digest(secret));
         let expires_at = context.now + TimeDelta::days(i64::from(days));
-        let made = TokenMade { user, hash: hash(&token), expires_at };
+        let made = TokenMade {
+            user,
+            hash: hash(&token),
+            expires_at,
+        };
         let issued = Issued { token, expires_at };
-        Ok(Decided::new(vec![Event::TokenMade(made)], move |_| Ok(issued)))
+        Ok(Decided::new(vec![Event::TokenMade(made)], move |_| {
+            Ok(issued)
+        }))
     }
 }
 
@@ -122,7 +140,9 @@ impl Query for List {
     fn answer(&self, view: &View<'_>) -> Result<Users, Error> {
         let mut users = Vec::new();
         for (_, id) in view.page(&table::USER_NAME, &(), None, usize::MAX)? {
-            let user = view.get(&table::USER, &id)?.ok_or_else(|| broken("a user is missing"))?;
+            let user = view
+                .get(&table::USER, &id)?
+                .ok_or_else(|| broken("a user is missing"))?;
             users.push(User::of(id, user));
         }
         Ok(Users { users })
@@ -131,7 +151,12 @@ impl Query for List {
 
 impl User {
     fn of(id: Uuid, user: entity::User) -> Self {
-        Self { id, name: user.name, role: user.role, added_at: user.added_at }
+        Self {
+            id,
+            name: user.name,
+            role: user.role,
+            added_at: user.added_at,
+        }
     }
 }
 

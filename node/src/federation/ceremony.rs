@@ -12,8 +12,8 @@ use interdocket_sync::pairing::{
 use sha2::{Digest as _, Sha256};
 
 use super::Limits;
-use super::tls::Wall;
 use super::pairing::{self, Ceremony, Unpinned, spell};
+use super::tls::Wall;
 use crate::actions::decide::{Decided, broken};
 use crate::actions::partner::{OrganisationRole, Partner};
 use crate::actions::{self, Caller, Error, ErrorKind, Way};
@@ -64,7 +64,8 @@ impl Ceremony for Desk {
         let me = profile(&self.0).map_err(|_| Refusal::Malformed)?;
         let nonce = crate::chance::bytes();
         let id = request.invitation.clone();
-        let step = move |inviter: &Inviter, now| inviter.begin(&request, &me, nonce, &Unpinned, now);
+        let step =
+            move |inviter: &Inviter, now| inviter.begin(&request, &me, nonce, &Unpinned, now);
         self.step(&id, step, |_| None).await
     }
 
@@ -100,10 +101,16 @@ impl actions::Run for actions::partner::Invite {
                 expires_at: invitation.expires,
             };
             let inviter = Inviter::new(&invitation);
-            let made = InvitationMade { id: InvitationId::new(id), inviter };
-            Ok(Decided::new(vec![Event::InvitationMade(made)], move |_| Ok(shown)))
+            let made = InvitationMade {
+                id: InvitationId::new(id),
+                inviter,
+            };
+            Ok(Decided::new(vec![Event::InvitationMade(made)], move |_| {
+                Ok(shown)
+            }))
         };
-        node.decide(Some(caller.actor.clone()), caller.way, decide).await
+        node.decide(Some(caller.actor.clone()), caller.way, decide)
+            .await
     }
 }
 
@@ -115,12 +122,17 @@ impl actions::Run for actions::partner::Accept {
         };
         let invitation: Invitation = self.invitation.trim().parse().map_err(parse)?;
         if invitation.organisation == node.parts().keys.organisation() {
-            return Err(Error::new(ErrorKind::Invalid, "this invitation was made by this node")
-                .hint("hand it to the other organisation's administrator"));
+            return Err(
+                Error::new(ErrorKind::Invalid, "this invitation was made by this node")
+                    .hint("hand it to the other organisation's administrator"),
+            );
         }
         let me = profile(node)?;
         let parts = node.parts();
-        let limits = Limits { private: parts.config.federation.allow_private, ..Limits::default() };
+        let limits = Limits {
+            private: parts.config.federation.allow_private,
+            ..Limits::default()
+        };
         let clock = Arc::new(Wall(Arc::clone(&parts.clock)));
         let signer = parts.keys.signer();
         let accepted = pairing::accept(invitation, &me, &signer, clock, &limits).await;
@@ -135,7 +147,8 @@ impl actions::Run for actions::partner::Accept {
                 Partner::of(view, organisation, partner)
             }))
         };
-        node.decide(Some(caller.actor.clone()), caller.way, decide).await
+        node.decide(Some(caller.actor.clone()), caller.way, decide)
+            .await
     }
 }
 
@@ -212,7 +225,12 @@ fn pairing_address(config: &Config) -> Result<Address, Error> {
             ));
         }
     };
-    let host = if host.contains(':') { format!("[{host}]") } else { host };
+    let host = if host.contains(':') {
+        format!("[{host}]")
+    } else {
+        host
+    };
     let text = format!("{host}:{}", listen.port());
-    text.parse().map_err(|_| broken("the pairing address can't be written down"))
+    text.parse()
+        .map_err(|_| broken("the pairing address can't be written down"))
 }

@@ -127,7 +127,11 @@ pub(super) async fn probe(transport: &Transport, partner: OrganisationId) -> Res
     let mut link = dial(transport, partner, tls::FORWARD).await?;
     let limits = &transport.0.limits;
     let first = tokio::time::timeout(limits.handshake, link.read_u8()).await;
-    let known = transport.0.directory.partner(partner).and_then(|partner| partner.address);
+    let known = transport
+        .0
+        .directory
+        .partner(partner)
+        .and_then(|partner| partner.address);
     match (first, known) {
         (Ok(Ok(_)), _) => Ok(()),
         (Ok(Err(source)), Some(address)) => Err(Error::Handshake(address, source)),

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use interdocket_proto::v1;
-use interdocket_proto::v1::delivery_client::DeliveryClient;
 use interdocket_proto::v1::deliver_reply::Outcome;
+use interdocket_proto::v1::delivery_client::DeliveryClient;
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
@@ -49,7 +49,9 @@ impl From<Error> for Stop {
 
 impl From<Status> for Stop {
     fn from(status: Status) -> Self {
-        let read = v1::Refusal::decode(status.details()).ok().and_then(refusal::read);
+        let read = v1::Refusal::decode(status.details())
+            .ok()
+            .and_then(refusal::read);
         match read.filter(|_| !status.details().is_empty()) {
             Some(refused) => Self::Refused(refused),
             None => Self::Link(status),
@@ -60,7 +62,12 @@ impl From<Status> for Stop {
 /// Drives a partner until told to stop.
 pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken) {
     let mut door = node.door(partner);
-    let mut drive = Drive { node, partner, held: BTreeMap::new(), greeted: false };
+    let mut drive = Drive {
+        node,
+        partner,
+        held: BTreeMap::new(),
+        greeted: false,
+    };
     loop {
         door.mark_unchanged();
         let pause = match drive.pass().await {
@@ -102,11 +109,14 @@ impl Drive {
 
     async fn pass(&mut self) -> Result<(), Stop> {
         let partner = self.partner;
-        let waiting = self.node.read(move |view| {
-            Ok(view.page(&table::OUTBOX, &partner, None, usize::MAX)?)
-        });
-        let waiting: Vec<ShareId> =
-            waiting.await?.into_iter().map(|((_, share), ())| share).collect();
+        let waiting = self
+            .node
+            .read(move |view| Ok(view.page(&table::OUTBOX, &partner, None, usize::MAX)?));
+        let waiting: Vec<ShareId> = waiting
+            .await?
+            .into_iter()
+            .map(|((_, share), ())| share)
+            .collect();
         self.behind().await?;
         if waiting.is_empty() && self.greeted {
             return Ok(());
@@ -114,7 +124,10 @@ impl Drive {
         self.greet().await?;
         self.held.retain(|share, _| waiting.contains(share));
         for share in waiting {
-            let due = self.held.get(&share).is_none_or(|until| *until <= Instant::now());
+            let due = self
+                .held
+                .get(&share)
+                .is_none_or(|until| *until <= Instant::now());
             if due {
                 self.share(share).await?;
             }
@@ -144,7 +157,9 @@ impl Drive {
             version: env!("CARGO_PKG_VERSION").to_owned(),
         };
         let mut client = self.client();
-        let reply = bounded(client.connect(Request::new(hello))).await?.into_inner();
+        let reply = bounded(client.connect(Request::new(hello)))
+            .await?
+            .into_inner();
         self.node.heard(self.partner);
         self.node.met(self.partner, &reply.version, reply.at);
         self.greeted = true;
@@ -163,7 +178,10 @@ impl Drive {
                     let share = actions::decide::share(view, id)?;
                     let side = share.header.side(organisation).unwrap_or(Side::Owner);
                     let next = from.unwrap_or(share.header.log(side).countersigned + 1);
-                    Ok((side, history::batch(view, &read.parts().journal, id, side, next)?))
+                    Ok((
+                        side,
+                        history::batch(view, &read.parts().journal, id, side, next)?,
+                    ))
                 })
                 .await?;
             match batch {
@@ -179,19 +197,24 @@ impl Drive {
 
     /// Writes the next entries; false where nothing waits.
     async fn disclose(&self, id: ShareId) -> Result<bool, Stop> {
-        let disclosed = self
-            .node
-            .decide(None, Way::Timer, move |context| actions::exchange::disclose(context, id));
+        let disclosed = self.node.decide(None, Way::Timer, move |context| {
+            actions::exchange::disclose(context, id)
+        });
         Ok(disclosed.await?)
     }
 
     /// Delivers one batch; answers from which entry to go on, where the partner asked for that.
     async fn deliver(&mut self, id: ShareId, batch: Batch) -> Result<Option<u64>, Stop> {
         let last = batch.head.head.point.count;
-        let message = batch::write(&batch).map_err(|_| actions::decide::broken("a batch can't be written"))?;
-        let request = v1::DeliverRequest { batch: Some(message) };
+        let message = batch::write(&batch)
+            .map_err(|_| actions::decide::broken("a batch can't be written"))?;
+        let request = v1::DeliverRequest {
+            batch: Some(message),
+        };
         let mut client = self.client();
-        let reply = bounded(client.deliver(Request::new(request))).await?.into_inner();
+        let reply = bounded(client.deliver(Request::new(request)))
+            .await?
+            .into_inner();
         self.node.heard(self.partner);
         match reply.outcome {
             Some(Outcome::Receipt(message)) => {
@@ -224,10 +247,15 @@ impl Drive {
             self.hold(batch.share, Refusal::Malformed);
             return Ok(());
         };
-        let receipt = Receipt { head: batch.head, countersignature };
+        let receipt = Receipt {
+            head: batch.head,
+            countersignature,
+        };
         let node = self.node.clone();
         let judged = self.node.blocking(move || {
-            Ok(receipt.verify_countersignature(&node.parts().pins).map(|()| receipt))
+            Ok(receipt
+                .verify_countersignature(&node.parts().pins)
+                .map(|()| receipt))
         });
         match judged.await? {
             Ok(receipt) => {
@@ -246,8 +274,15 @@ impl Drive {
 
     /// Leaves a share alone for a while: a failed item waits minutes, never days.
     fn hold(&mut self, id: ShareId, refused: Refusal) {
-        let label = metrics::Refusal { kind: refused.name() };
-        self.node.parts().metrics.refusals.get_or_create(&label).inc();
+        let label = metrics::Refusal {
+            kind: refused.name(),
+        };
+        self.node
+            .parts()
+            .metrics
+            .refusals
+            .get_or_create(&label)
+            .inc();
         tracing::warn!(partner = %self.partner, share = %id, refusal = refused.name(), "the partner refused a share");
         let pause = match refused.consequence() {
             Consequence::Continue | Consequence::Retry => SOON,
@@ -270,10 +305,19 @@ impl Drive {
 
     async fn behind(&self) -> Result<(), Stop> {
         let partner = self.partner;
-        let behind = self.node.read(move |view| actions::partner::behind(view, partner));
-        let label = metrics::Partner { partner: partner.to_string() };
+        let behind = self
+            .node
+            .read(move |view| actions::partner::behind(view, partner));
+        let label = metrics::Partner {
+            partner: partner.to_string(),
+        };
         let count = behind.await?.0;
-        self.node.parts().metrics.behind.get_or_create(&label).set(count.cast_signed());
+        self.node
+            .parts()
+            .metrics
+            .behind
+            .get_or_create(&label)
+            .set(count.cast_signed());
         Ok(())
     }
 }

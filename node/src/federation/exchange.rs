@@ -47,14 +47,23 @@ pub struct Exchange {
 impl Exchange {
     /// Serves on behalf of a node.
     pub fn new(node: Node) -> Self {
-        Self { node, reads: Arc::default() }
+        Self {
+            node,
+            reads: Arc::default(),
+        }
     }
 
     /// The calling partner, if it is trusted now.
     async fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
         let peer = request.extensions().get::<Peer>().copied();
-        let caller = peer.ok_or_else(|| Status::new(Code::Unauthenticated, ""))?.organisation;
-        let trusted = self.node.read(move |view| trusted(view, caller)).await.map_err(unavailable)?;
+        let caller = peer
+            .ok_or_else(|| Status::new(Code::Unauthenticated, ""))?
+            .organisation;
+        let trusted = self
+            .node
+            .read(move |view| trusted(view, caller))
+            .await
+            .map_err(unavailable)?;
         if trusted {
             self.node.heard(caller);
             return Ok(caller);
@@ -81,8 +90,15 @@ impl Exchange {
         share: Option<ShareId>,
         refusal: Refusal,
     ) {
-        let kind = metrics::Refusal { kind: refusal.name() };
-        self.node.parts().metrics.refusals.get_or_create(&kind).inc();
+        let kind = metrics::Refusal {
+            kind: refusal.name(),
+        };
+        self.node
+            .parts()
+            .metrics
+            .refusals
+            .get_or_create(&kind)
+            .inc();
         let refused = Refused {
             partner: Some(partner),
             action: action.to_owned(),
@@ -115,7 +131,8 @@ impl Exchange {
             let share = batch.share;
             let view = context.view;
             let journal = &node.parts().journal;
-            let known = |side: Side, number: u64| history::hash(&view, journal, share, side, number);
+            let known =
+                |side: Side, number: u64| history::hash(&view, journal, share, side, number);
             actions::exchange::take(context, caller, batch, &known)
         });
         decided.await.map_err(unavailable)
@@ -132,7 +149,11 @@ impl Delivery for Exchange {
         if !request.get_ref().formats.contains(&FORMAT) {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
-        let us = self.node.read(|view| hello(view)).await.map_err(unavailable)?;
+        let us = self
+            .node
+            .read(|view| hello(view))
+            .await
+            .map_err(unavailable)?;
         self.node.nudge(caller);
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],
@@ -148,7 +169,10 @@ impl Delivery for Exchange {
     ) -> Result<Response<v1::DeliverReply>, Status> {
         let caller = self.caller(&request).await?;
         let message = request.into_inner();
-        let share = message.batch.as_ref().and_then(|batch| ShareId::from_slice(&batch.share).ok());
+        let share = message
+            .batch
+            .as_ref()
+            .and_then(|batch| ShareId::from_slice(&batch.share).ok());
         use v1::deliver_reply::Outcome;
         let outcome = match self.take(caller, message).await? {
             Ok(countersignature) => {
@@ -160,7 +184,9 @@ impl Delivery for Exchange {
                 Outcome::Refusal(refusal::write(refused))
             }
         };
-        Ok(Response::new(v1::DeliverReply { outcome: Some(outcome) }))
+        Ok(Response::new(v1::DeliverReply {
+            outcome: Some(outcome),
+        }))
     }
 }
 
@@ -178,16 +204,30 @@ impl Transfer for Exchange {
             return Err(self.refuse(caller, "read", None, Refusal::Malformed).await);
         };
         if message.files.len() > limits::READ_FILES_MAX {
-            return Err(self.refuse(caller, "read", Some(share), Refusal::Limit).await);
+            return Err(self
+                .refuse(caller, "read", Some(share), Refusal::Limit)
+                .await);
         }
         let judged = self.node.judged();
-        let served = self.node.read(move |view| serves(view, caller, share)).await;
+        let served = self
+            .node
+            .read(move |view| serves(view, caller, share))
+            .await;
         if !served.map_err(unavailable)? {
-            return Err(self.refuse(caller, "read", Some(share), Refusal::NotShared).await);
+            return Err(self
+                .refuse(caller, "read", Some(share), Refusal::NotShared)
+                .await);
         }
         let permit = self.permit(caller).await?;
         let (out, stream) = mpsc::channel(MESSAGES);
-        let reading = Reading { node: self.node.clone(), caller, share, judged, out, permit };
+        let reading = Reading {
+            node: self.node.clone(),
+            caller,
+            share,
+            judged,
+            out,
+            permit,
+        };
         tokio::task::spawn_blocking(move || reading.run(&message.files));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -197,11 +237,17 @@ impl Exchange {
     /// Waits until the partner has fewer reads open than the limit.
     async fn permit(&self, caller: OrganisationId) -> Result<OwnedSemaphorePermit, Status> {
         let semaphore = {
-            let mut reads = self.reads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let mut reads = self
+                .reads
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner);
             let new = || Arc::new(Semaphore::new(limits::READS_MAX));
             Arc::clone(reads.entry(caller).or_insert_with(new))
         };
-        semaphore.acquire_owned().await.map_err(|_| status(Refusal::Busy))
+        semaphore
+            .acquire_owned()
+            .await
+            .map_err(|_| status(Refusal::Busy))
     }
 }
 
@@ -246,7 +292,11 @@ impl Reading {
             0 => Ranges::all(placed.size),
             from => Ranges::after(placed.size, from),
         };
-        self.node.parts().blobs.encode(&placed, ranges).map_err(|error| self.damaged(&placed, &error))
+        self.node
+            .parts()
+            .blobs
+            .encode(&placed, ranges)
+            .map_err(|error| self.damaged(&placed, &error))
     }
 
     fn placed(&self, digest: Digest) -> Result<Placed, Refusal> {
@@ -260,7 +310,11 @@ impl Reading {
         }
         match view.get(&table::BLOB, &digest) {
             Ok(Some(blob)) if blob.state == BlobState::Damaged => Err(Refusal::Damaged),
-            Ok(Some(blob)) => Ok(Placed { digest, size: blob.size, place: blob.place }),
+            Ok(Some(blob)) => Ok(Placed {
+                digest,
+                size: blob.size,
+                place: blob.place,
+            }),
             Ok(None) => Err(Refusal::Damaged),
             Err(_) => Err(Refusal::Busy),
         }
@@ -286,7 +340,10 @@ impl Reading {
                     }
                 }
                 Err(error) => {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a blob can't be read");
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "a blob can't be read"
+                    );
                     pieces.refuse(file, Refusal::Damaged);
                     return Ok(());
                 }
@@ -310,8 +367,15 @@ impl Reading {
             self.judged = judged;
         }
         let bytes: usize = message.pieces.iter().map(|piece| piece.data.len()).sum();
-        let way = metrics::Way { direction: metrics::Direction::Out };
-        self.node.parts().metrics.blob_bytes.get_or_create(&way).inc_by(bytes as u64);
+        let way = metrics::Way {
+            direction: metrics::Direction::Out,
+        };
+        self.node
+            .parts()
+            .metrics
+            .blob_bytes
+            .get_or_create(&way)
+            .inc_by(bytes as u64);
         self.out.blocking_send(Ok(message)).map_err(|_| End)
     }
 }
@@ -328,12 +392,20 @@ struct Pieces {
 impl Pieces {
     fn add(&mut self, file: u32, data: BytesMut) {
         self.bytes += data.len();
-        self.message.pieces.push(v1::Piece { file, data: data.freeze(), refusal: None });
+        self.message.pieces.push(v1::Piece {
+            file,
+            data: data.freeze(),
+            refusal: None,
+        });
     }
 
     fn refuse(&mut self, file: u32, refused: Refusal) {
         let refusal = Some(refusal::write(refused));
-        self.message.pieces.push(v1::Piece { file, data: Default::default(), refusal });
+        self.message.pieces.push(v1::Piece {
+            file,
+            data: Default::default(),
+            refusal,
+        });
     }
 
     fn take(&mut self) -> v1::ReadReply {
@@ -357,7 +429,9 @@ fn serves(view: &View<'_>, caller: OrganisationId, share: ShareId) -> Result<boo
 }
 
 fn hello(view: &View<'_>) -> Result<u64, Error> {
-    let node = view.get(&table::NODE, &())?.ok_or_else(|| broken("the node's record is missing"))?;
+    let node = view
+        .get(&table::NODE, &())?
+        .ok_or_else(|| broken("the node's record is missing"))?;
     Ok(node.incarnation)
 }
 

@@ -107,12 +107,24 @@ fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<
     let after = after.map(|evidence| (share, evidence));
     let rows = view.page(&table::WANTED, &share, after.as_ref(), WISHES)?;
     let whole = rows.len() < WISHES;
-    let last = rows.last().map(|((_, evidence), ())| *evidence).or(after.map(|after| after.1));
-    let mut page = Page { wishes: Vec::new(), held: Default::default(), last, whole };
+    let last = rows
+        .last()
+        .map(|((_, evidence), ())| *evidence)
+        .or(after.map(|after| after.1));
+    let mut page = Page {
+        wishes: Vec::new(),
+        held: Default::default(),
+        last,
+        whole,
+    };
     let facts = ShareFacts::new(*view, share);
     for ((_, evidence), ()) in rows {
-        let item = facts.item(evidence).ok_or_else(|| broken("a wanted item is missing"))?;
-        let files = (0..item.files).map(|place| facts.file(evidence, place)).collect();
+        let item = facts
+            .item(evidence)
+            .ok_or_else(|| broken("a wanted item is missing"))?;
+        let files = (0..item.files)
+            .map(|place| facts.file(evidence, place))
+            .collect();
         let files: Option<Vec<File>> = files;
         let files = files.ok_or_else(|| broken("a wanted item's file is missing"))?;
         for file in &files {
@@ -145,11 +157,19 @@ async fn read(
     request: Wanted,
 ) -> Result<Answer, Error> {
     if request.files.is_empty() {
-        return Ok(Answer { request, placed: Vec::new(), missing: Default::default() });
+        return Ok(Answer {
+            request,
+            placed: Vec::new(),
+            missing: Default::default(),
+        });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
     let (ready, starts) = oneshot::channel();
-    let intake = Intake { node: node.clone(), share, files: request.files.clone() };
+    let intake = Intake {
+        node: node.clone(),
+        share,
+        files: request.files.clone(),
+    };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
     if let Ok(ranges) = starts.await {
         let sent = stream_in(&node, partner, share, &request.files, ranges, &pieces).await;
@@ -158,8 +178,14 @@ async fn read(
         }
     }
     drop(pieces);
-    let (placed, missing) = taking.await.map_err(|_| broken("taking in what was read failed"))??;
-    Ok(Answer { request, placed, missing })
+    let (placed, missing) = taking
+        .await
+        .map_err(|_| broken("taking in what was read failed"))??;
+    Ok(Answer {
+        request,
+        placed,
+        missing,
+    })
 }
 
 /// Calls the owner and hands on what arrives.
@@ -191,14 +217,26 @@ async fn stream_in(
         let mut bytes = 0;
         for piece in reply.pieces {
             bytes += piece.data.len() as u64;
-            let refusal = piece.refusal.map(|refused| refusal::read(refused).unwrap_or(Refusal::Malformed));
-            let arrived = Arrived { file: piece.file, data: piece.data, refusal };
+            let refusal = piece
+                .refusal
+                .map(|refused| refusal::read(refused).unwrap_or(Refusal::Malformed));
+            let arrived = Arrived {
+                file: piece.file,
+                data: piece.data,
+                refusal,
+            };
             if pieces.send(arrived).await.is_err() {
                 return Ok(());
             }
         }
-        let bound = Bound { direction: Direction::In };
-        node.parts().metrics.blob_bytes.get_or_create(&bound).inc_by(bytes);
+        let bound = Bound {
+            direction: Direction::In,
+        };
+        node.parts()
+            .metrics
+            .blob_bytes
+            .get_or_create(&bound)
+            .inc_by(bytes);
         node.heard(partner);
     }
 }
@@ -228,7 +266,12 @@ impl Intake {
         let mut starts = Vec::with_capacity(self.files.len());
         for file in &self.files {
             let stage = self.stage(file)?;
-            starts.push(self.node.parts().blobs.resumes(&stage, file.blake3, file.size));
+            starts.push(
+                self.node
+                    .parts()
+                    .blobs
+                    .resumes(&stage, file.blake3, file.size),
+            );
         }
         // Where nobody waits any more there is nothing to do.
         let _ = ready.send(starts);
@@ -239,10 +282,15 @@ impl Intake {
                 taken.extend(open.take().and_then(|(_, receiver)| finish(receiver)));
                 open = self.open(arrived.file)?;
             }
-            let Some((_, receiver)) = &mut open else { continue };
+            let Some((_, receiver)) = &mut open else {
+                continue;
+            };
             let failed = match arrived.refusal {
                 Some(refusal) => Some(refusal.to_string()),
-                None => receiver.write(&arrived.data).err().map(|error| error.to_string()),
+                None => receiver
+                    .write(&arrived.data)
+                    .err()
+                    .map(|error| error.to_string()),
             };
             if let Some(reason) = failed {
                 tracing::warn!(share = %self.share, %reason, "a file can't be read from the partner");
@@ -265,9 +313,16 @@ impl Intake {
 
     /// Starts with a file when its first piece is there: one is open at a time.
     fn open(&self, place: u32) -> Result<Option<(u32, Receiver)>, Error> {
-        let Some(file) = self.files.get(place as usize) else { return Ok(None) };
+        let Some(file) = self.files.get(place as usize) else {
+            return Ok(None);
+        };
         let stage = self.stage(file)?;
-        match self.node.parts().blobs.receive(stage, file.blake3, file.size) {
+        match self
+            .node
+            .parts()
+            .blobs
+            .receive(stage, file.blake3, file.size)
+        {
             Ok(receiver) => Ok(Some((place, receiver))),
             Err(blobs::Error::Busy) => Ok(None),
             Err(error) => Err(failed(&error)),
@@ -277,7 +332,9 @@ impl Intake {
     /// Files without bytes are whole without any piece.
     fn empty(&self, taken: &[Staged]) -> Result<Option<Staged>, Error> {
         let empty = self.files.iter().zip(0..).find(|(file, _)| file.size == 0);
-        let Some((file, place)) = empty else { return Ok(None) };
+        let Some((file, place)) = empty else {
+            return Ok(None);
+        };
         if taken.iter().any(|staged| staged.digest() == file.blake3) {
             return Ok(None);
         }
@@ -300,7 +357,11 @@ impl Intake {
                 let digest = blob.digest();
                 match view.get(&table::BLOB, &digest)? {
                     Some(held) if held.state == BlobState::Damaged => {
-                        damaged.push(Placed { digest, size: held.size, place: held.place });
+                        damaged.push(Placed {
+                            digest,
+                            size: held.size,
+                            place: held.place,
+                        });
                         fresh.push(blob);
                     }
                     Some(_) => {}
@@ -315,8 +376,16 @@ impl Intake {
     }
 
     fn count(&self, outcome: Outcome, files: usize) {
-        let transfer = Transfer { direction: Direction::In, outcome };
-        self.node.parts().metrics.transfers.get_or_create(&transfer).inc_by(files as u64);
+        let transfer = Transfer {
+            direction: Direction::In,
+            outcome,
+        };
+        self.node
+            .parts()
+            .metrics
+            .transfers
+            .get_or_create(&transfer)
+            .inc_by(files as u64);
     }
 }
 
@@ -329,18 +398,26 @@ fn finish(receiver: Receiver) -> Option<Staged> {
 
 /// Records what is whole now; false where something is missing.
 async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Error> {
-    let Answer { request, placed, missing } = answer;
+    let Answer {
+        request,
+        placed,
+        missing,
+    } = answer;
     let clean = missing.is_empty();
     let whole = match clean {
         true => request.evidence,
         false => {
             let evidence = request.evidence;
-            node.read(move |view| without(view, share, evidence, &missing)).await?
+            node.read(move |view| without(view, share, evidence, &missing))
+                .await?
         }
     };
     let mut whole = whole.as_slice();
     let mut placed = placed;
-    while let Some((now, rest)) = whole.split_at_checked(whole.len().min(STORED)).filter(|(now, _)| !now.is_empty()) {
+    while let Some((now, rest)) = whole
+        .split_at_checked(whole.len().min(STORED))
+        .filter(|(now, _)| !now.is_empty())
+    {
         let evidence = now.to_vec();
         let blobs = std::mem::take(&mut placed);
         whole = rest;
@@ -364,7 +441,11 @@ fn without(
     let mut whole = Vec::new();
     for id in evidence {
         let files = facts.item(id).map_or(0, |item| item.files);
-        let lacks = |place| facts.file(id, place).is_none_or(|file| missing.contains(&file.blake3));
+        let lacks = |place| {
+            facts
+                .file(id, place)
+                .is_none_or(|file| missing.contains(&file.blake3))
+        };
         if files > 0 && !(0..files).any(lacks) {
             whole.push(id);
         }

@@ -24,13 +24,18 @@ pub fn event(view: &View<'_>, journal: &Reader, seq: u64) -> Result<Event, Error
         .get(&table::POSITION, &seq)?
         .ok_or_else(|| broken("a record's place in the journal is missing"))?;
     let record = journal.read(Position { seq, offset }).map_err(|error| {
-        tracing::error!(error = &error as &dyn std::error::Error, "the journal can't be read");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "the journal can't be read"
+        );
         broken("the journal can't be read")
     })?;
     let Body::Open(body) = record.body else {
         return Err(broken("a record's body was erased or is damaged"));
     };
-    Ok(Entry::decode(&body).map_err(|_| broken("a record is of a newer release"))?.event)
+    Ok(Entry::decode(&body)
+        .map_err(|_| broken("a record is of a newer release"))?
+        .event)
 }
 
 /// The hash of an entry that is held; none where it is not.
@@ -42,7 +47,10 @@ pub fn hash(
     number: u64,
 ) -> Option<[u8; 32]> {
     let (_, entries) = batch_with(view, journal, share, side, number).ok()??;
-    entries.into_iter().find(|entry| entry.number == number).map(|entry| entry.hash)
+    entries
+        .into_iter()
+        .find(|entry| entry.number == number)
+        .map(|entry| entry.hash)
 }
 
 /// The batch of this node's log that begins with, or contains, an entry; none after the last.
@@ -64,7 +72,12 @@ pub fn batch(
         true => Some(terms(view, journal, share)?),
         false => None,
     };
-    Ok(Some(Batch { share, terms, entries, head }))
+    Ok(Some(Batch {
+        share,
+        terms,
+        entries,
+        head,
+    }))
 }
 
 fn batch_with(
@@ -76,15 +89,23 @@ fn batch_with(
 ) -> Result<Option<(SignedHead, Vec<LogEntry>)>, Error> {
     let before = (share, side, number.saturating_sub(1));
     let rows = view.page(&table::BATCH, &(share, side), Some(&before), 1)?;
-    let Some((_, seq)) = rows.into_iter().next() else { return Ok(None) };
+    let Some((_, seq)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
     let (head, entries) = match event(view, journal, seq)? {
         Event::LogWritten(written) => (written.head, written.entries),
         Event::LogReceived(received) => (received.head, received.entries),
         _ => return Err(broken("a record of a log is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");
-    let entries = entries.iter().map(|entry| LogEntry::read(&entry.0)).collect::<Result<_, _>>();
-    Ok(Some((SignedHead::read(&head.0).map_err(unreadable)?, entries.map_err(unreadable)?)))
+    let entries = entries
+        .iter()
+        .map(|entry| LogEntry::read(&entry.0))
+        .collect::<Result<_, _>>();
+    Ok(Some((
+        SignedHead::read(&head.0).map_err(unreadable)?,
+        entries.map_err(unreadable)?,
+    )))
 }
 
 fn terms(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<SignedTerms, Error> {

@@ -31,7 +31,12 @@ struct Partners(Store);
 
 impl Directory for Partners {
     fn partner(&self, organisation: OrganisationId) -> Option<Partner> {
-        let partner = self.0.read().view().get(&table::PARTNER, &organisation).ok()??;
+        let partner = self
+            .0
+            .read()
+            .view()
+            .get(&table::PARTNER, &organisation)
+            .ok()??;
         let address = partner.address.and_then(|address| address.parse().ok());
         (partner.state == State::Active).then_some(Partner { address })
     }
@@ -49,8 +54,15 @@ pub fn transport(
     config: &Config,
 ) -> Result<Transport, Error> {
     let clock = Arc::new(Wall(Arc::clone(clock)));
-    let tls = Tls { leaf: keys.tls(), pins: pins.clone(), clock };
-    let limits = Limits { private: config.federation.allow_private, ..Limits::default() };
+    let tls = Tls {
+        leaf: keys.tls(),
+        pins: pins.clone(),
+        clock,
+    };
+    let limits = Limits {
+        private: config.federation.allow_private,
+        ..Limits::default()
+    };
     Transport::new(tls, Arc::new(Partners(store.clone())), limits).map_err(|error| prepare(&error))
 }
 
@@ -58,17 +70,20 @@ pub fn transport(
 ///
 /// # Errors
 /// [`Error`] where the certificate can't be issued.
-pub fn https(
-    keys: &Keys,
-    names: &[String],
-    clock: &dyn Clock,
-) -> Result<Arc<ServerConfig>, Error> {
-    let key = keys.https(names, clock.now()).map_err(|error| prepare(&error))?;
-    tls::https(key).map(Arc::new).map_err(|error| prepare(&error))
+pub fn https(keys: &Keys, names: &[String], clock: &dyn Clock) -> Result<Arc<ServerConfig>, Error> {
+    let key = keys
+        .https(names, clock.now())
+        .map_err(|error| prepare(&error))?;
+    tls::https(key)
+        .map(Arc::new)
+        .map_err(|error| prepare(&error))
 }
 
 fn prepare(error: &dyn std::error::Error) -> Error {
-    Error::new(ErrorKind::Unavailable, format!("TLS can't be prepared: {error}"))
+    Error::new(
+        ErrorKind::Unavailable,
+        format!("TLS can't be prepared: {error}"),
+    )
 }
 
 /// Everything that partners can call.
@@ -87,7 +102,10 @@ pub fn routes(node: &Node) -> Routes {
         .register_encoded_file_descriptor_set(interdocket_proto::DESCRIPTORS)
         .build_v1()
         .expect("the descriptors are those of this build");
-    Routes::new(delivery).add_service(transfer).add_service(health).add_service(reflection)
+    Routes::new(delivery)
+        .add_service(transfer)
+        .add_service(health)
+        .add_service(reflection)
 }
 
 /// Serves the pairing port until told to stop.
@@ -97,7 +115,10 @@ pub async fn pairing(node: Node, listener: TcpListener, stop: CancellationToken)
     let desk = Arc::new(Desk::new(node.clone()));
     let served = pairing::serve(listener, &parts.keys, clock, desk, stop).await;
     if let Err(error) = served {
-        tracing::error!(error = &error as &dyn std::error::Error, "pairing is not served");
+        tracing::error!(
+            error = &error as &dyn std::error::Error,
+            "pairing is not served"
+        );
     }
 }
 

@@ -266,6 +266,8 @@ impl std::fmt::Debug for Wall {
 impl TimeProvider for Wall {
     fn current_time(&self) -> Option<UnixTime> {
         let seconds = u64::try_from(self.0.now().timestamp()).ok()?;
-        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(seconds)))
+        Some(UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            seconds,
+        )))
     }
 }

@@ -26,8 +26,8 @@ use crate::actions::partner::State;
 use crate::blobs::Place;
 use crate::event::{
     CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceReceived, HeadCountersigned,
-    LogReceived, LogWritten, PartnerEnabled, PartnerMet, ShareMade, ShareWidened,
-    TokenMade, UserAdded,
+    LogReceived, LogWritten, PartnerEnabled, PartnerMet, ShareMade, ShareWidened, TokenMade,
+    UserAdded,
 };
 
 /// The version of the tables: a database of another one is built again.

@@ -1,5 +1,6 @@
 //! What the demo tells, act by act.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -268,18 +269,22 @@ async fn update(
         .map_err(|error| Error::local("the new evidence could not be written", error))?;
     add(stage, &[lab]).await?;
     let north = &stage.nodes[NORTH];
+    let before: BTreeMap<usize, u64> = shares
+        .iter()
+        .map(|(other, share)| (*other, share.listed.files))
+        .collect();
     for (_, share) in &mut shares {
         let request = share::Add {
             share: share.id,
             evidence: Vec::new(),
         };
-        let files = share.listed.files;
         *share = north.client.call(&request).await?;
         stage.command(north, &["share", "add", &share.id.to_string(), "--wait"])?;
-        hold(share.listed.files == files + 1, "only what is new is added")?;
     }
     for (other, share) in &mut shares {
+        let files = before.get(other).copied().unwrap_or_default();
         arrive(stage, case.id, *other, share).await?;
+        hold(share.listed.files == files + 1, "only what is new is added")?;
     }
     Ok(())
 }
