@@ -30,7 +30,7 @@ pub fn write(refusal: Refusal) -> v1::Refusal {
     }
 }
 
-/// Reads a refusal; none where the code is not known here.
+/// Reads a refusal; none where the code is not known here, or says something impossible.
 pub fn read(refusal: v1::Refusal) -> Option<Refusal> {
     let read = match Code::try_from(refusal.code).ok()? {
         Code::Unspecified => return None,
@@ -39,6 +39,7 @@ pub fn read(refusal: v1::Refusal) -> Option<Refusal> {
         Code::Fork => Refusal::Fork,
         Code::Format => Refusal::Format,
         Code::Frozen => Refusal::Frozen,
+        Code::Gap if refusal.expected == 0 => return None,
         Code::Gap => Refusal::Gap {
             expected: refusal.expected,
         },
