@@ -34,7 +34,9 @@ pub(crate) fn serialize<S: Serializer>(bytes: &[u8; 32], serializer: S) -> Resul
 }
 
 /// Deserialises 32 bytes.
-pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[u8; 32], D::Error> {
+pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<[u8; 32], D::Error> {
     if deserializer.is_human_readable() {
         deserializer.deserialize_str(Expected)
     } else {
@@ -64,7 +66,9 @@ impl Visitor<'_> for Expected {
     }
 
     fn visit_bytes<E: Error>(self, bytes: &[u8]) -> Result<[u8; 32], E> {
-        bytes.try_into().map_err(|_| E::invalid_length(bytes.len(), &"32 bytes"))
+        bytes
+            .try_into()
+            .map_err(|_| E::invalid_length(bytes.len(), &"32 bytes"))
     }
 }
 

@@ -19,3 +19,6 @@ pub mod receipt;
 pub mod refusal;
 pub mod share;
 pub mod wire;
+
+#[cfg(test)]
+mod testing;
