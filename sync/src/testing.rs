@@ -17,7 +17,7 @@ use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::identity::{Claim, OrganisationId, Signer, Unverified, Verifier};
 use crate::log::entry::{Actor, Entry, Offered, StoredItem};
-use crate::log::head::{Head, SignedHead};
+use crate::log::head::Head;
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
@@ -295,11 +295,6 @@ impl Node {
             folded.1.extend(puts);
         }
         folded
-    }
-
-    /// A signed head of one's own making, for forgeries.
-    pub(crate) fn signed(&self, head: Head) -> SignedHead {
-        head.sign(&self.organisation)
     }
 }
 

@@ -1,4 +1,5 @@
 //! Claims about a share's life: the story of a copy, any order of arrival, and a partner that lies.
 
+mod liar;
 mod order;
 mod story;
