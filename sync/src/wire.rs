@@ -10,6 +10,9 @@ pub(crate) mod receipt;
 pub mod refusal;
 pub(crate) mod terms;
 
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, Utc};
 use interdocket_proto::v1;
 use prost::Message as _;

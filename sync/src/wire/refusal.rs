@@ -66,4 +66,18 @@ mod tests {
             assert_eq!(read(write(refusal)), Some(refusal));
         }
     }
+
+    #[test]
+    fn every_code_on_the_wire_is_a_refusal() {
+        let codes = (i32::MIN..0).rev().take(64).chain(0..64);
+        let read = codes.filter_map(|code| read(v1::Refusal { code, expected: 1 }));
+        assert_eq!(read.count(), Refusal::ALL.len());
+    }
+
+    /// fault A12
+    #[test]
+    fn a_gap_before_the_first_entry_is_no_refusal() {
+        let code = Code::Gap as i32;
+        assert_eq!(read(v1::Refusal { code, expected: 0 }), None);
+    }
 }
