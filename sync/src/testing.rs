@@ -272,6 +272,7 @@ impl Node {
         let batch = wire::batch::read(message).map_err(|_| Refusal::Malformed)?;
         if let Some(terms) = &batch.terms {
             terms.verify(&Pinned).map_err(|_| Refusal::Signature)?;
+            admit::terms(&self.header, terms)?;
         }
         batch.head.verify(&Pinned).map_err(|_| Refusal::Signature)?;
         let known = |side, number| self.entries.get(&(side, number)).map(|entry| entry.hash);

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::apply;
 use super::decide::stored;
+use super::terms::{FORMAT, SignedTerms};
 use super::{Fact, Facts, Header, Hold, Key, Log, Put, State};
 use crate::blob::Digest;
 use crate::evidence::Item;
@@ -29,7 +30,8 @@ pub enum Admission {
     Freeze,
 }
 
-/// The hash of an entry that is held already, by its log and number; of every one up to the header's points.
+/// The hash of an entry that is held already, by its log and number: of every one up to the header's
+/// points.
 pub type Known<'a> = &'a dyn Fn(Side, u64) -> Option<[u8; 32]>;
 
 /// Judges one entry that arrived under a verified head and chains up to it.
@@ -66,14 +68,34 @@ pub fn admit(
     allowed(header, facts, entry)
 }
 
+/// Judges terms that came with a batch; where the share is not held yet, against the header that they
+/// open.
+///
+/// # Errors
+/// [`Refusal::Format`] for a format that is not known here, [`Refusal::Malformed`] where the share is held
+/// under other terms.
+pub fn terms(header: &Header, signed: &SignedTerms) -> Result<(), Refusal> {
+    if signed.terms.format != FORMAT {
+        return Err(Refusal::Format);
+    }
+    if signed.digest() != header.terms {
+        return Err(Refusal::Malformed);
+    }
+    Ok(())
+}
+
 /// Judges a head against the log as it is held, before its entries.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] for parties that are not the share's or no incarnation, [`Refusal::Incarnation`] where the
-/// writer's node is another than wrote the log so far.
+/// [`Refusal::NotShared`] where its parties do not share this, as if it were unknown;
+/// [`Refusal::Malformed`] without an incarnation; [`Refusal::Incarnation`] where the writer's node is
+/// another than wrote the log so far.
 pub fn head(header: &Header, head: &Head) -> Result<(), Refusal> {
     let ours = (header.share, header.owner, header.partner);
-    if (head.share, head.owner, head.partner) != ours || head.incarnation == 0 {
+    if (head.share, head.owner, head.partner) != ours {
+        return Err(Refusal::NotShared);
+    }
+    if head.incarnation == 0 {
         return Err(Refusal::Malformed);
     }
     let log = header.log(head.side);

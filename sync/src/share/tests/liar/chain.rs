@@ -4,9 +4,10 @@ use super::{Forged, Held, Outcome, Refused, Took, batch, bring, lie, lie_in_head
 use crate::log::entry::Body;
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
-use crate::share::Hold;
 use crate::share::decide::Command;
+use crate::share::{Hold, admit};
 use crate::testing::{Pair, actor, at, evidence, harbour, item, north, stored};
+use crate::wire;
 
 fn one() -> Body {
     Body::Stored(vec![stored(1)])
@@ -54,7 +55,7 @@ fn a_head_or_entry_of_another_share_or_party_is_refused() {
     let strange = lie_in_head(&pair, Side::Partner, one(), |head| {
         head.owner = harbour().id;
     });
-    assert_eq!(strange, malformed);
+    assert_eq!(strange, Refused(Refusal::NotShared));
     let strange = second(|forged| forged.header.share = other.as_bytes().to_vec().into());
     assert_eq!(strange, malformed);
     let forged = [Forged::new(&pair.partner, one())];
@@ -70,6 +71,42 @@ fn a_whole_batch_of_another_share_is_refused() {
     let mut pair = Pair::listed(&[1]);
     pair.partner.header.share = crate::id::ShareId::new(evidence(9).uuid());
     let outcome = lie(&pair, Side::Partner, one(), |_| {});
+    assert_eq!(outcome, Refused(Refusal::NotShared));
+}
+
+/// fault A6: what is looked up and what is said are one share.
+#[test]
+fn parts_of_different_shares_are_no_batch() {
+    let pair = Pair::listed(&[1]);
+    let other = crate::id::ShareId::new(evidence(9).uuid());
+    let forged = [Forged::new(&pair.partner, one())];
+    let head = pair.partner.head(forged[0].point());
+    let whole = batch(&forged, head.clone(), &pair.partner.organisation);
+    assert!(wire::batch::read(whole.clone()).is_ok());
+    let mut strange = head;
+    strange.share = other;
+    let mut bent = whole.clone();
+    bent.head = batch(&[], strange, &pair.partner.organisation).head;
+    assert!(wire::batch::read(bent).is_err());
+    let mut bent = whole;
+    bent.share = other.as_bytes().to_vec().into();
+    assert!(wire::batch::read(bent).is_err());
+    let mut entry = pair.partner.entries[&(Side::Partner, 1)].clone();
+    entry.share = other;
+    let header = &pair.owner.header;
+    let judged = admit::admit(header, &pair.owner.facts, &entry, &|_, _| None);
+    assert_eq!(judged, Err(Refusal::Malformed));
+}
+
+/// fault A13: nobody continues a log under the head of the other one.
+#[test]
+fn an_entry_of_our_own_log_under_the_partners_head_is_refused() {
+    let pair = Pair::listed(&[1]);
+    let outcome = lie(&pair, Side::Partner, one(), |forged| {
+        *forged = Forged::new(&pair.owner, one());
+        forged.header.r#type = 63;
+        forged.header.critical = false;
+    });
     assert_eq!(outcome, Refused(Refusal::Malformed));
 }
 

@@ -10,6 +10,7 @@ use crate::log::entry::{Body, StoredItem};
 use crate::refusal::Refusal;
 use crate::share::apply::open;
 use crate::share::decide::Command;
+use crate::share::terms::Terms;
 use crate::share::{Hold, State};
 use crate::testing::{Pair, actor, evidence, item, offered, stored, terms};
 
@@ -317,4 +318,23 @@ fn terms_of_an_unknown_kind_of_ones_own_or_by_somebody_else_are_refused() {
     assert_eq!(bent(|terms| terms.partner = terms.owner.clone()), malformed);
     assert_eq!(bent(|terms| terms.share = vec![1; 16].into()), malformed);
     assert_eq!(bent(|terms| terms.format = 1), Refused(Refusal::Signature));
+}
+
+#[test]
+fn terms_of_another_format_or_other_terms_for_one_share_are_refused() {
+    let mut pair = Pair::new();
+    pair.owner.run(Command::Offer(offered())).unwrap();
+    let honest = v1::Batch::decode(pair.owner.batch(1, 1).unwrap().as_slice()).unwrap();
+    let under = |bend: fn(&mut Terms)| {
+        let mut other = terms().terms;
+        bend(&mut other);
+        let other = other.sign(&pair.owner.organisation);
+        let mut message = honest.clone();
+        message.terms = Some(v1::SignedTerms::decode(other.bytes.as_slice()).unwrap());
+        bring(&pair.partner, &message)
+    };
+    assert_eq!(under(|_| {}), Took(1));
+    assert_eq!(under(|terms| terms.format = 1), Refused(Refusal::Format));
+    let later = |terms: &mut Terms| terms.created += chrono::TimeDelta::seconds(1);
+    assert_eq!(under(later), Refused(Refusal::Malformed));
 }
