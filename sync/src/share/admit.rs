@@ -222,10 +222,10 @@ pub fn batch(
     signed: &Head,
     known: Known<'_>,
 ) -> Result<Admitted, Refusal> {
+    head(header, signed)?;
     if header.hold == Hold::Frozen {
         return Err(Refusal::Frozen);
     }
-    head(header, signed)?;
     chained(entries, signed)?;
     let mut overlay = Overlay {
         base: facts,

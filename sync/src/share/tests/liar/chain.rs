@@ -184,6 +184,11 @@ fn what_is_frozen_takes_nothing() {
     pair.owner.header.hold = Hold::Frozen;
     let outcome = lie(&pair, Side::Partner, one(), |_| {});
     assert_eq!(outcome, Refused(Refusal::Frozen));
+    // Who is no party to it does not even learn that.
+    let strange = lie_in_head(&pair, Side::Partner, one(), |head| {
+        head.owner = harbour().id
+    });
+    assert_eq!(strange, Refused(Refusal::NotShared));
 }
 
 #[test]
