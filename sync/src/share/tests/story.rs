@@ -157,6 +157,20 @@ fn ending_what_never_listed_anything_is_ended() {
 }
 
 #[test]
+fn an_update_is_complete_when_it_is_listed_and_stored_whichever_comes_first() {
+    let mut pair = Pair::listed(&[1]);
+    pair.partner.run(Command::Store(vec![stored(1)])).unwrap();
+    pair.owner.run(Command::Add(vec![item(2)])).unwrap();
+    pair.exchange();
+    pair.partner.run(Command::Store(vec![stored(2)])).unwrap();
+    pair.exchange();
+    assert_eq!(show(&pair, 0).0, Status::Processing);
+    pair.owner.run(Command::List(actor())).unwrap();
+    pair.exchange();
+    assert_eq!(show(&pair, 0).0, Status::Complete);
+}
+
+#[test]
 fn what_is_complete_can_only_be_ended() {
     let mut pair = Pair::listed(&[1]);
     pair.partner.run(Command::Store(vec![stored(1)])).unwrap();
@@ -213,11 +227,12 @@ fn a_share_that_is_held_can_still_be_stopped() {
     for hold in [Hold::Frozen, Hold::Paused] {
         let mut pair = Pair::listed(&[1]);
         pair.owner.header.hold = hold;
-        let refusal = if hold == Hold::Frozen {
-            Refusal::Frozen
+        let (refusal, shown) = if hold == Hold::Frozen {
+            (Refusal::Frozen, Status::Frozen)
         } else {
-            Refusal::Newer
+            (Refusal::Newer, Status::Paused)
         };
+        assert_eq!(show(&pair, 0).0, shown);
         let add = Command::Add(vec![item(2)]);
         assert_eq!(pair.owner.run(add), Err(refusal));
         assert_eq!(pair.owner.clone().run(Command::End(actor())), Ok(1));
