@@ -6,9 +6,12 @@
 
 pub mod audit;
 pub mod case;
+pub mod decide;
 pub mod evidence;
+pub mod exchange;
 pub mod node;
 pub mod partner;
+mod run;
 pub mod share;
 pub mod user;
 
@@ -20,7 +23,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use self::decide::{Context, Decided};
 use crate::node::Node;
+use crate::store::view::View;
 
 /// One thing that the node can be asked to do.
 pub trait Action: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
@@ -45,6 +50,24 @@ pub trait Run: Action {
         node: &Node,
         caller: &Caller,
     ) -> impl Future<Output = Result<Self::Reply, Error>> + Send;
+}
+
+/// An action that changes something: pure, from the request and what is stored to events and an answer.
+pub trait Change: Action {
+    /// Decides.
+    ///
+    /// # Errors
+    /// [`Error`] where it cannot be; nothing is recorded then.
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Self::Reply>, Error>;
+}
+
+/// An action that only reads the tables.
+pub trait Query: Action {
+    /// Answers.
+    ///
+    /// # Errors
+    /// [`Error`] where there is no such thing.
+    fn answer(&self, view: &View<'_>) -> Result<Self::Reply, Error>;
 }
 
 /// A method and a path whose `{names}` are fields of the request; the other fields of a request stand
@@ -89,6 +112,8 @@ impl Route {
 pub struct Caller {
     /// The user, as of now.
     pub actor: Actor,
+    /// What the user may do, as of now.
+    pub role: user::Role,
     /// The way in.
     pub way: Way,
     /// Told how far a long action is.
@@ -251,37 +276,21 @@ actions! {
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
 }
 
-macro_rules! stub { ($($t:ty),*) => {$(impl Run for $t { async fn run(self, _: &Node, _: &Caller) -> Result<Self::Reply, Error> { Err(Error::new(ErrorKind::Unavailable, "stub")) } })*} }
-stub!(
-    node::Status,
-    node::Check,
-    user::Add,
-    user::List,
-    user::Token,
-    partner::Invite,
-    partner::Accept,
-    partner::Confirm,
-    partner::List,
-    partner::Show,
-    partner::Enable,
-    partner::Suspend,
-    partner::Resume,
-    partner::Remove,
-    partner::Doctor,
-    case::Create,
-    case::List,
-    case::Show,
-    case::Edit,
-    case::Close,
-    evidence::Add,
-    evidence::List,
-    evidence::Show,
-    share::Copy,
-    share::List,
-    share::Show,
-    share::Add,
-    share::End,
-    share::Cancel,
-    audit::Show,
-    audit::Verify
-);
+
+/// Runs what only changes the tables, or only reads them.
+macro_rules! run {
+    ($how:ident: $($type:ty),* $(,)?) => {$(
+        impl Run for $type {
+            async fn run(self, node: &Node, caller: &Caller) -> Result<Self::Reply, Error> {
+                node.$how(caller, self).await
+            }
+        }
+    )*};
+}
+
+run!(change: user::Add, user::Token);
+run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
+run!(change: case::Create, case::Edit, case::Close);
+run!(change: share::Copy, share::Add, share::End, share::Cancel);
+run!(query: user::List, case::List, case::Show, evidence::List, evidence::Show);
+run!(query: share::List);

@@ -4,8 +4,25 @@
     allow(clippy::unwrap_used, reason = "a test that fails may panic")
 )]
 
+pub mod access;
 pub mod actions;
+pub mod blobs;
+pub mod chance;
+pub mod clock;
+pub mod cli;
+pub mod config;
+pub mod disk;
+pub mod event;
+pub mod federation;
+pub mod journal;
+pub mod keyring;
+pub mod keys;
 pub mod log;
 pub mod metrics;
 pub mod node;
+pub mod refusals;
+pub mod run;
+pub mod store;
 pub mod text;
+pub mod web;
+pub mod writer;

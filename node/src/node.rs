@@ -1,57 +1,380 @@
-//! The node as a whole.
+//! The node as a whole: the one door to its actions, and what they stand on.
+//!
+//! Starting and stopping it is in `run`; what it decides is in `actions`.
 
-use crate::actions::{Caller, Error};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
-/// A running node.
+use chrono::{DateTime, TimeDelta, Utc};
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::Point;
+use interdocket_sync::refusal::Refusal;
+use tokio::sync::{Notify, oneshot, watch};
+
+use crate::access;
+use crate::actions::decide::{Context, Decided, Effect};
+use crate::actions::user::Role;
+use crate::actions::{Actor, Caller, Change, Error, ErrorKind, Progress, Query, Way};
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::event::{Entry, Event, Refused};
+use crate::federation::Transport;
+use crate::journal::Reader;
+use crate::keys::{Keys, Pins};
+use crate::metrics::Metrics;
+use crate::refusals::Refusals;
+use crate::store::table;
+use crate::store::view::{Store, View};
+use crate::writer::{Queue, Stopped, Turn};
+
+/// A running node; clones are the same one.
 #[derive(Clone)]
-pub struct Node {}
+pub struct Node(Arc<Parts>);
+
+/// What a node stands on.
+pub struct Parts {
+    /// The tables.
+    pub store: Store,
+    /// Where changes are handed in.
+    pub queue: Queue,
+    /// The journal, for reading.
+    pub journal: Reader,
+    /// The evidence bytes.
+    pub blobs: Blobs,
+    /// This organisation's keys.
+    pub keys: Arc<Keys>,
+    /// The partners' roots that count.
+    pub pins: Pins,
+    /// Connections with partners.
+    pub transport: Transport,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Figures.
+    pub metrics: Metrics,
+    /// What the administrator set.
+    pub config: Config,
+    /// What only lives as long as the process.
+    pub moment: Moment,
+}
+
+/// What only lives as long as the process.
+#[derive(Default)]
+pub struct Moment {
+    refusals: Refusals,
+    seen: Mutex<BTreeMap<OrganisationId, Seen>>,
+    doors: Mutex<BTreeMap<OrganisationId, watch::Sender<()>>>,
+    partners: Notify,
+    judged: AtomicU64,
+}
+
+/// What was last seen of a partner.
+#[derive(Debug, Clone, Default)]
+pub struct Seen {
+    /// When it was last heard from.
+    pub heard: Option<DateTime<Utc>>,
+    /// The release that its node runs.
+    pub version: Option<String>,
+    /// How far its clock is ahead of this node's.
+    pub skew: Option<TimeDelta>,
+    /// What it refused last.
+    pub refused: Option<(ShareId, Refusal)>,
+}
 
 impl Node {
-    /// Who holds this token; an error that says nothing more where nobody does.
+    /// A node of these parts.
+    pub fn new(parts: Parts) -> Self {
+        Self(Arc::new(parts))
+    }
+
+    /// What it stands on.
+    pub fn parts(&self) -> &Parts {
+        &self.0
+    }
+
+    /// Runs an action that changes something.
+    ///
+    /// # Errors
+    /// [`Error`] of permissions, of the decision, or of storage.
+    pub async fn change<A: Change>(
+        &self,
+        caller: &Caller,
+        action: A,
+    ) -> Result<A::Reply, Error> {
+        self.permit(caller, A::NAME).await?;
+        self.decide(Some(caller.actor.clone()), caller.way, move |context| action.decide(context))
+            .await
+    }
+
+    /// Runs an action that only reads.
+    ///
+    /// # Errors
+    /// [`Error`] of permissions, or where there is no such thing.
+    pub async fn query<A: Query>(&self, caller: &Caller, action: A) -> Result<A::Reply, Error> {
+        self.permit(caller, A::NAME).await?;
+        self.read(move |view| action.answer(view)).await
+    }
+
+    /// Refuses, and records, what the caller's role does not allow.
     ///
     /// # Errors
     /// `Forbidden`.
-    pub fn authenticate(&self, _token: &str) -> Result<Caller, Error> {
-        Err(Error::new(crate::actions::ErrorKind::Forbidden, "stub"))
+    pub async fn permit(&self, caller: &Caller, action: &str) -> Result<(), Error> {
+        if access::allowed(caller.role, action) {
+            return Ok(());
+        }
+        let refused = Refused {
+            partner: None,
+            action: action.to_owned(),
+            share: None,
+            reason: format!("forbidden to {}", caller.actor.name),
+            count: 1,
+        };
+        self.refused(refused).await;
+        Err(Error::new(ErrorKind::Forbidden, format!("your role does not allow {action}"))
+            .hint("ask an administrator of this node"))
     }
 
-    /// The administrator who owns the local socket.
+    /// Records a refusal, unless the same one was just recorded.
+    pub async fn refused(&self, refused: Refused) {
+        if let Some(first) = self.0.moment.refusals.take(refused, self.0.clock.now()) {
+            self.note(first).await;
+        }
+    }
+
+    /// Records the refusals that were repeated.
+    pub async fn tidy(&self) {
+        for refused in self.0.moment.refusals.due(self.0.clock.now()) {
+            self.note(refused).await;
+        }
+    }
+
+    async fn note(&self, refused: Refused) {
+        let noted = self
+            .decide(None, Way::Timer, move |_| {
+                Ok(Decided::new(vec![Event::Refused(refused)], |_| Ok(())))
+            })
+            .await;
+        if let Err(error) = noted {
+            tracing::warn!(%error, "a refusal could not be recorded");
+        }
+    }
+
+    /// Reads the tables on a thread that may block.
+    ///
+    /// # Errors
+    /// Those of `read`.
+    pub async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&View<'_>) -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let store = self.0.store.clone();
+        self.blocking(move || read(&store.read().view())).await
+    }
+
+    /// Runs something that blocks on a thread that may.
+    ///
+    /// # Errors
+    /// Those of `work`.
+    pub async fn blocking<R: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<R, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(done) => done,
+            Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+            Err(_) => Err(Error::new(ErrorKind::Unavailable, "the node is stopping")),
+        }
+    }
+
+    /// Takes a decision in its turn; answers when it is durable and its effects have begun.
+    ///
+    /// # Errors
+    /// Those of the decision; `Unavailable` where it could not be made durable.
+    pub async fn decide<R: Send + 'static>(
+        &self,
+        actor: Option<Actor>,
+        way: Way,
+        decide: impl FnOnce(&mut Context<'_>) -> Result<Decided<R>, Error> + Send + 'static,
+    ) -> Result<R, Error> {
+        let (tell, told) = oneshot::channel();
+        let node = self.clone();
+        let job = Box::new(move |turn: &mut Turn<'_>| {
+            let decided = node.turn(turn, actor, way, decide);
+            let done: crate::writer::Done = Box::new(move |outcome| {
+                let answer = match (decided, outcome) {
+                    (Err(error), _) => Err(error),
+                    (Ok(_), Err(stopped)) => Err(stopped.into()),
+                    (Ok((reply, effects)), Ok(())) => {
+                        node.follow(effects);
+                        Ok(reply)
+                    }
+                };
+                // A caller that went away does not undo what was decided.
+                let _ = tell.send(answer);
+            });
+            done
+        });
+        self.0.queue.put(job).await?;
+        told.await.unwrap_or_else(|_| Err(Stopped::Failed.into()))
+    }
+
+    fn turn<R>(
+        &self,
+        turn: &mut Turn<'_>,
+        actor: Option<Actor>,
+        way: Way,
+        decide: impl FnOnce(&mut Context<'_>) -> Result<Decided<R>, Error>,
+    ) -> Result<(R, Vec<Effect>), Error> {
+        let signer = self.0.keys.signer();
+        let journal = turn.journal();
+        let mut context = Context {
+            view: turn.view(),
+            now: turn.now(),
+            chance: &mut crate::chance::fill,
+            signer: &signer,
+            journal: Point { count: journal.count, hash: journal.hash },
+            actor: actor.clone(),
+            way,
+        };
+        let decided = decide(&mut context)?;
+        for event in decided.events {
+            turn.record(&Entry { actor: actor.clone(), way, event });
+        }
+        let reply = (decided.reply)(&turn.view())?;
+        Ok((reply, decided.effects))
+    }
+
+    fn follow(&self, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Nudge(partner) => self.nudge(partner),
+                Effect::Pin(partner, root) => {
+                    if let Err(error) = self.0.pins.set(partner, &root) {
+                        tracing::error!(%partner, error = &error as &dyn std::error::Error, "a root can't be pinned");
+                    }
+                    self.0.moment.partners.notify_one();
+                }
+                Effect::Cut(partner) => {
+                    self.0.pins.remove(partner);
+                    self.0.transport.cut(partner);
+                    self.0.metrics.forget(&partner.to_string());
+                    self.0.moment.partners.notify_one();
+                }
+                Effect::Recheck => {
+                    self.0.moment.judged.fetch_add(1, Ordering::AcqRel);
+                }
+            }
+        }
+    }
+
+    /// Says that there may be something to do with a partner.
+    pub fn nudge(&self, partner: OrganisationId) {
+        self.wake(partner);
+        self.0.transport.nudge(partner);
+    }
+
+    /// Wakes those who drive a partner, without dialling it.
+    pub fn wake(&self, partner: OrganisationId) {
+        let mut doors = self.0.moment.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.entry(partner).or_default().send_replace(());
+    }
+
+    /// What wakes those who drive a partner.
+    pub fn door(&self, partner: OrganisationId) -> watch::Receiver<()> {
+        let mut doors = self.0.moment.doors.lock().unwrap_or_else(PoisonError::into_inner);
+        doors.entry(partner).or_default().subscribe()
+    }
+
+    /// Waits until partners were added or taken away.
+    pub async fn partners_changed(&self) {
+        self.0.moment.partners.notified().await;
+    }
+
+    /// Counts up whenever trust, rights or the state of a share changed: what is being sent is judged
+    /// again then.
+    pub fn judged(&self) -> u64 {
+        self.0.moment.judged.load(Ordering::Acquire)
+    }
+
+    /// Notes that a partner was heard from.
+    pub fn heard(&self, partner: OrganisationId) {
+        let now = self.0.clock.now();
+        self.seen(partner, |seen| seen.heard = Some(now));
+    }
+
+    /// Notes what a partner's node said when it was greeted: its release, and its clock in
+    /// microseconds since 1970.
+    pub fn met(&self, partner: OrganisationId, version: &str, clock: i64) {
+        let skew = clock.saturating_sub(self.0.clock.now().timestamp_micros());
+        let version = version.chars().take(64).collect();
+        self.seen(partner, |seen| {
+            seen.version = Some(version);
+            seen.skew = Some(TimeDelta::microseconds(skew));
+        });
+    }
+
+    /// Notes that a partner refused what a share has for it.
+    pub fn refused_by(&self, partner: OrganisationId, share: ShareId, refusal: Refusal) {
+        self.seen(partner, |seen| seen.refused = Some((share, refusal)));
+    }
+
+    /// What was last seen of a partner, since the node was started.
+    pub fn last_seen(&self, partner: OrganisationId) -> Seen {
+        let seen = self.0.moment.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(&partner).cloned().unwrap_or_default()
+    }
+
+    fn seen(&self, partner: OrganisationId, note: impl FnOnce(&mut Seen)) {
+        let mut seen = self.0.moment.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        note(seen.entry(partner).or_default());
+    }
+
+    /// Who holds this token.
+    ///
+    /// # Errors
+    /// `Forbidden`, the same whatever is wrong with it.
+    pub fn authenticate(&self, token: &str) -> Result<Caller, Error> {
+        let refused = || {
+            Error::new(ErrorKind::Forbidden, "a valid token is needed")
+                .hint("have one made: interdocket user token NAME")
+        };
+        let reading = self.0.store.read();
+        let view = reading.view();
+        let hash = crate::actions::user::hash(token);
+        let token = view.get(&table::TOKEN, &hash)?.ok_or_else(refused)?;
+        if token.expires_at <= self.0.clock.now() {
+            return Err(refused());
+        }
+        let user = view.get(&table::USER, &token.user)?.ok_or_else(refused)?;
+        Ok(Caller {
+            actor: Actor { id: token.user, name: user.name },
+            role: user.role,
+            way: Way::Token,
+            progress: Progress::default(),
+        })
+    }
+
+    /// The administrator who owns the local socket: the operating-system user that runs the node.
     pub fn owner(&self) -> Caller {
-        unimplemented!()
-    }
-
-    /// Opens a file of evidence for reading, once recorded.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn open_evidence(
-        &self,
-        _caller: &Caller,
-        _request: crate::actions::evidence::Get,
-    ) -> Result<Opened, Error> {
-        unimplemented!()
-    }
-
-    /// Takes in a file of evidence whose bytes arrive as the body of a request.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn upload_evidence(
-        &self,
-        _caller: &Caller,
-        _request: crate::actions::evidence::Upload,
-        _body: tokio::sync::mpsc::Receiver<std::io::Result<bytes::Bytes>>,
-    ) -> Result<crate::actions::evidence::Evidence, Error> {
-        unimplemented!()
+        let organisation = self.0.keys.organisation();
+        Caller {
+            actor: Actor { id: crate::event::subject(organisation), name: OWNER.into() },
+            role: Role::Administrator,
+            way: Way::Socket,
+            progress: Progress::default(),
+        }
     }
 }
 
-/// A file of evidence that is open for reading: its bytes arrive verified.
-pub struct Opened {
-    /// Its name.
-    pub name: String,
-    /// Its size in bytes.
-    pub size: u64,
-    /// The bytes, in order; an error ends them.
-    pub bytes: tokio::sync::mpsc::Receiver<std::io::Result<bytes::Bytes>>,
+impl From<Stopped> for Error {
+    fn from(stopped: Stopped) -> Self {
+        Self::new(ErrorKind::Unavailable, stopped.to_string())
+    }
 }
+
+
+/// How the owner of the local socket is called in records.
+const OWNER: &str = "administrator";

@@ -9,6 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::hex;
 
+/// The smallest piece of a blob that is verified by itself, in bytes: 16 BLAKE3 chunks, which costs
+/// 0.4 % of hashes. A stream and its ranges are cut at multiples of it.
+pub const GROUP: u64 = 16 * 1024;
+
+/// The largest blob, in bytes: 64 TiB, far above any image of a disk, so that no sum of sizes and
+/// offsets overflows.
+pub const MAX_SIZE: u64 = 1 << 46;
+
 macro_rules! digest {
     ($($(#[$doc:meta])* $name:ident;)*) => {$(
         $(#[$doc])*

@@ -5,7 +5,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::blob::{Digest, Sha256};
+use crate::blob::{Digest, MAX_SIZE, Sha256};
 use crate::id::EvidenceId;
 use crate::limits;
 use crate::refusal::Refusal;
@@ -63,7 +63,7 @@ impl Item {
         if wire::time(self.added_at.timestamp_micros()).is_err() {
             return Err(Refusal::Malformed);
         }
-        let over = |file: &File| file.name.len() > limits::NAME_MAX || file.size > limits::FILE_MAX;
+        let over = |file: &File| file.name.len() > limits::NAME_MAX || file.size > MAX_SIZE;
         if self.files.iter().any(over) {
             return Err(Refusal::Limit);
         }

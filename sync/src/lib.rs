@@ -15,9 +15,11 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod log;
+pub mod pairing;
 pub mod receipt;
 pub mod refusal;
 pub mod share;
+pub mod transfer;
 pub mod wire;
 
 #[cfg(test)]

@@ -50,12 +50,6 @@ pub const ACTOR_NAME_MAX: usize = 128;
 /// Files of one item of evidence, so that an item fits an entry. Who adds evidence notices.
 pub const ITEM_FILES_MAX: usize = 64;
 
-/// Bytes of a file: what bounds arithmetic on offsets. 1 PiB; nobody notices.
-pub const FILE_MAX: u64 = 1 << 50;
-
-/// Bytes that are verified together while a file is streamed, and the unit of ranges.
-pub const GROUP: u64 = 16 * 1024;
-
 /// Files in one call to read, so that a request stays under [`MESSAGE_MAX`]. The reader notices.
 pub const READ_FILES_MAX: usize = 1024;
 

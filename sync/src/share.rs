@@ -8,7 +8,7 @@
 //! | state | meaning | what the owner may write | what the partner may write |
 //! |---|---|---|---|
 //! | offered | terms and offer are written | evidence added, listed, cancelled | accepted |
-//! | accepted | the partner wants it | evidence added, listed, ended, cancelled while under way | stored |
+//! | accepted | the partner wants it | evidence added, listed, ended, cancelled | stored |
 //! | ended | no updates any more | nothing | stored, for what was listed before |
 //! | cancelled | nothing more is sent | nothing | nothing, but what it wrote before it knew |
 //!

@@ -3,8 +3,15 @@
 use chrono::{DateTime, Utc};
 use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::decide::{self, Context, Decided, bounded, broken, filled, line};
+use super::{Change, Error, ErrorKind, Query};
+use crate::event::{CaseEdited, CaseMade, Event};
+use crate::store::view::View;
+use crate::store::{entity, table};
 
 /// Makes a case.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -19,7 +26,7 @@ pub struct Create {
     pub description: String,
 }
 
-/// Lists cases, newest first.
+/// Lists cases, in the order in which they were made.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct List {
     /// Continue after this page's `next`.
@@ -114,4 +121,95 @@ pub struct Page {
     pub cases: Vec<Case>,
     /// Where the next page continues; none after the last.
     pub next: Option<String>,
+}
+
+impl Change for Create {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let number = filled("number", line("number", &self.number, limits::NUMBER_MAX)?)?;
+        free(context, &number)?;
+        let id = CaseId::new(context.id());
+        let made = CaseMade {
+            id,
+            number,
+            title: line("title", &self.title, limits::TITLE_MAX)?,
+            description: bounded("description", &self.description, limits::DESCRIPTION_MAX)?,
+        };
+        Ok(Decided::new(vec![Event::CaseMade(made)], move |view| shown(view, id)))
+    }
+}
+
+impl Change for Edit {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let (id, case) = decide::case(&context.view, &self.case)?;
+        let number = self.number.as_deref().unwrap_or(&case.number);
+        let number = filled("number", line("number", number, limits::NUMBER_MAX)?)?;
+        if number != case.number {
+            free(context, &number)?;
+        }
+        let title = self.title.as_deref().unwrap_or(&case.title);
+        let description = self.description.as_deref().unwrap_or(&case.description);
+        let edited = CaseEdited {
+            id,
+            number,
+            title: line("title", title, limits::TITLE_MAX)?,
+            description: bounded("description", description, limits::DESCRIPTION_MAX)?,
+        };
+        Ok(Decided::new(vec![Event::CaseEdited(edited)], move |view| shown(view, id)))
+    }
+}
+
+impl Change for Close {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let (id, case) = decide::case(&context.view, &self.case)?;
+        let events = if case.open { vec![Event::CaseClosed(id)] } else { Vec::new() };
+        Ok(Decided::new(events, move |view| shown(view, id)))
+    }
+}
+
+impl Query for Show {
+    fn answer(&self, view: &View<'_>) -> Result<Case, Error> {
+        let (id, case) = decide::case(view, &self.case)?;
+        Ok(Case::of(id, case))
+    }
+}
+
+impl Query for List {
+    fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
+        let limit = decide::limit(self.limit)?;
+        let after: Option<CaseId> = decide::after(self.after.as_deref())?;
+        let rows = view.page(&table::CASE, &(), after.as_ref(), limit)?;
+        let next = (rows.len() == limit).then(|| rows.last().map(|(id, _)| id.to_string()));
+        let cases = rows.into_iter().map(|(id, case)| Case::of(id, case)).collect();
+        Ok(Page { cases, next: next.flatten() })
+    }
+}
+
+impl Case {
+    /// A case as it is shown.
+    pub fn of(id: CaseId, case: entity::Case) -> Self {
+        Self {
+            id,
+            number: case.number,
+            title: case.title,
+            description: case.description,
+            state: if case.open { State::Open } else { State::Closed },
+            created_at: case.created_at,
+            evidence: case.evidence,
+            bytes: case.bytes,
+            origin: case.origin,
+        }
+    }
+}
+
+fn free(context: &Context<'_>, number: &String) -> Result<(), Error> {
+    if context.view.has(&table::CASE_NUMBER, number)? {
+        let message = format!("there is a case \"{number}\" already");
+        return Err(Error::new(ErrorKind::Conflict, message).hint("choose another number"));
+    }
+    Ok(())
+}
+
+fn shown(view: &View<'_>, id: CaseId) -> Result<Case, Error> {
+    let case = view.get(&table::CASE, &id)?.ok_or_else(|| broken("a case is missing"))?;
+    Ok(Case::of(id, case))
 }

@@ -1,12 +1,22 @@
 //! Evidence: taking files in, listing, showing and reading them.
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::case::Origin;
+use super::decide::{self, Context, Decided, bounded, broken, filled, line};
+use super::{Change, Error, ErrorKind, Query};
+use crate::blobs::{Place, Placed};
+use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened};
+use crate::store::entity::{self, BlobState};
+use crate::store::table;
+use crate::store::view::View;
 
 /// Adds one file that lies on the node's machine to a case, as one item of evidence. Only over the
 /// local socket; elsewhere a file is sent as the body of the request.
@@ -133,4 +143,184 @@ pub struct Page {
     pub evidence: Vec<Evidence>,
     /// Where the next page continues; none after the last.
     pub next: Option<String>,
+}
+
+/// The name of the action that opens evidence; it has a route of its own, as bytes follow.
+pub const GET: &str = "evidence.get";
+
+/// Says which case evidence is for, and refuses a closed one, before any byte is read.
+///
+/// # Errors
+/// [`Error`] where there is none, or it is closed.
+pub fn intake(view: &View<'_>, case: &str) -> Result<CaseId, Error> {
+    let (id, case) = decide::case(view, case)?;
+    if case.open {
+        return Ok(id);
+    }
+    let message = format!("case \"{}\" is closed", case.number);
+    Err(Error::new(ErrorKind::Conflict, message).hint("add the evidence to an open case"))
+}
+
+/// Evidence whose one file is taken in: its bytes are durable, or held already.
+pub struct Taken {
+    /// The case's id or number.
+    pub case: String,
+    /// The file's name.
+    pub name: String,
+    /// The folder inside the case.
+    pub folder: String,
+    /// What it is; the file's name where not said.
+    pub title: Option<String>,
+    /// Its bytes.
+    pub size: u64,
+    /// Their name.
+    pub blake3: Digest,
+    /// From the same pass.
+    pub sha256: Sha256,
+    /// Where they lie; none where this node held them already.
+    pub place: Option<Place>,
+}
+
+impl Taken {
+    /// Names, checked, before any byte is read.
+    ///
+    /// # Errors
+    /// [`Error`] for names that no evidence can have.
+    pub fn check(name: &str, folder: &str, title: Option<&str>) -> Result<(), Error> {
+        filled("file's name", bounded("file's name", name, limits::NAME_MAX)?)?;
+        bounded("folder", folder, limits::FOLDER_MAX)?;
+        let absolute = folder.starts_with('/') || folder.ends_with('/');
+        if absolute || folder.split('/').any(|part| part == "." || part == "..") {
+            let message = format!("\"{folder}\" is not a folder inside a case");
+            return Err(Error::new(ErrorKind::Invalid, message).hint("write it as a/b"));
+        }
+        title.map_or(Ok(()), |title| line("title", title, limits::TITLE_MAX).map(drop))
+    }
+
+    /// Records it.
+    ///
+    /// # Errors
+    /// [`Error`] where the case is gone or closed by now.
+    pub fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
+        let case = intake(&context.view, &self.case)?;
+        let id = EvidenceId::new(context.id());
+        let title = self.title.unwrap_or_else(|| self.name.clone());
+        let added = EvidenceAdded {
+            id,
+            case,
+            title: title.chars().filter(|c| !c.is_control()).collect(),
+            folder: self.folder,
+            file: AddedFile {
+                name: self.name,
+                size: self.size,
+                blake3: self.blake3,
+                sha256: self.sha256,
+                place: self.place,
+            },
+        };
+        Ok(Decided::new(vec![Event::EvidenceAdded(added)], move |view| shown(view, id)))
+    }
+}
+
+/// The name that a file gets where none is said.
+pub fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+impl Get {
+    /// Records that a file is opened, and says where its bytes lie.
+    ///
+    /// # Errors
+    /// [`Error`] where there is no such file, or its bytes are damaged.
+    pub fn decide(self, context: &mut Context<'_>) -> Result<Decided<(String, Placed)>, Error> {
+        let view = &context.view;
+        let evidence = view.get(&table::EVIDENCE, &self.evidence)?.ok_or_else(|| self.missing())?;
+        let file =
+            view.get(&table::FILE, &(self.evidence, self.file))?.ok_or_else(|| self.missing())?;
+        let blob = view
+            .get(&table::BLOB, &file.blake3)?
+            .ok_or_else(|| broken("a file's bytes are not recorded"))?;
+        if blob.state == BlobState::Damaged {
+            let message = format!("\"{}\" is damaged on this node's disk", file.name);
+            return Err(Error::new(ErrorKind::Unavailable, message)
+                .hint("restore it from a backup, or have its source share it again"));
+        }
+        let opened = EvidenceOpened {
+            evidence: self.evidence,
+            case: evidence.case,
+            file: self.file,
+            blake3: file.blake3,
+        };
+        let placed = Placed { digest: file.blake3, size: file.size, place: blob.place };
+        let answer = (file.name, placed);
+        Ok(Decided::new(vec![Event::EvidenceOpened(opened)], move |_| Ok(answer)))
+    }
+
+    fn missing(&self) -> Error {
+        let message = format!("there is no file {} of evidence {}", self.file, self.evidence);
+        Error::new(ErrorKind::NotFound, message).hint("list it: interdocket evidence list CASE")
+    }
+}
+
+impl Query for Show {
+    fn answer(&self, view: &View<'_>) -> Result<Evidence, Error> {
+        let missing = || {
+            Error::new(ErrorKind::NotFound, format!("there is no evidence {}", self.evidence))
+                .hint("list it: interdocket evidence list CASE")
+        };
+        let evidence = view.get(&table::EVIDENCE, &self.evidence)?.ok_or_else(missing)?;
+        Evidence::of(view, self.evidence, evidence)
+    }
+}
+
+impl Query for List {
+    fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
+        let (case, _) = decide::case(view, &self.case)?;
+        let limit = decide::limit(self.limit)?;
+        let after: Option<EvidenceId> = decide::after(self.after.as_deref())?;
+        let after = after.map(|id| (case, id));
+        let rows = view.page(&table::CASE_EVIDENCE, &case, after.as_ref(), limit)?;
+        let next = (rows.len() == limit).then(|| rows.last().map(|((_, id), ())| id.to_string()));
+        let mut page = Page { evidence: Vec::with_capacity(rows.len()), next: next.flatten() };
+        for ((_, id), ()) in rows {
+            page.evidence.push(shown(view, id)?);
+        }
+        Ok(page)
+    }
+}
+
+impl Evidence {
+    fn of(view: &View<'_>, id: EvidenceId, evidence: entity::Evidence) -> Result<Self, Error> {
+        let mut files = Vec::new();
+        for (_, file) in view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)? {
+            let blob = view.get(&table::BLOB, &file.blake3)?;
+            files.push(File {
+                name: file.name,
+                size: file.size,
+                blake3: file.blake3,
+                sha256: file.sha256,
+                state: match blob.map(|blob| blob.state) {
+                    Some(BlobState::Compared) => FileState::Verified,
+                    Some(BlobState::Stored) => FileState::Stored,
+                    Some(BlobState::Damaged) | None => FileState::Damaged,
+                },
+            });
+        }
+        Ok(Self {
+            id,
+            case: evidence.case,
+            title: evidence.title,
+            folder: evidence.folder,
+            added_at: evidence.added_at,
+            added_by: evidence.added_by,
+            files,
+            origin: evidence.origin,
+        })
+    }
+}
+
+fn shown(view: &View<'_>, id: EvidenceId) -> Result<Evidence, Error> {
+    let evidence =
+        view.get(&table::EVIDENCE, &id)?.ok_or_else(|| broken("an item of evidence is missing"))?;
+    Evidence::of(view, id, evidence)
 }

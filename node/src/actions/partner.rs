@@ -4,8 +4,16 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::Side;
+use interdocket_sync::share::status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::decide::{self, Context, Decided, Effect, broken};
+use super::{Change, Error, ErrorKind, Query};
+use crate::event::{Event, PartnerEnabled};
+use crate::store::view::View;
+use crate::store::{entity, table};
 
 /// Makes an invitation to pair: valid for 24 hours, burnt by use or three wrong tries.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -178,4 +186,145 @@ pub struct Finding {
     pub finding: String,
     /// What to do; none where it is in order.
     pub advice: Option<String>,
+}
+
+impl Change for Confirm {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        if partner.state != State::Unconfirmed {
+            return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
+        }
+        Ok(Decided::new(vec![Event::PartnerConfirmed(id)], move |view| shown(view, id))
+            .then(Effect::Pin(id, partner.root.0))
+            .then(Effect::Nudge(id)))
+    }
+}
+
+impl Change for Enable {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        if partner.state == State::Unconfirmed {
+            return Err(unconfirmed(&partner.name));
+        }
+        let enabled =
+            PartnerEnabled { organisation: id, send: self.send, receive: self.receive };
+        Ok(Decided::new(vec![Event::PartnerEnabled(enabled)], move |view| shown(view, id))
+            .then(Effect::Recheck)
+            .then(Effect::Nudge(id)))
+    }
+}
+
+impl Change for Suspend {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        let events = match partner.state {
+            State::Unconfirmed => return Err(unconfirmed(&partner.name)),
+            State::Active => vec![Event::PartnerSuspended(id)],
+            State::Suspended => Vec::new(),
+        };
+        Ok(Decided::new(events, move |view| shown(view, id))
+            .then(Effect::Recheck)
+            .then(Effect::Cut(id)))
+    }
+}
+
+impl Change for Resume {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        let events = match partner.state {
+            State::Unconfirmed => return Err(unconfirmed(&partner.name)),
+            State::Active => Vec::new(),
+            State::Suspended => vec![Event::PartnerResumed(id)],
+        };
+        Ok(Decided::new(events, move |view| shown(view, id))
+            .then(Effect::Pin(id, partner.root.0))
+            .then(Effect::Nudge(id)))
+    }
+}
+
+impl Change for Remove {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        let last = Partner::of(&context.view, id, partner)?;
+        Ok(Decided::new(vec![Event::PartnerRemoved(id)], move |_| Ok(last))
+            .then(Effect::Recheck)
+            .then(Effect::Cut(id)))
+    }
+}
+
+impl Query for Show {
+    fn answer(&self, view: &View<'_>) -> Result<Partner, Error> {
+        let (id, partner) = decide::partner(view, &self.partner)?;
+        Partner::of(view, id, partner)
+    }
+}
+
+impl Query for List {
+    fn answer(&self, view: &View<'_>) -> Result<Partners, Error> {
+        let mut partners = Vec::new();
+        for (_, id) in view.page(&table::PARTNER_NAME, &(), None, usize::MAX)? {
+            partners.push(shown(view, id)?);
+        }
+        Ok(Partners { partners })
+    }
+}
+
+impl Partner {
+    /// A partner as far as the tables know it: contact is added by who knows of connections.
+    ///
+    /// # Errors
+    /// [`Error`] where the tables fail.
+    pub fn of(
+        view: &View<'_>,
+        id: OrganisationId,
+        partner: entity::Partner,
+    ) -> Result<Self, Error> {
+        let (behind, behind_since) = behind(view, id)?;
+        Ok(Self {
+            id,
+            name: partner.name,
+            role: partner.role,
+            state: partner.state,
+            words: partner.words,
+            address: partner.address,
+            send: partner.send,
+            receive: partner.receive,
+            connected: false,
+            last_contact: None,
+            behind,
+            behind_since,
+        })
+    }
+}
+
+/// How many changes wait for a partner, and since when the oldest of them does.
+pub fn behind(
+    view: &View<'_>,
+    partner: OrganisationId,
+) -> Result<(u64, Option<DateTime<Utc>>), Error> {
+    let mut count = 0;
+    let mut since: Option<DateTime<Utc>> = None;
+    for ((_, id), ()) in view.page(&table::OUTBOX, &partner, None, usize::MAX)? {
+        let share =
+            view.get(&table::SHARE, &id)?.ok_or_else(|| broken("a share is missing"))?;
+        let own = if share.header.partner == partner { Side::Owner } else { Side::Partner };
+        count += status::behind(&share.header, own, share.waiting);
+        since = match (since, share.behind_since) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
+        };
+    }
+    Ok((count, since))
+}
+
+fn shown(view: &View<'_>, id: OrganisationId) -> Result<Partner, Error> {
+    let partner =
+        view.get(&table::PARTNER, &id)?.ok_or_else(|| broken("a partner is missing"))?;
+    Partner::of(view, id, partner)
+}
+
+fn unconfirmed(name: &str) -> Error {
+    Error::new(ErrorKind::Conflict, format!("\"{name}\" is not confirmed yet")).hint(format!(
+        "compare the words with its administrator, then: interdocket partner confirm \"{name}\""
+    ))
 }

@@ -1,12 +1,28 @@
 //! Shares: sending copies to partners, adding to them, ending and cancelling them.
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD as BASE64;
 use chrono::{DateTime, Utc};
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use interdocket_sync::log::Side;
+use interdocket_sync::log::entry as log_entry;
+use interdocket_sync::receipt;
+use interdocket_sync::share::decide::Command;
+use interdocket_sync::share::terms::{FORMAT, Terms};
+use interdocket_sync::share::{self as sync, Facts, Header, apply, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::partner::Kind;
+use super::decide::{self, Context, Decided, Effect, bounded, broken, line};
+use super::exchange;
+use super::partner::{Kind, State};
+use super::{Change, Error, ErrorKind, Query};
+use crate::event::{Bytes, Event, ShareMade, ShareWidened};
+use crate::store::project::ShareFacts;
+use crate::store::view::View;
+use crate::store::{entity, table};
 
 /// Shares a copy of a case, or of part of it, with a partner.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -30,7 +46,7 @@ pub struct Copy {
     pub message: String,
 }
 
-/// Lists shares, newest first.
+/// Lists shares.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct List {
     /// Only those of this case, by id or number.
@@ -147,8 +163,6 @@ pub enum Status {
     Cancelled,
     /// No updates any more.
     Ended,
-    /// Refused by the partner.
-    Declined,
     /// Two histories for one place were shown: nothing moves until people have looked at it.
     Frozen,
     /// The partner is newer: waits for an upgrade of this node.
@@ -191,3 +205,324 @@ pub struct Page {
     /// Where the next page continues; none after the last.
     pub next: Option<String>,
 }
+
+impl Change for Copy {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+        let (case_id, case) = decide::case(&context.view, &self.case)?;
+        let (partner_id, partner) = decide::partner(&context.view, &self.partner)?;
+        sendable(&partner)?;
+        let chosen = choose(context, case_id, &self.evidence, &self.folders)?;
+        if chosen.is_empty() {
+            let message = format!("nothing of case \"{}\" was chosen", case.number);
+            return Err(Error::new(ErrorKind::Invalid, message)
+                .hint("add evidence first, or choose other folders"));
+        }
+        let node = context.node()?;
+        let share = ShareId::new(context.id());
+        let terms = Terms {
+            share,
+            owner: node.organisation,
+            partner: partner_id,
+            kind: sync::Kind::Copy,
+            format: FORMAT,
+            created: context.now,
+        }
+        .sign(context.signer);
+        let header = apply::open(&terms);
+        let recipients = recipients(&self.recipients)?;
+        let message = bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?;
+        let offered = log_entry::Offered {
+            actor: exchange::actor(context)?,
+            case: case_id,
+            number: case.number,
+            title: case.title,
+            description: case.description,
+            recipients: recipients.clone(),
+            message: message.clone(),
+        };
+        let made =
+            ShareMade { share, case: case_id, terms: Bytes(terms.bytes), recipients, message };
+        let mut events = vec![Event::ShareMade(made)];
+        let facts = ShareFacts::new(context.view, share);
+        let entries = exchange::entries(context, &header, &facts, Command::Offer(offered))?;
+        events.extend(exchange::written(context, &header, &node, entries));
+        events.extend(widened(share, chosen));
+        Ok(Decided::new(events, move |view| shown(view, share)).then(Effect::Nudge(partner_id)))
+    }
+}
+
+impl Change for Add {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+        let share = own(context, self.share)?;
+        let partner = share.header.partner;
+        if !matches!(share.header.state, sync::State::Offered | sync::State::Accepted) {
+            return Err(over(&share.header));
+        }
+        let (_, known) = decide::partner(&context.view, &partner.to_string())?;
+        sendable(&known)?;
+        let chosen = choose(context, share.case, &self.evidence, &[])?;
+        let facts = ShareFacts::new(context.view, self.share);
+        let mut fresh = Vec::new();
+        for evidence in chosen {
+            let waits = context.view.has(&table::WAITING, &(self.share, evidence))?;
+            if !waits && facts.item(evidence).is_none() {
+                fresh.push(evidence);
+            }
+        }
+        facts.done()?;
+        let id = self.share;
+        Ok(Decided::new(widened(id, fresh), move |view| shown(view, id))
+            .then(Effect::Nudge(partner)))
+    }
+}
+
+impl Change for End {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+        let share = own(context, self.share)?;
+        if share.header.state == sync::State::Offered {
+            let message = "the partner has not accepted this copy yet";
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint("to stop it, cancel it: interdocket share cancel SHARE"));
+        }
+        if share.waiting > 0 || share.header.open {
+            let message = format!("{} changes of this copy still wait", share.waiting.max(1));
+            return Err(Error::new(ErrorKind::Conflict, message).hint(
+                "wait until the partner has them, or cancel: interdocket share cancel SHARE",
+            ));
+        }
+        last(context, self.share, &share, Command::End(exchange::actor(context)?))
+    }
+}
+
+impl Change for Cancel {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+        let share = own(context, self.share)?;
+        if status::status(&share.header, share.waiting) == status::Status::Complete {
+            let message = "this copy is complete: it is the partner's own now";
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint("to stop updates, end it: interdocket share end SHARE"));
+        }
+        last(context, self.share, &share, Command::Cancel(exchange::actor(context)?))
+    }
+}
+
+/// Writes the entry after which the owner's log says nothing more.
+fn last(
+    context: &mut Context<'_>,
+    id: ShareId,
+    share: &entity::Share,
+    command: Command,
+) -> Result<Decided<Share>, Error> {
+    let node = context.node()?;
+    let facts = ShareFacts::new(context.view, id);
+    let entries = exchange::entries(context, &share.header, &facts, command)?;
+    let events = exchange::written(context, &share.header, &node, entries);
+    Ok(Decided::new(events.into_iter().collect(), move |view| shown(view, id))
+        .then(Effect::Recheck)
+        .then(Effect::Nudge(share.header.partner)))
+}
+
+impl Query for List {
+    fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
+        let limit = decide::limit(self.limit)?;
+        let after: Option<ShareId> = decide::after(self.after.as_deref())?;
+        let case = self.case.as_deref().map(|name| decide::case(view, name)).transpose()?;
+        let partner = self.partner.as_deref().map(|name| decide::partner(view, name)).transpose()?;
+        let (case, partner) = (case.map(|(id, _)| id), partner.map(|(id, _)| id));
+        let ids: Vec<ShareId> = match (case, partner) {
+            (Some(case), _) => {
+                let after = after.map(|id| (case, id));
+                let rows = view.page(&table::CASE_SHARE, &case, after.as_ref(), limit)?;
+                rows.into_iter().map(|((_, id), ())| id).collect()
+            }
+            (None, Some(partner)) => {
+                let after = after.map(|id| (partner, id));
+                let rows = view.page(&table::PARTNER_SHARE, &partner, after.as_ref(), limit)?;
+                rows.into_iter().map(|((_, id), ())| id).collect()
+            }
+            (None, None) => {
+                let rows = view.page(&table::SHARE, &(), after.as_ref(), limit)?;
+                rows.into_iter().map(|(id, _)| id).collect()
+            }
+        };
+        let next = (ids.len() == limit).then(|| ids.last().map(ToString::to_string)).flatten();
+        let mut shares = Vec::with_capacity(ids.len());
+        for id in ids {
+            let share = shown(view, id)?;
+            if partner.is_none_or(|partner| partner == share.partner) {
+                shares.push(share);
+            }
+        }
+        Ok(Page { shares, next })
+    }
+}
+
+impl Receipt {
+    /// A receipt as it is shown.
+    pub fn of(receipt: &receipt::Receipt) -> Self {
+        let head = &receipt.head.head;
+        Self {
+            log: match head.side {
+                Side::Owner => "owner".into(),
+                Side::Partner => "partner".into(),
+            },
+            count: head.point.count,
+            hash: interdocket_sync::blob::Sha256(head.point.hash).to_string(),
+            signed_at: head.at,
+            countersigned_at: receipt.countersignature.at,
+            receipt: BASE64.encode(receipt.bytes()),
+        }
+    }
+}
+
+/// A share as it is shown, without its receipts.
+///
+/// # Errors
+/// [`Error`] where there is none.
+pub fn shown(view: &View<'_>, id: ShareId) -> Result<Share, Error> {
+    let share = decide::share(view, id)?;
+    let header = &share.header;
+    let node = view.get(&table::NODE, &())?.ok_or_else(|| broken("the node's record is missing"))?;
+    let (direction, own, other) = match header.owner == node.organisation {
+        true => (Direction::Sent, Side::Owner, header.partner),
+        false => (Direction::Received, Side::Partner, header.owner),
+    };
+    let partner = view.get(&table::PARTNER, &other)?;
+    let case = view.get(&table::CASE, &share.case)?.ok_or_else(|| broken("a case is missing"))?;
+    Ok(Share {
+        id,
+        kind: Kind::Copy,
+        direction,
+        partner: other,
+        partner_name: partner.map_or_else(|| other.to_string(), |partner| partner.name),
+        case: share.case,
+        case_number: case.number,
+        status: Status::of(status::status(header, share.waiting)),
+        offered_at: share.offered_at,
+        listed: Totals::of(header.listed),
+        stored: Totals::of(header.stored),
+        behind: status::behind(header, own, share.waiting),
+        behind_since: share.behind_since,
+        recipients: share.recipients,
+        message: share.message,
+        receipts: Vec::new(),
+    })
+}
+
+impl Status {
+    const fn of(status: status::Status) -> Self {
+        match status {
+            status::Status::Processing => Self::Processing,
+            status::Status::Complete => Self::Complete,
+            status::Status::Cancelled => Self::Cancelled,
+            status::Status::Ended => Self::Ended,
+            status::Status::Frozen => Self::Frozen,
+            status::Status::Paused => Self::Paused,
+        }
+    }
+}
+
+impl Totals {
+    const fn of(totals: sync::Totals) -> Self {
+        Self { evidence: totals.evidence, files: totals.files, bytes: totals.bytes }
+    }
+}
+
+fn sendable(partner: &entity::Partner) -> Result<(), Error> {
+    let name = &partner.name;
+    match partner.state {
+        State::Unconfirmed => {
+            let message = format!("\"{name}\" is not confirmed yet");
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint(format!("compare the words, then: interdocket partner confirm \"{name}\"")));
+        }
+        State::Suspended => {
+            let message = format!("\"{name}\" is suspended");
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint(format!("to go on: interdocket partner resume \"{name}\"")));
+        }
+        State::Active => {}
+    }
+    if partner.send.contains(&Kind::Copy) {
+        return Ok(());
+    }
+    let message = format!("sending copies to \"{name}\" is not enabled");
+    Err(Error::new(ErrorKind::Forbidden, message)
+        .hint(format!("an administrator can: interdocket partner enable \"{name}\" --send copy")))
+}
+
+/// The share, where this node owns it.
+fn own(context: &Context<'_>, id: ShareId) -> Result<entity::Share, Error> {
+    let share = decide::share(&context.view, id)?;
+    if share.header.owner == context.node()?.organisation {
+        return Ok(share);
+    }
+    Err(Error::new(ErrorKind::Conflict, "this share was received: only its owner changes it"))
+}
+
+fn over(header: &Header) -> Error {
+    let message = match header.state {
+        sync::State::Cancelled { .. } => "this copy was cancelled",
+        _ => "this copy was ended",
+    };
+    Error::new(ErrorKind::Conflict, message).hint("share again: interdocket share copy")
+}
+
+/// The evidence that was asked for, where all of it belongs to the case: nobody's empty list means
+/// the entire case, a list that names something else is refused.
+fn choose(
+    context: &Context<'_>,
+    case: CaseId,
+    named: &[EvidenceId],
+    folders: &[String],
+) -> Result<Vec<EvidenceId>, Error> {
+    for id in named {
+        if !context.view.has(&table::CASE_EVIDENCE, &(case, *id))? {
+            let message = format!("evidence {id} is not in this case");
+            return Err(Error::new(ErrorKind::NotFound, message)
+                .hint("list what is: interdocket evidence list CASE"));
+        }
+    }
+    let mut chosen: Vec<EvidenceId> = named.to_vec();
+    if named.is_empty() || !folders.is_empty() {
+        let rows = context.view.page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
+        for ((_, id), ()) in rows {
+            if folders.is_empty() || inside(context, id, folders)? {
+                chosen.push(id);
+            }
+        }
+    }
+    chosen.sort_unstable();
+    chosen.dedup();
+    Ok(chosen)
+}
+
+fn inside(context: &Context<'_>, id: EvidenceId, folders: &[String]) -> Result<bool, Error> {
+    let evidence = context
+        .view
+        .get(&table::EVIDENCE, &id)?
+        .ok_or_else(|| broken("an item of evidence is missing"))?;
+    Ok(folders.iter().any(|folder| {
+        let rest = evidence.folder.strip_prefix(folder.trim_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }))
+}
+
+fn recipients(named: &[String]) -> Result<Vec<String>, Error> {
+    if named.len() > limits::RECIPIENTS_MAX {
+        let message = format!("{} recipients are more than {}", named.len(), limits::RECIPIENTS_MAX);
+        return Err(Error::new(ErrorKind::Invalid, message).hint("name a group"));
+    }
+    named.iter().map(|name| line("recipient", name, limits::RECIPIENT_MAX)).collect()
+}
+
+/// What was chosen, in records of a bounded size.
+fn widened(share: ShareId, chosen: Vec<EvidenceId>) -> Vec<Event> {
+    let record = |evidence: &[EvidenceId]| {
+        Event::ShareWidened(ShareWidened { share, evidence: evidence.to_vec() })
+    };
+    chosen.chunks(WIDENED_MAX).map(record).collect()
+}
+
+/// Items in one record of what was chosen: one step of the database.
+const WIDENED_MAX: usize = 512;

@@ -27,7 +27,8 @@ pub enum Command {
     List(Actor),
     /// Owner: no updates any more; what was disclosed so far is whole.
     End(Actor),
-    /// Owner: nothing more is sent.
+    /// Owner: nothing more is sent. Whether something is still under way is for the node to say: it knows
+    /// what waits.
     Cancel(Actor),
     /// Partner: the share is wanted.
     Accept(Option<Actor>),
@@ -114,9 +115,7 @@ fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
             bodies.push(Body::Ended(actor));
             Ok(bodies)
         }
-        (Command::Cancel(actor), State::Offered) => Ok(vec![Body::Cancelled(actor)]),
-        // What the partner holds as a whole can only be ended.
-        (Command::Cancel(actor), State::Accepted) if header.update == 0 || !header.whole() => {
+        (Command::Cancel(actor), State::Offered | State::Accepted) => {
             Ok(vec![Body::Cancelled(actor)])
         }
         (Command::Accept(actor), State::Offered) => Ok(vec![Body::Accepted(actor)]),

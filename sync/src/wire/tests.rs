@@ -7,6 +7,7 @@ use prost::Message as _;
 use uuid::Uuid;
 
 use super::batch::{self, Batch};
+use crate::blob;
 use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
@@ -38,7 +39,7 @@ fn actors() -> impl Strategy<Value = Actor> {
 }
 
 fn files() -> impl Strategy<Value = File> {
-    (text(64), 0..=limits::FILE_MAX, any::<[u8; 32]>()).prop_map(|(name, size, digest)| File {
+    (text(64), 0..=blob::MAX_SIZE, any::<[u8; 32]>()).prop_map(|(name, size, digest)| File {
         name: format!("f{name}"),
         size,
         blake3: Digest(digest),
@@ -197,7 +198,7 @@ fn read_all(bytes: &[u8]) {
 fn largest(number: u16) -> Item {
     let file = |place: usize| File {
         name: format!("{place:0>width$}", width = limits::NAME_MAX),
-        size: limits::FILE_MAX,
+        size: blob::MAX_SIZE,
         blake3: Digest([200 + u8::try_from(place % 50).unwrap(); 32]),
         sha256: Sha256([255; 32]),
     };

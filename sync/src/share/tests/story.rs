@@ -171,19 +171,6 @@ fn an_update_is_complete_when_it_is_listed_and_stored_whichever_comes_first() {
 }
 
 #[test]
-fn what_is_complete_can_only_be_ended() {
-    let mut pair = Pair::listed(&[1]);
-    pair.partner.run(Command::Store(vec![stored(1)])).unwrap();
-    pair.exchange();
-    assert_eq!(
-        pair.owner.run(Command::Cancel(actor())),
-        Err(Refusal::State)
-    );
-    pair.owner.run(Command::Add(vec![item(2)])).unwrap();
-    assert_eq!(pair.owner.run(Command::Cancel(actor())), Ok(1));
-}
-
-#[test]
 fn what_was_stored_before_the_cancelling_was_known_stays_and_nothing_after() {
     let mut pair = Pair::listed(&[1, 2]);
     pair.owner.run(Command::Cancel(actor())).unwrap();

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use prost::Message as _;
 
 use super::{Forged, Outcome, Refused, Took, batch, bring, lie};
+use crate::blob;
 use crate::evidence::Item;
 use crate::limits;
 use crate::log::Side;
@@ -77,7 +78,7 @@ fn items_over_a_bound_are_refused() {
     );
     assert_eq!(bent(|item| item.files[0].name.clear()), MALFORMED);
     assert_eq!(
-        bent(|item| item.files[0].size = limits::FILE_MAX + 1),
+        bent(|item| item.files[0].size = blob::MAX_SIZE + 1),
         MALFORMED
     );
     assert_eq!(bent(|item| item.files[0].size = u64::MAX), MALFORMED);
@@ -92,7 +93,7 @@ fn items_at_their_bounds_are_let_in() {
     let long = |length: usize| "x".repeat(length);
     assert_eq!(bent(|item| item.title = long(limits::TITLE_MAX)), Took(1));
     assert_eq!(bent(|item| item.title.clear()), Took(1));
-    assert_eq!(bent(|item| item.files[0].size = limits::FILE_MAX), Took(1));
+    assert_eq!(bent(|item| item.files[0].size = blob::MAX_SIZE), Took(1));
     let many = |item: &mut Item| item.files = vec![item.files[0].clone(); limits::ITEM_FILES_MAX];
     assert_eq!(bent(many), Took(1));
 }

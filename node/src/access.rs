@@ -1,0 +1,94 @@
+//! Who may: which role may have which action done. Pure; without a rule, nobody may.
+
+use crate::actions::user::Role;
+
+/// Whether a role may have an action done.
+pub fn allowed(role: Role, action: &str) -> bool {
+    match role {
+        Role::Administrator => true,
+        Role::Investigator => INVESTIGATOR.contains(&action) || READER.contains(&action),
+        Role::Auditor => READER.contains(&action) || AUDITOR.contains(&action),
+    }
+}
+
+/// Reading cases and shares.
+const READER: &[&str] = &[
+    "case.list",
+    "case.show",
+    "evidence.list",
+    "evidence.show",
+    "node.status",
+    "partner.list",
+    "partner.show",
+    "share.list",
+    "share.show",
+];
+
+/// Working on cases.
+const INVESTIGATOR: &[&str] = &[
+    "case.close",
+    "case.create",
+    "case.edit",
+    "evidence.add",
+    "evidence.get",
+    "share.add",
+    "share.cancel",
+    "share.copy",
+    "share.end",
+];
+
+/// Looking at what others did.
+const AUDITOR: &[&str] = &["audit.show", "audit.verify", "partner.doctor", "user.list"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::actions::{self, Action, Run, Visitor};
+
+    struct Names(Vec<&'static str>);
+
+    impl Visitor for Names {
+        fn action<A: Run>(&mut self) {
+            self.0.push(A::NAME);
+        }
+    }
+
+    fn names() -> Vec<&'static str> {
+        let mut names = Names(Vec::new());
+        actions::visit(&mut names);
+        names.0.push(actions::evidence::GET);
+        names.0
+    }
+
+    #[test]
+    fn rules_name_only_actions_that_exist() {
+        let names = names();
+        for rule in READER.iter().chain(INVESTIGATOR).chain(AUDITOR) {
+            assert!(names.contains(rule), "{rule}");
+        }
+    }
+
+    #[test]
+    fn only_administrators_touch_partners_users_and_the_node() {
+        let administrative = |name: &&str| {
+            name.starts_with("user.") || name.starts_with("node.check") || name.starts_with("partner.")
+        };
+        for name in names().iter().filter(administrative) {
+            let reading = ["partner.list", "partner.show"].contains(name);
+            assert_eq!(allowed(Role::Investigator, name), reading, "{name}");
+        }
+    }
+
+    #[test]
+    fn auditors_change_nothing() {
+        for name in [actions::case::Create::NAME, actions::share::Copy::NAME, "evidence.get"] {
+            assert!(!allowed(Role::Auditor, name), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_no_rule_names_is_denied() {
+        assert!(!allowed(Role::Investigator, "case.burn"));
+        assert!(!allowed(Role::Auditor, "case.burn"));
+    }
+}

@@ -1,0 +1,187 @@
+//! What all decisions share: what they see, what they give, and how names are resolved.
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::id::{CaseId, ShareId};
+use interdocket_sync::identity::{OrganisationId, Signer};
+use interdocket_sync::log::Point;
+
+use super::{Actor, Error, ErrorKind, Way};
+use crate::event::Event;
+use crate::store::view::{self, View};
+use crate::store::{entity, table};
+
+/// What a decision may look at.
+pub struct Context<'a> {
+    /// The tables as they will be after everything decided before.
+    pub view: View<'a>,
+    /// The time of this decision.
+    pub now: DateTime<Utc>,
+    /// Fills a buffer with randomness.
+    pub chance: &'a mut dyn FnMut(&mut [u8]),
+    /// Signs for this organisation.
+    pub signer: &'a dyn Signer,
+    /// The journal's chain as it is durable.
+    pub journal: Point,
+    /// Who asks.
+    pub actor: Option<Actor>,
+    /// By which way.
+    pub way: Way,
+}
+
+impl Context<'_> {
+    /// A new id that sorts by time.
+    pub fn id(&mut self) -> uuid::Uuid {
+        let millis = u64::try_from(self.now.timestamp_millis()).unwrap_or_default();
+        let mut bytes = [0; 10];
+        (self.chance)(&mut bytes);
+        uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+
+    /// The node itself.
+    pub fn node(&self) -> Result<entity::Node, Error> {
+        self.view.get(&table::NODE, &())?.ok_or_else(|| broken("the node's own record is missing"))
+    }
+}
+
+/// What was decided: events to be recorded, what follows when they are durable, and the answer, made
+/// from the tables as they are then.
+pub struct Decided<R> {
+    /// What happened.
+    pub events: Vec<Event>,
+    /// What follows.
+    pub effects: Vec<Effect>,
+    /// The answer.
+    pub reply: Answer<R>,
+}
+
+/// Makes an answer from the tables as they are after the events.
+pub type Answer<R> = Box<dyn FnOnce(&View<'_>) -> Result<R, Error> + Send>;
+
+/// What follows a decision, once it is durable.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// Something is to be done with a partner: delivered, read, or dialled.
+    Nudge(OrganisationId),
+    /// A partner's root counts from now on.
+    Pin(OrganisationId, Vec<u8>),
+    /// A partner's root does not count any more, and its connections end.
+    Cut(OrganisationId),
+    /// What is being sent has to be judged again before the next chunk.
+    Recheck,
+}
+
+impl<R> Decided<R> {
+    /// Events and an answer.
+    pub fn new(
+        events: Vec<Event>,
+        reply: impl FnOnce(&View<'_>) -> Result<R, Error> + Send + 'static,
+    ) -> Self {
+        Self { events, effects: Vec::new(), reply: Box::new(reply) }
+    }
+
+    /// Adds what follows.
+    #[must_use]
+    pub fn then(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}
+
+impl From<view::Error> for Error {
+    fn from(error: view::Error) -> Self {
+        tracing::error!(error = &error as &dyn std::error::Error, "the database failed");
+        Self::new(ErrorKind::Unavailable, "the node's database failed")
+            .hint("look at the node's log, then restart the node")
+    }
+}
+
+/// A state that cannot be.
+pub fn broken(what: &str) -> Error {
+    tracing::error!(what, "the node's state contradicts itself");
+    Error::new(ErrorKind::Unavailable, what)
+        .hint("run `interdocket rebuild` while the node is stopped")
+}
+
+/// The case with this id or number.
+pub fn case(view: &View<'_>, name: &str) -> Result<(CaseId, entity::Case), Error> {
+    let by_number = view.get(&table::CASE_NUMBER, &name.to_owned())?;
+    let id = by_number.or_else(|| name.parse().ok());
+    let found = id.map(|id| view.get(&table::CASE, &id)).transpose()?.flatten();
+    match (id, found) {
+        (Some(id), Some(case)) => Ok((id, case)),
+        _ => Err(Error::new(ErrorKind::NotFound, format!("there is no case \"{name}\""))
+            .hint("list them: interdocket case list")),
+    }
+}
+
+/// The partner with this name or id.
+pub fn partner(
+    view: &View<'_>,
+    name: &str,
+) -> Result<(OrganisationId, entity::Partner), Error> {
+    let by_name = view.get(&table::PARTNER_NAME, &name.to_owned())?;
+    let id = by_name.or_else(|| name.parse().ok());
+    let found = id.map(|id| view.get(&table::PARTNER, &id)).transpose()?.flatten();
+    match (id, found) {
+        (Some(id), Some(partner)) => Ok((id, partner)),
+        _ => Err(Error::new(ErrorKind::NotFound, format!("there is no partner \"{name}\""))
+            .hint("list them: interdocket partner list")),
+    }
+}
+
+/// The share with this id.
+pub fn share(view: &View<'_>, id: ShareId) -> Result<entity::Share, Error> {
+    view.get(&table::SHARE, &id)?.ok_or_else(|| {
+        Error::new(ErrorKind::NotFound, format!("there is no share {id}"))
+            .hint("list them: interdocket share list")
+    })
+}
+
+/// A text for one line, without control characters at its ends, not longer than `max` bytes.
+pub fn line(what: &str, text: &str, max: usize) -> Result<String, Error> {
+    let text = text.trim();
+    if text.chars().any(char::is_control) {
+        let message = format!("the {what} has control characters");
+        return Err(Error::new(ErrorKind::Invalid, message).hint("write it on one line"));
+    }
+    bounded(what, text, max)
+}
+
+/// A text of at most `max` bytes.
+pub fn bounded(what: &str, text: &str, max: usize) -> Result<String, Error> {
+    if text.len() > max {
+        let message = format!("the {what} has {} bytes, more than {max}", text.len());
+        return Err(Error::new(ErrorKind::Invalid, message).hint("shorten it"));
+    }
+    Ok(text.to_owned())
+}
+
+/// A text that says something.
+pub fn filled(what: &str, text: String) -> Result<String, Error> {
+    if text.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, format!("the {what} is empty")));
+    }
+    Ok(text)
+}
+
+/// How many rows a page has.
+pub fn limit(asked: Option<u32>) -> Result<usize, Error> {
+    match asked.unwrap_or(100) {
+        limit @ 1..=1000 => Ok(limit as usize),
+        other => Err(Error::new(
+            ErrorKind::Invalid,
+            format!("a page of {other} is not possible: ask for 1 to 1,000"),
+        )),
+    }
+}
+
+/// Reads where a page continues.
+pub fn after<T: std::str::FromStr>(asked: Option<&str>) -> Result<Option<T>, Error> {
+    asked
+        .map(|text| {
+            text.parse().map_err(|_| {
+                Error::new(ErrorKind::Invalid, format!("\"{text}\" is not where a page continues"))
+            })
+        })
+        .transpose()
+}

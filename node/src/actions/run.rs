@@ -1,0 +1,251 @@
+//! Actions that need more than the tables: the journal, connections, or what was last seen of a
+//! partner.
+
+use interdocket_sync::identity::OrganisationId;
+
+use super::audit::{BodyState, Record, Verified};
+use super::decide::{self, broken};
+use super::partner::{Finding, Findings, Partner, State};
+use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, node, partner, share};
+use crate::event::{Entry, Event};
+use crate::federation::history;
+use crate::journal::{Body, Position};
+use crate::node::{Node, Seen};
+use crate::store::table;
+
+impl Run for node::Status {
+    async fn run(self, of: &Node, caller: &Caller) -> Result<node::Node, Error> {
+        of.permit(caller, Self::NAME).await?;
+        let own = of.read(|view| Ok(view.get(&table::NODE, &())?)).await?;
+        let own = own.ok_or_else(|| broken("the node's own record is missing"))?;
+        let parts = of.parts();
+        let head = parts.journal.head();
+        let expiries = parts.keys.expiries();
+        Ok(node::Node {
+            organisation: own.organisation,
+            name: own.name,
+            role: own.role,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            records: head.count,
+            head: interdocket_sync::blob::Sha256(head.hash).to_string(),
+            federation: parts.config.federation.listen.to_string(),
+            pairing: parts.config.pairing.listen.to_string(),
+            api: parts.config.api.listen.to_string(),
+            operational_expires_at: expiries.operational,
+            tls_expires_at: expiries.tls,
+        })
+    }
+}
+
+impl Run for partner::List {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<partner::Partners, Error> {
+        let mut listed = node.query(caller, self).await?;
+        for partner in &mut listed.partners {
+            contact(node, partner);
+        }
+        Ok(listed)
+    }
+}
+
+impl Run for partner::Show {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Partner, Error> {
+        let mut shown = node.query(caller, self).await?;
+        contact(node, &mut shown);
+        Ok(shown)
+    }
+}
+
+/// Adds what only the process knows.
+fn contact(node: &Node, partner: &mut Partner) {
+    partner.connected = connected(node, partner.id);
+    partner.last_contact = node.last_seen(partner.id).heard;
+}
+
+fn connected(node: &Node, partner: OrganisationId) -> bool {
+    node.parts().transport.registry().contacts().get(&partner).is_some_and(|links| *links > 0)
+}
+
+impl Run for partner::Doctor {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Findings, Error> {
+        node.permit(caller, Self::NAME).await?;
+        let show = partner::Show { partner: self.partner };
+        let partner = node.read(move |view| show.answer(view)).await?;
+        let seen = node.last_seen(partner.id);
+        let dialled = match (&partner.state, &partner.address) {
+            (State::Active, Some(_)) => Some(node.parts().transport.probe(partner.id).await),
+            _ => None,
+        };
+        let tolerance = i64::from(node.parts().config.clock.tolerance_seconds.get());
+        let mut findings = vec![trust(&partner), enabled(&partner)];
+        findings.extend(dialled.map(|dialled| reach(&partner, dialled)));
+        findings.push(link(&partner, connected(node, partner.id), &seen));
+        findings.extend(clock(&seen, tolerance));
+        findings.extend(refused(&seen));
+        findings.push(behind(&partner));
+        Ok(Findings { healthy: findings.iter().all(|finding| finding.ok), findings })
+    }
+}
+
+fn finding(subject: &str, ok: bool, finding: impl Into<String>, advice: &str) -> Finding {
+    let advice = (!ok).then(|| advice.to_owned());
+    Finding { subject: subject.into(), ok, finding: finding.into(), advice }
+}
+
+fn trust(partner: &Partner) -> Finding {
+    let (text, advice) = match partner.state {
+        State::Active => ("trusted here", ""),
+        State::Unconfirmed => (
+            "the words were not confirmed here yet",
+            "compare the words with its administrator, then: interdocket partner confirm NAME",
+        ),
+        State::Suspended => {
+            ("suspended here", "to go on with it: interdocket partner resume NAME")
+        }
+    };
+    finding("trust", partner.state == State::Active, text, advice)
+}
+
+fn enabled(partner: &Partner) -> Finding {
+    let any = !partner.send.is_empty() || !partner.receive.is_empty();
+    let text = format!("sending {} kinds, receiving {}", partner.send.len(), partner.receive.len());
+    finding("kinds", any, text, "interdocket partner enable NAME --send copy --receive copy")
+}
+
+fn reach(partner: &Partner, dialled: Result<(), String>) -> Finding {
+    let address = partner.address.as_deref().unwrap_or_default();
+    match dialled {
+        Ok(()) => finding("dialling", true, format!("{address} answers as this partner"), ""),
+        Err(reason) => finding(
+            "dialling",
+            false,
+            format!("{address}: {reason}"),
+            "check that its node runs and that its federation port can be reached from here; \
+             where it refuses the certificate, ask its administrator whether it has confirmed the \
+             pairing, or has suspended or removed this organisation",
+        ),
+    }
+}
+
+fn link(partner: &Partner, up: bool, seen: &Seen) -> Finding {
+    let heard = seen.heard.map_or_else(
+        || "not heard from since this node was started".to_owned(),
+        |at| format!("last heard from {}", at.format("%Y-%m-%d %H:%M:%S UTC")),
+    );
+    let text = if up { format!("connected; {heard}") } else { format!("no connection; {heard}") };
+    let advice = match partner.address {
+        Some(_) => "this node keeps trying; the line above says what stands in the way",
+        None => "only the partner can dial: check that its node runs, and that it can reach the \
+                 federation port that this node advertises",
+    };
+    finding("contact", up, text, advice)
+}
+
+fn clock(seen: &Seen, tolerance: i64) -> Option<Finding> {
+    let skew = seen.skew?.num_seconds();
+    let text = format!("its clock differs by {skew} seconds");
+    let advice = "set the clock of the node that is wrong: certificates and times depend on it";
+    Some(finding("clock", skew.abs() <= tolerance, text, advice))
+}
+
+fn refused(seen: &Seen) -> Option<Finding> {
+    let (share, refusal) = seen.refused?;
+    let text = format!("it refused share {share}: {refusal}");
+    let advice = "ask its administrator to enable what is missing; this node tries again by itself";
+    Some(finding("shares", false, text, advice))
+}
+
+fn behind(partner: &Partner) -> Finding {
+    let since = partner.behind_since.map_or_else(String::new, |at| {
+        format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC"))
+    });
+    let text = format!("{} changes wait for it{since}", partner.behind);
+    let advice = "they are delivered as soon as there is contact";
+    finding("delivery", partner.behind == 0, text, advice)
+}
+
+impl Run for share::Show {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<share::Share, Error> {
+        node.permit(caller, Self::NAME).await?;
+        let of = node.clone();
+        node.read(move |view| {
+            let mut shown = share::shown(view, self.share)?;
+            let receipts = history::receipts(view, &of.parts().journal, self.share)?;
+            shown.receipts = receipts.iter().map(share::Receipt::of).collect();
+            Ok(shown)
+        })
+        .await
+    }
+}
+
+impl Run for audit::Show {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<audit::Page, Error> {
+        node.permit(caller, Self::NAME).await?;
+        let of = node.clone();
+        node.read(move |view| {
+            let limit = decide::limit(self.limit)?;
+            let after = self.after.unwrap_or(0);
+            let rows: Vec<(u64, u64)> = match &self.about {
+                None => view.page(&table::POSITION, &(), Some(&after), limit)?,
+                Some(about) => {
+                    let subject = subject(about)?;
+                    let rows = view.page(&table::ABOUT, &subject, Some(&(subject, after)), limit)?;
+                    rows.into_iter()
+                        .map(|((_, seq), ())| Ok((seq, view.get(&table::POSITION, &seq)?.unwrap_or(0))))
+                        .collect::<Result<_, Error>>()?
+                }
+            };
+            let next = (rows.len() == limit).then(|| rows.last().map(|(seq, _)| *seq)).flatten();
+            let mut records = Vec::with_capacity(rows.len());
+            for (seq, offset) in rows {
+                let read = of.parts().journal.read(Position { seq, offset });
+                records.push(shown(read.map_err(|error| broken(&error.to_string()))?));
+            }
+            Ok(audit::Page { records, next })
+        })
+        .await
+    }
+}
+
+/// An id of anything, as the index has ids.
+fn subject(about: &str) -> Result<uuid::Uuid, Error> {
+    let organisation = about.parse::<OrganisationId>().map(crate::event::subject).ok();
+    organisation.or_else(|| about.parse().ok()).ok_or_else(|| {
+        Error::new(ErrorKind::Invalid, format!("\"{about}\" is not an id"))
+            .hint("give the id of a case, evidence, share, partner or user")
+    })
+}
+
+fn shown(record: crate::journal::Record) -> Record {
+    let (entry, body) = match &record.body {
+        Body::Open(bytes) => (Entry::decode(bytes).ok(), BodyState::Whole),
+        Body::Erased => (None, BodyState::Erased),
+        Body::Damaged => (None, BodyState::Damaged),
+    };
+    Record {
+        number: record.position.seq,
+        at: record.at,
+        event: Event::name(record.kind).to_owned(),
+        details: entry.as_ref().and_then(|entry| serde_json::to_value(&entry.event).ok()),
+        way: entry.as_ref().map(|entry| entry.way),
+        actor: entry.and_then(|entry| entry.actor),
+        body,
+    }
+}
+
+impl Run for audit::Verify {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Verified, Error> {
+        node.permit(caller, Self::NAME).await?;
+        let of = node.clone();
+        node.blocking(move || {
+            let verified = of.parts().journal.verify(true);
+            let report = verified.map_err(|error| broken(&error.to_string()))?;
+            Ok(Verified {
+                records: report.head.count,
+                head: interdocket_sync::blob::Sha256(report.head.hash).to_string(),
+                erased: report.erased,
+                damaged: report.places.iter().map(ToString::to_string).collect(),
+            })
+        })
+        .await
+    }
+}

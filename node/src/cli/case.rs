@@ -1,0 +1,155 @@
+//! Cases.
+
+use clap::Subcommand;
+
+use super::error::Error;
+use super::table::{Table, count, size, time};
+use super::{Context, Range, name};
+use crate::actions::case::{self, Case, Page};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Make a case.
+    #[command(
+        after_help = "Example:\n  interdocket case create 2026-17 --title 'Fire at the harbour'"
+    )]
+    Create {
+        /// The number by which people know it, unique on this node.
+        number: String,
+        /// What it is about, on one line.
+        #[arg(long, default_value = "")]
+        title: String,
+        /// What it is about, at length.
+        #[arg(long, default_value = "")]
+        description: String,
+    },
+    /// List cases, in the order in which they were made.
+    #[command(after_help = "Example:\n  interdocket case list --limit 20")]
+    List(Range),
+    /// Show a case.
+    #[command(after_help = "Example:\n  interdocket case show 2026-17")]
+    Show {
+        /// Its number or id.
+        case: String,
+    },
+    /// Change a case; what is left out stays.
+    #[command(
+        after_help = "Example:\n  interdocket case edit 2026-17 --title 'Arson at the harbour'"
+    )]
+    Edit {
+        /// Its number or id.
+        case: String,
+        /// The new number.
+        #[arg(long)]
+        number: Option<String>,
+        /// The new title.
+        #[arg(long)]
+        title: Option<String>,
+        /// The new description.
+        #[arg(long)]
+        description: Option<String>,
+    },
+    /// Close a case: nothing is added to it any more.
+    #[command(after_help = "Example:\n  interdocket case close 2026-17")]
+    Close {
+        /// Its number or id.
+        case: String,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let client = &context.client;
+        let case = match self {
+            Self::List(range) => return list(context, range).await,
+            Self::Create {
+                number,
+                title,
+                description,
+            } => {
+                let request = case::Create {
+                    number,
+                    title,
+                    description,
+                };
+                client.call(&request).await?
+            }
+            Self::Show { case } => client.call(&case::Show { case }).await?,
+            Self::Edit {
+                case,
+                number,
+                title,
+                description,
+            } => {
+                let request = case::Edit {
+                    case,
+                    number,
+                    title,
+                    description,
+                };
+                client.call(&request).await?
+            }
+            Self::Close { case } => client.call(&case::Close { case }).await?,
+        };
+        context.out.reply(&case, show)
+    }
+}
+
+async fn list(context: &Context, range: Range) -> Result<(), Error> {
+    let mut shown = Page {
+        cases: Vec::new(),
+        next: range.after,
+    };
+    loop {
+        let request = case::List {
+            after: shown.next.take(),
+            limit: Some(range.limit.unwrap_or(1000)),
+        };
+        let page = context.client.call(&request).await?;
+        shown.cases.extend(page.cases);
+        shown.next = page.next;
+        if shown.next.is_none() || range.limit.is_some() {
+            break;
+        }
+    }
+    context.out.reply(&shown, |page| {
+        let mut table = Table::new([
+            "number", "title", "state", "evidence", "size", "made", "from",
+        ]);
+        for case in &page.cases {
+            let from = if case.origin.is_some() {
+                "partner"
+            } else {
+                "-"
+            };
+            table.row([
+                &case.number,
+                &case.title,
+                &name(&case.state),
+                &case.evidence.to_string(),
+                &size(case.bytes),
+                &time(case.created_at),
+                from,
+            ]);
+        }
+        context.out.more(page.next.as_deref());
+        table.to_string()
+    })
+}
+
+fn show(case: &Case) -> String {
+    let mut table = Table::pairs();
+    table.row(["Number", &case.number]);
+    table.row(["Title", &case.title]);
+    table.row(["Description", &case.description]);
+    table.row(["State", &name(&case.state)]);
+    table.row(["Made", &time(case.created_at)]);
+    let evidence = count(case.evidence, "item", "items");
+    table.row(["Evidence", &format!("{evidence}, {}", size(case.bytes))]);
+    table.row(["Id", &case.id.to_string()]);
+    if let Some(origin) = &case.origin {
+        table.row(["From", &origin.organisation.to_string()]);
+        table.row(["By share", &origin.share.to_string()]);
+    }
+    table.to_string()
+}

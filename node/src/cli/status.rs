@@ -1,0 +1,53 @@
+//! The node itself: how it stands, and whether all that it stores is whole.
+
+use super::error::Error;
+use super::table::{Table, count, size, time};
+use super::{Context, name};
+use crate::actions::node;
+use crate::text;
+
+/// Shows how the node stands.
+pub(super) async fn status(context: &Context) -> Result<(), Error> {
+    let node = context.client.call(&node::Status {}).await?;
+    context.out.reply(&node, |node| {
+        let mut table = Table::pairs();
+        table.row(["Name", &node.name]);
+        table.row(["Role", &name(&node.role)]);
+        table.row(["Organisation", &node.organisation.to_string()]);
+        table.row(["Version", &node.version]);
+        table.row(["Journal", &count(node.records, "record", "records")]);
+        table.row(["Head", &node.head]);
+        table.row(["Federation", &node.federation]);
+        table.row(["Pairing", &node.pairing]);
+        table.row(["API", &node.api]);
+        table.row(["Operational key until", &time(node.operational_expires_at)]);
+        table.row(["TLS certificate until", &time(node.tls_expires_at)]);
+        table.to_string()
+    })
+}
+
+/// Checks all that is stored.
+pub(super) async fn check(context: &Context) -> Result<(), Error> {
+    let (bar, progress) = context.out.steps("Checking");
+    let checked = context.client.watch(&node::Check {}, &progress).await?;
+    bar.finish_and_clear();
+    context.out.reply(&checked, |checked| {
+        let mut shown = format!(
+            "Read {} and {} with {}.\n",
+            count(checked.records, "record", "records"),
+            count(checked.blobs, "blob", "blobs"),
+            size(checked.bytes),
+        );
+        for problem in &checked.problems {
+            shown += &format!("problem: {}\n", text::display(problem));
+        }
+        if checked.problems.is_empty() {
+            shown += "Everything is whole.\n";
+        }
+        shown
+    })?;
+    if checked.problems.is_empty() {
+        return Ok(());
+    }
+    Err(Error::Incomplete("not everything is whole".to_owned()))
+}

@@ -1,0 +1,81 @@
+//! Users and their tokens.
+
+use clap::Subcommand;
+
+use super::error::Error;
+use super::table::{Table, time};
+use super::{Context, name, named};
+use crate::actions::user;
+use crate::text;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Add a user.
+    #[command(after_help = "Example:\n  interdocket user add 'Kim Berg' --role investigator")]
+    Add {
+        /// The name, unique on this node.
+        name: String,
+        /// What the user may do.
+        #[arg(
+            long,
+            value_parser = named::<user::Role>(["administrator", "investigator", "auditor"])
+        )]
+        role: user::Role,
+    },
+    /// List users.
+    #[command(after_help = "Example:\n  interdocket user list")]
+    List,
+    /// Make a token, by which a user or program calls the API over HTTPS. It is shown this once.
+    #[command(after_help = "Example:\n  interdocket user token 'Kim Berg' --days 30")]
+    Token {
+        /// The user's name.
+        name: String,
+        /// After how many days it stops being valid.
+        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=365))]
+        days: u32,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        match self {
+            Self::Add { name, role } => {
+                let user = context.client.call(&user::Add { name, role }).await?;
+                context.out.reply(&user, |user| {
+                    format!(
+                        "Added {}, {}.",
+                        text::display(&user.name),
+                        self::name(&user.role)
+                    )
+                })
+            }
+            Self::List => {
+                let users = context.client.call(&user::List {}).await?;
+                context.out.reply(&users, |users| {
+                    let mut table = Table::new(["name", "role", "added", "id"]);
+                    for user in &users.users {
+                        let (role, added) = (name(&user.role), time(user.added_at));
+                        table.row([&user.name, &role, &added, &user.id.to_string()]);
+                    }
+                    table.to_string()
+                })
+            }
+            Self::Token { name, days } => {
+                let request = user::Token {
+                    user: name,
+                    days: Some(days),
+                };
+                let issued = context.client.call(&request).await?;
+                context.out.note(
+                    "This token is shown only now. Send it as `Authorization: Bearer TOKEN`.",
+                );
+                context.out.reply(&issued, |issued| {
+                    context
+                        .out
+                        .note(&format!("Valid until {}.", time(issued.expires_at)));
+                    text::display(&issued.token).into_owned()
+                })
+            }
+        }
+    }
+}

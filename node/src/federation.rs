@@ -1,0 +1,161 @@
+//! How this node talks with its partners: mutual TLS, connections in both directions, and pairing.
+//!
+//! Who somebody is comes from their certificate, never from who dialled. Which partners are trusted
+//! comes in as [`crate::keys::Pins`] and a [`Directory`]; what is said over a connection comes in
+//! as `tonic` routes. Neither is decided here.
+
+pub mod ceremony;
+pub mod dial;
+pub mod drive;
+pub mod exchange;
+pub mod fetch;
+pub mod history;
+pub mod link;
+pub mod pairing;
+mod reverse;
+mod server;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::pairing::Address;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
+use tonic::transport::Channel;
+
+pub use self::link::{Contact, Peer, Registry};
+pub use self::tls::Tls;
+
+/// What the caller knows about partners, asked anew for every connection and every call.
+pub trait Directory: Send + Sync + 'static {
+    /// How a partner is reached; `None` where it is not trusted now.
+    fn partner(&self, organisation: OrganisationId) -> Option<Partner>;
+}
+
+/// A partner that is trusted now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partner {
+    /// Where it can be dialled, if it can.
+    pub address: Option<Address>,
+}
+
+/// What strangers and partners may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Handshakes under way at once; more are dropped.
+    pub handshakes: usize,
+    /// How long a handshake, and dialling, may take.
+    pub handshake: Duration,
+    /// How long a call waits for a connection.
+    pub connect: Duration,
+    /// How long a silent connection waits before it asks, and then for the answer.
+    pub keepalive: Duration,
+    /// How long calls may go on once the node is told to stop.
+    pub drain: Duration,
+    /// The longest pause between two attempts to dial a partner.
+    pub pause: Duration,
+    /// Whether partners may be at private and loopback addresses.
+    pub private: bool,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            handshakes: 64,
+            handshake: Duration::from_secs(5),
+            connect: Duration::from_secs(10),
+            keepalive: Duration::from_secs(10),
+            drain: Duration::from_secs(10),
+            pause: Duration::from_secs(15),
+            private: false,
+        }
+    }
+}
+
+/// The connections of this node with all of its partners; clones share them.
+#[derive(Clone)]
+pub struct Transport(Arc<Inner>);
+
+struct Inner {
+    tls: Tls,
+    server: Arc<ServerConfig>,
+    directory: Arc<dyn Directory>,
+    limits: Limits,
+    registry: Registry,
+    slots: reverse::Slots,
+}
+
+impl Transport {
+    /// Prepares connections; none is made yet.
+    ///
+    /// # Errors
+    /// What the TLS library refuses.
+    pub fn new(
+        tls: Tls,
+        directory: Arc<dyn Directory>,
+        limits: Limits,
+    ) -> Result<Self, rustls::Error> {
+        let server = Arc::new(tls.server()?);
+        let registry = Registry::default();
+        let slots = reverse::Slots::default();
+        Ok(Self(Arc::new(Inner {
+            tls,
+            server,
+            directory,
+            limits,
+            registry,
+            slots,
+        })))
+    }
+
+    /// The connections that are up.
+    pub fn registry(&self) -> &Registry {
+        &self.0.registry
+    }
+
+    /// Ends all connections with a partner at once, in both roles. Take its trust away first.
+    pub fn cut(&self, partner: OrganisationId) {
+        self.0.registry.cut(partner);
+    }
+
+    /// Calls a partner: over a connection that the partner dialled, else over one dialled here. The
+    /// channel is one for each partner and lives on when a connection ends; calls are not retried.
+    pub fn channel(&self, partner: OrganisationId) -> Channel {
+        self.0
+            .slots
+            .of(partner)
+            .channel(|| dial::channel(self, partner))
+    }
+
+    /// Serves the federation port until told to stop; returns once running calls have ended.
+    pub async fn serve(&self, listener: TcpListener, routes: Routes, stop: CancellationToken) {
+        server::serve(self, listener, routes, stop).await;
+    }
+
+    /// Keeps up a connection to a partner on which the partner calls us, wherever the partner can
+    /// be dialled, until told to stop. One task a partner.
+    pub async fn keep(&self, partner: OrganisationId, routes: Routes, stop: CancellationToken) {
+        reverse::keep(self, partner, routes, stop).await;
+    }
+
+    /// Says that a partner may be reachable: a pause between attempts to dial it ends now.
+    pub fn nudge(&self, partner: OrganisationId) {
+        self.0.slots.of(partner).nudge();
+    }
+
+    fn trusted(&self, organisation: OrganisationId) -> bool {
+        self.0.directory.partner(organisation).is_some() && self.0.tls.pins.contains(organisation)
+    }
+
+    fn now(&self) -> Option<DateTime<Utc>> {
+        let now = self.0.tls.clock.current_time()?;
+        DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)
+    }
+}

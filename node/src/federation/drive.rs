@@ -1,0 +1,301 @@
+//! Driving a partner: saying hello, disclosing what waits, and delivering this node's logs, whenever
+//! there is contact.
+//!
+//! One task for each partner. It ends when the partner is not trusted any more. What is delivered is
+//! decided in `actions::exchange`; reading what a partner shares is in `fetch`.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use interdocket_proto::v1;
+use interdocket_proto::v1::delivery_client::DeliveryClient;
+use interdocket_proto::v1::deliver_reply::Outcome;
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use interdocket_sync::log::Side;
+use interdocket_sync::receipt::{Countersignature, Receipt};
+use interdocket_sync::refusal::{Consequence, Refusal};
+use interdocket_sync::share::terms::FORMAT;
+use interdocket_sync::wire::batch::{self, Batch};
+use interdocket_sync::wire::refusal;
+use prost::Message as _;
+use tokio_util::sync::CancellationToken;
+use tonic::transport::Channel;
+use tonic::{Request, Status};
+
+use super::history;
+use crate::actions::{self, Error, Way};
+use crate::metrics;
+use crate::node::Node;
+use crate::store::table;
+
+/// Why a pass over what waits for a partner ended early.
+#[derive(Debug)]
+enum Stop {
+    /// There is no contact, or the partner is busy: try again soon.
+    Link(Status),
+    /// The partner refused the call as a whole.
+    Refused(Refusal),
+    /// This node can't.
+    Own(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+impl From<Status> for Stop {
+    fn from(status: Status) -> Self {
+        let read = v1::Refusal::decode(status.details()).ok().and_then(refusal::read);
+        match read.filter(|_| !status.details().is_empty()) {
+            Some(refused) => Self::Refused(refused),
+            None => Self::Link(status),
+        }
+    }
+}
+
+/// Drives a partner until told to stop.
+pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken) {
+    let mut door = node.door(partner);
+    let mut drive = Drive { node, partner, held: BTreeMap::new(), greeted: false };
+    loop {
+        door.mark_unchanged();
+        let pause = match drive.pass().await {
+            Ok(()) => drive.retry(),
+            Err(stopped) => {
+                drive.tell(&stopped);
+                Some(PAUSE)
+            }
+        };
+        let timer = async {
+            match pause {
+                Some(pause) => tokio::time::sleep(jittered(pause)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = door.changed() => if changed.is_err() { return },
+            () = timer => {}
+        }
+    }
+}
+
+struct Drive {
+    node: Node,
+    partner: OrganisationId,
+    /// Shares that the partner refused, and when to try again.
+    held: BTreeMap<ShareId, Instant>,
+    greeted: bool,
+}
+
+impl Drive {
+    fn client(&self) -> DeliveryClient<Channel> {
+        let channel = self.node.parts().transport.channel(self.partner);
+        DeliveryClient::new(channel)
+            .max_decoding_message_size(limits::MESSAGE_MAX)
+            .max_encoding_message_size(2 * limits::MESSAGE_MAX)
+    }
+
+    async fn pass(&mut self) -> Result<(), Stop> {
+        let partner = self.partner;
+        let waiting = self.node.read(move |view| {
+            Ok(view.page(&table::OUTBOX, &partner, None, usize::MAX)?)
+        });
+        let waiting: Vec<ShareId> =
+            waiting.await?.into_iter().map(|((_, share), ())| share).collect();
+        self.behind().await?;
+        if waiting.is_empty() && self.greeted {
+            return Ok(());
+        }
+        self.greet().await?;
+        self.held.retain(|share, _| waiting.contains(share));
+        for share in waiting {
+            let due = self.held.get(&share).is_none_or(|until| *until <= Instant::now());
+            if due {
+                self.share(share).await?;
+            }
+        }
+        self.behind().await?;
+        Ok(())
+    }
+
+    /// When to look again at what was refused.
+    fn retry(&self) -> Option<Duration> {
+        let next = self.held.values().min()?;
+        Some(next.saturating_duration_since(Instant::now()).max(PAUSE))
+    }
+
+    /// Says hello: before anything else, and whenever there is contact again.
+    async fn greet(&mut self) -> Result<(), Stop> {
+        self.greeted = false;
+        let parts = self.node.parts();
+        let incarnation = self.node.read(|view| {
+            let node = view.get(&table::NODE, &())?;
+            Ok(node.map_or(1, |node| node.incarnation))
+        });
+        let hello = v1::ConnectRequest {
+            formats: vec![FORMAT],
+            incarnation: incarnation.await?,
+            at: parts.clock.now().timestamp_micros(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        };
+        let mut client = self.client();
+        let reply = bounded(client.connect(Request::new(hello))).await?.into_inner();
+        self.node.heard(self.partner);
+        self.node.met(self.partner, &reply.version, reply.at);
+        self.greeted = true;
+        Ok(())
+    }
+
+    /// Discloses and delivers until the partner has everything, or refuses.
+    async fn share(&mut self, id: ShareId) -> Result<(), Stop> {
+        let organisation = self.node.parts().keys.organisation();
+        let mut from = None;
+        loop {
+            let read = self.node.clone();
+            let (side, batch) = self
+                .node
+                .read(move |view| {
+                    let share = actions::decide::share(view, id)?;
+                    let side = share.header.side(organisation).unwrap_or(Side::Owner);
+                    let next = from.unwrap_or(share.header.log(side).countersigned + 1);
+                    Ok((side, history::batch(view, &read.parts().journal, id, side, next)?))
+                })
+                .await?;
+            match batch {
+                Some(batch) => from = self.deliver(id, batch).await?,
+                None if side == Side::Owner && self.disclose(id).await? => from = None,
+                None => return Ok(()),
+            }
+            if self.held.contains_key(&id) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes the next entries; false where nothing waits.
+    async fn disclose(&self, id: ShareId) -> Result<bool, Stop> {
+        let disclosed = self
+            .node
+            .decide(None, Way::Timer, move |context| actions::exchange::disclose(context, id));
+        Ok(disclosed.await?)
+    }
+
+    /// Delivers one batch; answers from which entry to go on, where the partner asked for that.
+    async fn deliver(&mut self, id: ShareId, batch: Batch) -> Result<Option<u64>, Stop> {
+        let last = batch.head.head.point.count;
+        let message = batch::write(&batch).map_err(|_| actions::decide::broken("a batch can't be written"))?;
+        let request = v1::DeliverRequest { batch: Some(message) };
+        let mut client = self.client();
+        let reply = bounded(client.deliver(Request::new(request))).await?.into_inner();
+        self.node.heard(self.partner);
+        match reply.outcome {
+            Some(Outcome::Receipt(message)) => {
+                self.countersigned(batch, &message).await?;
+                Ok(None)
+            }
+            Some(Outcome::Refusal(message)) => {
+                let refused = refusal::read(message).unwrap_or(Refusal::Malformed);
+                match refused {
+                    Refusal::Gap { expected } if expected < last => Ok(Some(expected)),
+                    refused => {
+                        self.hold(id, refused);
+                        Ok(None)
+                    }
+                }
+            }
+            None => {
+                self.hold(id, Refusal::Malformed);
+                Ok(None)
+            }
+        }
+    }
+
+    async fn countersigned(
+        &mut self,
+        batch: Batch,
+        message: &v1::Countersignature,
+    ) -> Result<(), Stop> {
+        let Ok(countersignature) = Countersignature::read(&message.encode_to_vec()) else {
+            self.hold(batch.share, Refusal::Malformed);
+            return Ok(());
+        };
+        let receipt = Receipt { head: batch.head, countersignature };
+        let node = self.node.clone();
+        let judged = self.node.blocking(move || {
+            Ok(receipt.verify_countersignature(&node.parts().pins).map(|()| receipt))
+        });
+        match judged.await? {
+            Ok(receipt) => {
+                let decided = self.node.decide(None, Way::Partner, move |context| {
+                    actions::exchange::countersigned(context, &receipt)
+                });
+                Ok(decided.await?)
+            }
+            Err(error) => {
+                tracing::warn!(partner = %self.partner, %error, "a receipt does not hold");
+                self.hold(batch.share, Refusal::Signature);
+                Ok(())
+            }
+        }
+    }
+
+    /// Leaves a share alone for a while: a failed item waits minutes, never days.
+    fn hold(&mut self, id: ShareId, refused: Refusal) {
+        let label = metrics::Refusal { kind: refused.name() };
+        self.node.parts().metrics.refusals.get_or_create(&label).inc();
+        tracing::warn!(partner = %self.partner, share = %id, refusal = refused.name(), "the partner refused a share");
+        let pause = match refused.consequence() {
+            Consequence::Continue | Consequence::Retry => SOON,
+            Consequence::Wait => LATER,
+        };
+        self.held.insert(id, Instant::now() + pause);
+        self.node.refused_by(self.partner, id, refused);
+    }
+
+    fn tell(&self, stopped: &Stop) {
+        let partner = self.partner;
+        match stopped {
+            Stop::Link(status) => tracing::debug!(%partner, code = ?status.code(), "no contact"),
+            Stop::Refused(refused) => {
+                tracing::info!(%partner, refusal = refused.name(), "the partner refused a call");
+            }
+            Stop::Own(error) => tracing::warn!(%partner, %error, "delivery has to wait"),
+        }
+    }
+
+    async fn behind(&self) -> Result<(), Stop> {
+        let partner = self.partner;
+        let behind = self.node.read(move |view| actions::partner::behind(view, partner));
+        let label = metrics::Partner { partner: partner.to_string() };
+        let count = behind.await?.0;
+        self.node.parts().metrics.behind.get_or_create(&label).set(count.cast_signed());
+        Ok(())
+    }
+}
+
+/// A call that does not wait for ever.
+async fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+    tokio::time::timeout(CALL, call)
+        .await
+        .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
+}
+
+/// Half to one and a half times as long, so that nodes that lost each other don't knock in step.
+pub(super) fn jittered(pause: Duration) -> Duration {
+    let [byte] = crate::chance::bytes::<1>();
+    pause / 2 + pause * u32::from(byte) / 255
+}
+
+/// How long a call may take, its wait for a connection included.
+const CALL: Duration = Duration::from_secs(60);
+/// How long to wait without contact; contact ends the wait at once.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How long a share rests that the partner can't take now.
+const SOON: Duration = Duration::from_secs(10);
+/// How long a share rests that somebody has to look at.
+const LATER: Duration = Duration::from_secs(120);

@@ -1,0 +1,380 @@
+//! Serving what partners' calls ask for: taking their logs, and giving the bytes that their shares cover.
+//!
+//! Who calls comes from the certificate. Trust and rights are judged at every call, and again before
+//! every message once something changed.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+use interdocket_proto::v1;
+use interdocket_proto::v1::delivery_server::Delivery;
+use interdocket_proto::v1::transfer_server::Transfer;
+use interdocket_sync::blob::Digest;
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use interdocket_sync::log::Side;
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::Facts;
+use interdocket_sync::share::terms::FORMAT;
+use interdocket_sync::wire::{batch, refusal};
+use prost::Message as _;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Code, Request, Response, Status};
+
+use super::Peer;
+use super::history;
+use crate::actions::decide::broken;
+use crate::actions::partner::State;
+use crate::actions::{self, Error, ErrorKind, Way};
+use crate::blobs::{self, Encoder, Placed, Ranges};
+use crate::event::Refused;
+use crate::metrics;
+use crate::node::Node;
+use crate::store::entity::BlobState;
+use crate::store::project::ShareFacts;
+use crate::store::table;
+use crate::store::view::View;
+
+/// Serves partners' calls.
+#[derive(Clone)]
+pub struct Exchange {
+    node: Node,
+    reads: Arc<std::sync::Mutex<std::collections::BTreeMap<OrganisationId, Arc<Semaphore>>>>,
+}
+
+impl Exchange {
+    /// Serves on behalf of a node.
+    pub fn new(node: Node) -> Self {
+        Self { node, reads: Arc::default() }
+    }
+
+    /// The calling partner, if it is trusted now.
+    async fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
+        let peer = request.extensions().get::<Peer>().copied();
+        let caller = peer.ok_or_else(|| Status::new(Code::Unauthenticated, ""))?.organisation;
+        let trusted = self.node.read(move |view| trusted(view, caller)).await.map_err(unavailable)?;
+        if trusted {
+            self.node.heard(caller);
+            return Ok(caller);
+        }
+        Err(self.refuse(caller, "call", None, Refusal::Suspended).await)
+    }
+
+    /// Counts and records a refusal, and makes it what the partner is told.
+    async fn refuse(
+        &self,
+        partner: OrganisationId,
+        action: &str,
+        share: Option<ShareId>,
+        refused: Refusal,
+    ) -> Status {
+        self.note(partner, action, share, refused).await;
+        status(refused)
+    }
+
+    async fn note(
+        &self,
+        partner: OrganisationId,
+        action: &str,
+        share: Option<ShareId>,
+        refusal: Refusal,
+    ) {
+        let kind = metrics::Refusal { kind: refusal.name() };
+        self.node.parts().metrics.refusals.get_or_create(&kind).inc();
+        let refused = Refused {
+            partner: Some(partner),
+            action: action.to_owned(),
+            share,
+            reason: refusal.name().to_owned(),
+            count: 1,
+        };
+        self.node.refused(refused).await;
+    }
+
+    async fn take(
+        &self,
+        caller: OrganisationId,
+        message: v1::DeliverRequest,
+    ) -> Result<actions::exchange::Taken, Status> {
+        let Some(Ok(batch)) = message.batch.map(batch::read) else {
+            return Ok(Err(Refusal::Malformed));
+        };
+        let node = self.node.clone();
+        let taken = self.node.blocking(move || {
+            let verified = actions::exchange::verify(&batch, caller, &node.parts().pins);
+            Ok(verified.map(|()| batch))
+        });
+        let batch = match taken.await.map_err(unavailable)? {
+            Ok(batch) => batch,
+            Err(refusal) => return Ok(Err(refusal)),
+        };
+        let node = self.node.clone();
+        let decided = self.node.decide(None, Way::Partner, move |context| {
+            let share = batch.share;
+            let view = context.view;
+            let journal = &node.parts().journal;
+            let known = |side: Side, number: u64| history::hash(&view, journal, share, side, number);
+            actions::exchange::take(context, caller, batch, &known)
+        });
+        decided.await.map_err(unavailable)
+    }
+}
+
+#[tonic::async_trait]
+impl Delivery for Exchange {
+    async fn connect(
+        &self,
+        request: Request<v1::ConnectRequest>,
+    ) -> Result<Response<v1::ConnectReply>, Status> {
+        let caller = self.caller(&request).await?;
+        if !request.get_ref().formats.contains(&FORMAT) {
+            return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
+        }
+        let us = self.node.read(|view| hello(view)).await.map_err(unavailable)?;
+        self.node.nudge(caller);
+        Ok(Response::new(v1::ConnectReply {
+            formats: vec![FORMAT],
+            incarnation: us,
+            at: self.node.parts().clock.now().timestamp_micros(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }))
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<v1::DeliverRequest>,
+    ) -> Result<Response<v1::DeliverReply>, Status> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let share = message.batch.as_ref().and_then(|batch| ShareId::from_slice(&batch.share).ok());
+        use v1::deliver_reply::Outcome;
+        let outcome = match self.take(caller, message).await? {
+            Ok(countersignature) => {
+                let message = v1::Countersignature::decode(countersignature.bytes.as_slice());
+                Outcome::Receipt(message.map_err(|_| Status::new(Code::Internal, ""))?)
+            }
+            Err(refused) => {
+                self.note(caller, "deliver", share, refused).await;
+                Outcome::Refusal(refusal::write(refused))
+            }
+        };
+        Ok(Response::new(v1::DeliverReply { outcome: Some(outcome) }))
+    }
+}
+
+#[tonic::async_trait]
+impl Transfer for Exchange {
+    type ReadStream = ReceiverStream<Result<v1::ReadReply, Status>>;
+
+    async fn read(
+        &self,
+        request: Request<v1::ReadRequest>,
+    ) -> Result<Response<Self::ReadStream>, Status> {
+        let caller = self.caller(&request).await?;
+        let message = request.into_inner();
+        let Ok(share) = ShareId::from_slice(&message.share) else {
+            return Err(self.refuse(caller, "read", None, Refusal::Malformed).await);
+        };
+        if message.files.len() > limits::READ_FILES_MAX {
+            return Err(self.refuse(caller, "read", Some(share), Refusal::Limit).await);
+        }
+        let judged = self.node.judged();
+        let served = self.node.read(move |view| serves(view, caller, share)).await;
+        if !served.map_err(unavailable)? {
+            return Err(self.refuse(caller, "read", Some(share), Refusal::NotShared).await);
+        }
+        let permit = self.permit(caller).await?;
+        let (out, stream) = mpsc::channel(MESSAGES);
+        let reading = Reading { node: self.node.clone(), caller, share, judged, out, permit };
+        tokio::task::spawn_blocking(move || reading.run(&message.files));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+}
+
+impl Exchange {
+    /// Waits until the partner has fewer reads open than the limit.
+    async fn permit(&self, caller: OrganisationId) -> Result<OwnedSemaphorePermit, Status> {
+        let semaphore = {
+            let mut reads = self.reads.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            let new = || Arc::new(Semaphore::new(limits::READS_MAX));
+            Arc::clone(reads.entry(caller).or_insert_with(new))
+        };
+        semaphore.acquire_owned().await.map_err(|_| status(Refusal::Busy))
+    }
+}
+
+/// One call that reads: the files it asked for, one after the other.
+struct Reading {
+    node: Node,
+    caller: OrganisationId,
+    share: ShareId,
+    judged: u64,
+    out: mpsc::Sender<Result<v1::ReadReply, Status>>,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Reading {
+    fn run(mut self, files: &[v1::FileRange]) {
+        let mut pieces = Pieces::default();
+        for (place, range) in (0..).zip(files) {
+            let sent = match self.open(range) {
+                Ok(encoder) => self.stream(place, encoder, &mut pieces),
+                Err(refused) => {
+                    pieces.refuse(place, refused);
+                    Ok(())
+                }
+            };
+            if let Err(End) = sent {
+                return;
+            }
+        }
+        let _ = self.send(pieces.take());
+        drop(self.permit);
+    }
+
+    /// The verified stream of a file that the share covers. Unknown digests, and those of other shares,
+    /// look the same.
+    fn open(&self, range: &v1::FileRange) -> Result<Encoder, Refusal> {
+        let digest = <[u8; 32]>::try_from(range.digest.as_ref()).map_err(|_| Refusal::Malformed)?;
+        let placed = self.placed(Digest(digest))?;
+        if range.from > placed.size || !range.from.is_multiple_of(interdocket_sync::blob::GROUP) {
+            return Err(Refusal::Malformed);
+        }
+        let ranges = match range.from {
+            0 => Ranges::all(placed.size),
+            from => Ranges::after(placed.size, from),
+        };
+        self.node.parts().blobs.encode(&placed, ranges).map_err(|error| self.damaged(&placed, &error))
+    }
+
+    fn placed(&self, digest: Digest) -> Result<Placed, Refusal> {
+        let reading = self.node.parts().store.read();
+        let view = reading.view();
+        let facts = ShareFacts::new(view, self.share);
+        let listed = facts.blob(digest);
+        facts.done().map_err(|_| Refusal::Busy)?;
+        if listed.is_none() {
+            return Err(Refusal::NotShared);
+        }
+        match view.get(&table::BLOB, &digest) {
+            Ok(Some(blob)) if blob.state == BlobState::Damaged => Err(Refusal::Damaged),
+            Ok(Some(blob)) => Ok(Placed { digest, size: blob.size, place: blob.place }),
+            Ok(None) => Err(Refusal::Damaged),
+            Err(_) => Err(Refusal::Busy),
+        }
+    }
+
+    fn damaged(&self, placed: &Placed, error: &blobs::Error) -> Refusal {
+        tracing::error!(digest = %placed.digest, error = error as &dyn std::error::Error, "a blob can't be read");
+        Refusal::Damaged
+    }
+
+    fn stream(&mut self, file: u32, mut encoder: Encoder, pieces: &mut Pieces) -> Result<(), End> {
+        loop {
+            let room = limits::PIECES_MAX - pieces.bytes;
+            let mut data = BytesMut::with_capacity(room);
+            match encoder.fill(&mut data, room) {
+                Ok(more) => {
+                    pieces.add(file, data);
+                    if pieces.bytes >= limits::PIECES_MAX {
+                        self.send(pieces.take())?;
+                    }
+                    if !more {
+                        return Ok(());
+                    }
+                }
+                Err(error) => {
+                    tracing::error!(error = &error as &dyn std::error::Error, "a blob can't be read");
+                    pieces.refuse(file, Refusal::Damaged);
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Hands a message to the transport, unless what was allowed is not allowed any more.
+    fn send(&mut self, message: v1::ReadReply) -> Result<(), End> {
+        if message.pieces.is_empty() {
+            return Ok(());
+        }
+        let judged = self.node.judged();
+        if judged != self.judged {
+            let reading = self.node.parts().store.read();
+            let view = reading.view();
+            if !matches!(serves(&view, self.caller, self.share), Ok(true)) {
+                let _ = self.out.blocking_send(Err(status(Refusal::NotShared)));
+                return Err(End);
+            }
+            self.judged = judged;
+        }
+        let bytes: usize = message.pieces.iter().map(|piece| piece.data.len()).sum();
+        let way = metrics::Way { direction: metrics::Direction::Out };
+        self.node.parts().metrics.blob_bytes.get_or_create(&way).inc_by(bytes as u64);
+        self.out.blocking_send(Ok(message)).map_err(|_| End)
+    }
+}
+
+/// The reader went away, or may not read any more.
+struct End;
+
+#[derive(Default)]
+struct Pieces {
+    message: v1::ReadReply,
+    bytes: usize,
+}
+
+impl Pieces {
+    fn add(&mut self, file: u32, data: BytesMut) {
+        self.bytes += data.len();
+        self.message.pieces.push(v1::Piece { file, data: data.freeze(), refusal: None });
+    }
+
+    fn refuse(&mut self, file: u32, refused: Refusal) {
+        let refusal = Some(refusal::write(refused));
+        self.message.pieces.push(v1::Piece { file, data: Default::default(), refusal });
+    }
+
+    fn take(&mut self) -> v1::ReadReply {
+        self.bytes = 0;
+        std::mem::take(&mut self.message)
+    }
+}
+
+fn trusted(view: &View<'_>, caller: OrganisationId) -> Result<bool, Error> {
+    let partner = view.get(&table::PARTNER, &caller)?;
+    Ok(partner.is_some_and(|partner| partner.state == State::Active))
+}
+
+/// Whether this partner may read what this share lists, now.
+fn serves(view: &View<'_>, caller: OrganisationId, share: ShareId) -> Result<bool, Error> {
+    if !trusted(view, caller)? {
+        return Ok(false);
+    }
+    let share = view.get(&table::SHARE, &share)?;
+    Ok(share.is_some_and(|share| share.header.partner == caller && share.header.serves()))
+}
+
+fn hello(view: &View<'_>) -> Result<u64, Error> {
+    let node = view.get(&table::NODE, &())?.ok_or_else(|| broken("the node's record is missing"))?;
+    Ok(node.incarnation)
+}
+
+/// A refusal of a whole call.
+fn status(refused: Refusal) -> Status {
+    let details = refusal::write(refused).encode_to_vec();
+    Status::with_details(Code::FailedPrecondition, "", details.into())
+}
+
+/// What this node can't do now is told without its reason.
+fn unavailable(error: Error) -> Status {
+    if error.kind != ErrorKind::Unavailable {
+        tracing::error!(%error, "a partner's call failed");
+    }
+    status(Refusal::Busy)
+}
+
+/// Messages made ahead of the transport: with the transport's own windows, what may leave after a
+/// change of heart.
+const MESSAGES: usize = 4;

@@ -1,0 +1,395 @@
+//! Reading what partners share: files are verified while they arrive, made durable in batches, and
+//! stated as stored.
+//!
+//! One task for each partner. What is wanted is in the tables; what was verified and durable is not
+//! read again, whatever happens.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, stream};
+use interdocket_proto::v1;
+use interdocket_proto::v1::transfer_client::TransferClient;
+use interdocket_sync::blob::Digest;
+use interdocket_sync::evidence::File;
+use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::Facts;
+use interdocket_sync::transfer::{Request as Wanted, Wish, plan};
+use interdocket_sync::wire::refusal;
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tonic::Status;
+
+use super::drive::jittered;
+use crate::actions::decide::broken;
+use crate::actions::{self, Error, ErrorKind, Way};
+use crate::blobs::{self, Blobs, Placed, Receiver, StageId, Staged};
+use crate::metrics::{Direction, Outcome, Transfer, Way as Bound};
+use crate::node::Node;
+use crate::store::entity::BlobState;
+use crate::store::project::ShareFacts;
+use crate::store::table;
+use crate::store::view::View;
+
+/// Reads from a partner until told to stop.
+pub async fn fetch(node: Node, partner: OrganisationId, stop: CancellationToken) {
+    let mut door = node.door(partner);
+    loop {
+        door.mark_unchanged();
+        let pass = pass(&node, partner);
+        let clean = tokio::select! {
+            () = stop.cancelled() => return,
+            clean = pass => clean,
+        };
+        let timer = async {
+            match clean {
+                Ok(true) => std::future::pending().await,
+                Ok(false) => tokio::time::sleep(jittered(LATER)).await,
+                Err(error) => {
+                    tracing::debug!(%partner, %error, "reading has to wait");
+                    tokio::time::sleep(jittered(PAUSE)).await;
+                }
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = door.changed() => if changed.is_err() { return },
+            () = timer => {}
+        }
+    }
+}
+
+/// Reads everything that is wanted from a partner; false where something could not be had.
+async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
+    let shares = node.read(move |view| Ok(view.page(&table::FETCH, &partner, None, usize::MAX)?));
+    let mut clean = true;
+    for ((_, share), ()) in shares.await? {
+        clean &= read_share(node, partner, share).await?;
+    }
+    Ok(clean)
+}
+
+async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Result<bool, Error> {
+    let mut clean = true;
+    let mut after = None;
+    loop {
+        let page = node.read(move |view| wishes(view, share, after)).await?;
+        after = page.last;
+        let whole = page.whole;
+        let requests = plan(page.wishes, &|digest| page.held.contains(&digest), BYTES);
+        // One request is read while the one before it is made durable and recorded.
+        let mut reading = stream::iter(requests)
+            .map(|request| read(node.clone(), partner, share, request))
+            .buffered(READS);
+        while let Some(read) = reading.next().await {
+            clean &= record(node, share, read?).await?;
+        }
+        if whole {
+            return Ok(clean);
+        }
+    }
+}
+
+/// Some of what is wanted.
+struct Page {
+    wishes: Vec<Wish>,
+    held: BTreeSet<Digest>,
+    last: Option<EvidenceId>,
+    whole: bool,
+}
+
+fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<Page, Error> {
+    let owner = actions::decide::share(view, share)?.header.owner;
+    let after = after.map(|evidence| (share, evidence));
+    let rows = view.page(&table::WANTED, &share, after.as_ref(), WISHES)?;
+    let whole = rows.len() < WISHES;
+    let last = rows.last().map(|((_, evidence), ())| *evidence).or(after.map(|after| after.1));
+    let mut page = Page { wishes: Vec::new(), held: Default::default(), last, whole };
+    let facts = ShareFacts::new(*view, share);
+    for ((_, evidence), ()) in rows {
+        let item = facts.item(evidence).ok_or_else(|| broken("a wanted item is missing"))?;
+        let files = (0..item.files).map(|place| facts.file(evidence, place)).collect();
+        let files: Option<Vec<File>> = files;
+        let files = files.ok_or_else(|| broken("a wanted item's file is missing"))?;
+        for file in &files {
+            if view.has(&table::DELIVERED, &(owner, file.blake3))? && whole_here(view, file)? {
+                page.held.insert(file.blake3);
+            }
+        }
+        page.wishes.push(Wish { evidence, files });
+    }
+    facts.done()?;
+    Ok(page)
+}
+
+fn whole_here(view: &View<'_>, file: &File) -> Result<bool, Error> {
+    let blob = view.get(&table::BLOB, &file.blake3)?;
+    Ok(blob.is_some_and(|blob| blob.state != BlobState::Damaged && blob.size == file.size))
+}
+
+/// What came of one request.
+struct Answer {
+    request: Wanted,
+    placed: Vec<Placed>,
+    missing: BTreeSet<Digest>,
+}
+
+async fn read(
+    node: Node,
+    partner: OrganisationId,
+    share: ShareId,
+    request: Wanted,
+) -> Result<Answer, Error> {
+    if request.files.is_empty() {
+        return Ok(Answer { request, placed: Vec::new(), missing: Default::default() });
+    }
+    let (pieces, arriving) = mpsc::channel(PIECES);
+    let (ready, starts) = oneshot::channel();
+    let intake = Intake { node: node.clone(), share, files: request.files.clone() };
+    let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
+    if let Ok(ranges) = starts.await {
+        let sent = stream_in(&node, partner, share, &request.files, ranges, &pieces).await;
+        if let Err(status) = sent {
+            tracing::debug!(%partner, %share, code = ?status.code(), "a read ended early");
+        }
+    }
+    drop(pieces);
+    let (placed, missing) = taking.await.map_err(|_| broken("taking in what was read failed"))??;
+    Ok(Answer { request, placed, missing })
+}
+
+/// Calls the owner and hands on what arrives.
+async fn stream_in(
+    node: &Node,
+    partner: OrganisationId,
+    share: ShareId,
+    files: &[File],
+    starts: Vec<u64>,
+    pieces: &mpsc::Sender<Arrived>,
+) -> Result<(), Status> {
+    let range = |(file, from): (&File, u64)| v1::FileRange {
+        digest: Bytes::copy_from_slice(&file.blake3.0),
+        from,
+    };
+    let request = v1::ReadRequest {
+        share: Bytes::copy_from_slice(share.as_bytes()),
+        files: files.iter().zip(starts).map(range).collect(),
+    };
+    let channel = node.parts().transport.channel(partner);
+    let mut client = TransferClient::new(channel)
+        .max_decoding_message_size(limits::MESSAGE_MAX + limits::PIECES_MAX);
+    let mut replies = client.read(request).await?.into_inner();
+    loop {
+        let next = tokio::time::timeout(IDLE, replies.message()).await;
+        let Some(reply) = next.map_err(|_| Status::deadline_exceeded("no bytes in time"))?? else {
+            return Ok(());
+        };
+        let mut bytes = 0;
+        for piece in reply.pieces {
+            bytes += piece.data.len() as u64;
+            let refusal = piece.refusal.map(|refused| refusal::read(refused).unwrap_or(Refusal::Malformed));
+            let arrived = Arrived { file: piece.file, data: piece.data, refusal };
+            if pieces.send(arrived).await.is_err() {
+                return Ok(());
+            }
+        }
+        let bound = Bound { direction: Direction::In };
+        node.parts().metrics.blob_bytes.get_or_create(&bound).inc_by(bytes);
+        node.heard(partner);
+    }
+}
+
+/// A piece of a file.
+struct Arrived {
+    file: u32,
+    data: Bytes,
+    refusal: Option<Refusal>,
+}
+
+/// Takes files in on a thread that may block, in the order of the request.
+struct Intake {
+    node: Node,
+    share: ShareId,
+    files: Vec<File>,
+}
+
+type Taken = (Vec<Placed>, BTreeSet<Digest>);
+
+impl Intake {
+    fn run(
+        self,
+        ready: oneshot::Sender<Vec<u64>>,
+        mut arriving: mpsc::Receiver<Arrived>,
+    ) -> Result<Taken, Error> {
+        let mut starts = Vec::with_capacity(self.files.len());
+        for file in &self.files {
+            let stage = self.stage(file)?;
+            starts.push(self.node.parts().blobs.resumes(&stage, file.blake3, file.size));
+        }
+        // Where nobody waits any more there is nothing to do.
+        let _ = ready.send(starts);
+        let mut taken = Vec::new();
+        let mut open: Option<(u32, Receiver)> = None;
+        while let Some(arrived) = arriving.blocking_recv() {
+            if open.as_ref().is_none_or(|(file, _)| *file != arrived.file) {
+                taken.extend(open.take().and_then(|(_, receiver)| finish(receiver)));
+                open = self.open(arrived.file)?;
+            }
+            let Some((_, receiver)) = &mut open else { continue };
+            let failed = match arrived.refusal {
+                Some(refusal) => Some(refusal.to_string()),
+                None => receiver.write(&arrived.data).err().map(|error| error.to_string()),
+            };
+            if let Some(reason) = failed {
+                tracing::warn!(share = %self.share, %reason, "a file can't be read from the partner");
+                open = None;
+            }
+        }
+        taken.extend(open.take().and_then(|(_, receiver)| finish(receiver)));
+        taken.extend(self.empty(&taken)?);
+        let whole: BTreeSet<Digest> = taken.iter().map(Staged::digest).collect();
+        let missing: BTreeSet<Digest> = self
+            .files
+            .iter()
+            .map(|file| file.blake3)
+            .filter(|digest| !whole.contains(digest))
+            .collect();
+        self.count(Outcome::Done, whole.len());
+        self.count(Outcome::Failed, missing.len());
+        Ok((self.commit(&self.node.parts().blobs, taken)?, missing))
+    }
+
+    /// Starts with a file when its first piece is there: one is open at a time.
+    fn open(&self, place: u32) -> Result<Option<(u32, Receiver)>, Error> {
+        let Some(file) = self.files.get(place as usize) else { return Ok(None) };
+        let stage = self.stage(file)?;
+        match self.node.parts().blobs.receive(stage, file.blake3, file.size) {
+            Ok(receiver) => Ok(Some((place, receiver))),
+            Err(blobs::Error::Busy) => Ok(None),
+            Err(error) => Err(failed(&error)),
+        }
+    }
+
+    /// Files without bytes are whole without any piece.
+    fn empty(&self, taken: &[Staged]) -> Result<Option<Staged>, Error> {
+        let empty = self.files.iter().zip(0..).find(|(file, _)| file.size == 0);
+        let Some((file, place)) = empty else { return Ok(None) };
+        if taken.iter().any(|staged| staged.digest() == file.blake3) {
+            return Ok(None);
+        }
+        Ok(self.open(place)?.and_then(|(_, receiver)| finish(receiver)))
+    }
+
+    fn stage(&self, file: &File) -> Result<StageId, Error> {
+        let stage = [self.share.as_bytes().as_slice(), &file.blake3.0].concat();
+        StageId::new(&stage).ok_or_else(|| broken("a stage's name has a wrong length"))
+    }
+
+    /// Makes what arrived durable: what the node holds already is not stored twice.
+    fn commit(&self, blobs: &Blobs, staged: Vec<Staged>) -> Result<Vec<Placed>, Error> {
+        let mut fresh = Vec::with_capacity(staged.len());
+        let mut damaged = Vec::new();
+        {
+            let reading = self.node.parts().store.read();
+            let view = reading.view();
+            for blob in staged {
+                let digest = blob.digest();
+                match view.get(&table::BLOB, &digest)? {
+                    Some(held) if held.state == BlobState::Damaged => {
+                        damaged.push(Placed { digest, size: held.size, place: held.place });
+                        fresh.push(blob);
+                    }
+                    Some(_) => {}
+                    None => fresh.push(blob),
+                }
+            }
+        }
+        if !damaged.is_empty() {
+            blobs.delete(&damaged).map_err(|error| failed(&error))?;
+        }
+        blobs.commit(fresh).map_err(|error| failed(&error))
+    }
+
+    fn count(&self, outcome: Outcome, files: usize) {
+        let transfer = Transfer { direction: Direction::In, outcome };
+        self.node.parts().metrics.transfers.get_or_create(&transfer).inc_by(files as u64);
+    }
+}
+
+fn finish(receiver: Receiver) -> Option<Staged> {
+    receiver
+        .finish()
+        .inspect_err(|error| tracing::debug!(%error, "a file is not whole yet"))
+        .ok()
+}
+
+/// Records what is whole now; false where something is missing.
+async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Error> {
+    let Answer { request, placed, missing } = answer;
+    let clean = missing.is_empty();
+    let whole = match clean {
+        true => request.evidence,
+        false => {
+            let evidence = request.evidence;
+            node.read(move |view| without(view, share, evidence, &missing)).await?
+        }
+    };
+    let mut whole = whole.as_slice();
+    let mut placed = placed;
+    while let Some((now, rest)) = whole.split_at_checked(whole.len().min(STORED)).filter(|(now, _)| !now.is_empty()) {
+        let evidence = now.to_vec();
+        let blobs = std::mem::take(&mut placed);
+        whole = rest;
+        // The first record names every blob of the request, so that none is durable and unknown.
+        let stored = node.decide(None, Way::Partner, move |context| {
+            actions::exchange::store(context, share, &evidence, &blobs)
+        });
+        stored.await?;
+    }
+    Ok(clean)
+}
+
+/// The items all of whose files arrived.
+fn without(
+    view: &View<'_>,
+    share: ShareId,
+    evidence: Vec<EvidenceId>,
+    missing: &BTreeSet<Digest>,
+) -> Result<Vec<EvidenceId>, Error> {
+    let facts = ShareFacts::new(*view, share);
+    let mut whole = Vec::new();
+    for id in evidence {
+        let files = facts.item(id).map_or(0, |item| item.files);
+        let lacks = |place| facts.file(id, place).is_none_or(|file| missing.contains(&file.blake3));
+        if files > 0 && !(0..files).any(lacks) {
+            whole.push(id);
+        }
+    }
+    facts.done()?;
+    Ok(whole)
+}
+
+fn failed(error: &blobs::Error) -> Error {
+    Error::new(ErrorKind::Unavailable, error.to_string())
+}
+
+/// Wanted items that are looked at together.
+const WISHES: usize = 4096;
+/// Bytes of one request: what is durable together, and in memory where files are small.
+const BYTES: u64 = 32 << 20;
+/// Requests under way at once.
+const READS: usize = 2;
+/// Items stated as stored in one step.
+const STORED: usize = limits::ENTRY_ITEMS_MAX;
+/// Pieces between the connection and the disk.
+const PIECES: usize = 8;
+/// How long a stream of bytes may be silent.
+const IDLE: Duration = Duration::from_secs(30);
+/// How long to wait without contact; contact ends the wait at once.
+const PAUSE: Duration = Duration::from_secs(10);
+/// How long to leave alone what could not be had.
+const LATER: Duration = Duration::from_secs(120);

@@ -1,0 +1,128 @@
+//! What was written, received and countersigned in a share's logs, read back from the journal.
+
+use interdocket_sync::id::ShareId;
+use interdocket_sync::log::Side;
+use interdocket_sync::log::entry::Entry as LogEntry;
+use interdocket_sync::log::head::SignedHead;
+use interdocket_sync::receipt::{Countersignature, Receipt};
+use interdocket_sync::share::terms::SignedTerms;
+use interdocket_sync::wire::batch::Batch;
+
+use crate::actions::Error;
+use crate::actions::decide::broken;
+use crate::event::{Entry, Event};
+use crate::journal::{Body, Position, Reader};
+use crate::store::table;
+use crate::store::view::View;
+
+/// The event of a record.
+///
+/// # Errors
+/// [`Error`] where there is none that can be read.
+pub fn event(view: &View<'_>, journal: &Reader, seq: u64) -> Result<Event, Error> {
+    let offset = view
+        .get(&table::POSITION, &seq)?
+        .ok_or_else(|| broken("a record's place in the journal is missing"))?;
+    let record = journal.read(Position { seq, offset }).map_err(|error| {
+        tracing::error!(error = &error as &dyn std::error::Error, "the journal can't be read");
+        broken("the journal can't be read")
+    })?;
+    let Body::Open(body) = record.body else {
+        return Err(broken("a record's body was erased or is damaged"));
+    };
+    Ok(Entry::decode(&body).map_err(|_| broken("a record is of a newer release"))?.event)
+}
+
+/// The hash of an entry that is held; none where it is not.
+pub fn hash(
+    view: &View<'_>,
+    journal: &Reader,
+    share: ShareId,
+    side: Side,
+    number: u64,
+) -> Option<[u8; 32]> {
+    let (_, entries) = batch_with(view, journal, share, side, number).ok()??;
+    entries.into_iter().find(|entry| entry.number == number).map(|entry| entry.hash)
+}
+
+/// The batch of this node's log that begins with, or contains, an entry; none after the last.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn batch(
+    view: &View<'_>,
+    journal: &Reader,
+    share: ShareId,
+    side: Side,
+    number: u64,
+) -> Result<Option<Batch>, Error> {
+    let Some((head, entries)) = batch_with(view, journal, share, side, number)? else {
+        return Ok(None);
+    };
+    let first = entries.first().is_some_and(|entry| entry.number == 1);
+    let terms = match first && side == Side::Owner {
+        true => Some(terms(view, journal, share)?),
+        false => None,
+    };
+    Ok(Some(Batch { share, terms, entries, head }))
+}
+
+fn batch_with(
+    view: &View<'_>,
+    journal: &Reader,
+    share: ShareId,
+    side: Side,
+    number: u64,
+) -> Result<Option<(SignedHead, Vec<LogEntry>)>, Error> {
+    let before = (share, side, number.saturating_sub(1));
+    let rows = view.page(&table::BATCH, &(share, side), Some(&before), 1)?;
+    let Some((_, seq)) = rows.into_iter().next() else { return Ok(None) };
+    let (head, entries) = match event(view, journal, seq)? {
+        Event::LogWritten(written) => (written.head, written.entries),
+        Event::LogReceived(received) => (received.head, received.entries),
+        _ => return Err(broken("a record of a log is something else")),
+    };
+    let unreadable = |_| broken("what was signed can't be read back");
+    let entries = entries.iter().map(|entry| LogEntry::read(&entry.0)).collect::<Result<_, _>>();
+    Ok(Some((SignedHead::read(&head.0).map_err(unreadable)?, entries.map_err(unreadable)?)))
+}
+
+fn terms(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<SignedTerms, Error> {
+    let made = crate::actions::decide::share(view, share)?.made;
+    let bytes = match event(view, journal, made)? {
+        Event::ShareMade(made) => Some(made.terms),
+        Event::LogReceived(received) => received.terms,
+        _ => None,
+    };
+    let bytes = bytes.ok_or_else(|| broken("a share's terms are missing"))?;
+    SignedTerms::read(&bytes.0).map_err(|_| broken("what was signed can't be read back"))
+}
+
+/// The newest receipts of a share, both logs, newest last.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn receipts(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<Vec<Receipt>, Error> {
+    let mut receipts = Vec::new();
+    for side in [Side::Owner, Side::Partner] {
+        let header = crate::actions::decide::share(view, share)?.header;
+        let count = header.log(side).countersigned;
+        if let Some(seq) = view.get(&table::RECEIPT, &(share, side, count))? {
+            receipts.push(receipt(event(view, journal, seq)?)?);
+        }
+    }
+    Ok(receipts)
+}
+
+fn receipt(event: Event) -> Result<Receipt, Error> {
+    let (head, countersignature) = match event {
+        Event::HeadCountersigned(event) => (event.head, event.countersignature),
+        Event::LogReceived(event) => (event.head, event.countersignature),
+        _ => return Err(broken("a receipt's record is something else")),
+    };
+    let unreadable = |_| broken("what was signed can't be read back");
+    Ok(Receipt {
+        head: SignedHead::read(&head.0).map_err(unreadable)?,
+        countersignature: Countersignature::read(&countersignature.0).map_err(unreadable)?,
+    })
+}

@@ -1,0 +1,226 @@
+//! Bytes of evidence between their sources, the blobs and people: taking files in, and giving them out.
+//!
+//! Durable first, then recorded; recorded first, then given out.
+
+use std::io::{self, Read};
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+
+use crate::actions::decide::{Decided, broken};
+use crate::actions::evidence::{Add, Evidence, GET, Get, Taken, Upload, file_name, intake};
+use crate::actions::{Action, Caller, Error, ErrorKind, Run, Way};
+use crate::blobs::{self, Place, Placed, Staged};
+use crate::node::Node;
+use crate::store::entity::BlobState;
+use crate::store::table;
+
+/// A file of evidence that is open for reading: its bytes arrive verified.
+pub struct Opened {
+    /// Its name.
+    pub name: String,
+    /// Its size in bytes.
+    pub size: u64,
+    /// The bytes, in order; an error ends them.
+    pub bytes: mpsc::Receiver<io::Result<Bytes>>,
+}
+
+impl Run for Add {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Evidence, Error> {
+        node.permit(caller, Self::NAME).await?;
+        if caller.way != Way::Socket {
+            let message = "a file on the node's machine can only be named over its local socket";
+            return Err(Error::new(ErrorKind::Forbidden, message)
+                .hint("send the file's bytes: POST /v0/cases/{case}/files"));
+        }
+        let name = self.name.unwrap_or_else(|| file_name(&self.path));
+        let order = Order { case: self.case, name, folder: self.folder, title: self.title };
+        let path = self.path;
+        let progress = caller.progress.clone();
+        node.take_in(caller, order, move |blobs| {
+            let total = path.metadata().map_or(0, |metadata| metadata.len());
+            blobs.ingest_file(&path, &mut |done| progress.report(done, total))
+        })
+        .await
+    }
+}
+
+/// What evidence is to be made of a file.
+struct Order {
+    case: String,
+    name: String,
+    folder: String,
+    title: Option<String>,
+}
+
+impl Node {
+    /// Takes in a file of evidence whose bytes arrive as the body of a request.
+    ///
+    /// # Errors
+    /// [`Error`] of permissions, of names, or where the bytes end early.
+    pub async fn upload_evidence(
+        &self,
+        caller: &Caller,
+        request: Upload,
+        body: mpsc::Receiver<io::Result<Bytes>>,
+    ) -> Result<Evidence, Error> {
+        self.permit(caller, Add::NAME).await?;
+        let Upload { case, name, folder, title } = request;
+        let order = Order { case, name, folder, title };
+        let mut source = Body { body, piece: Bytes::new() };
+        self.take_in(caller, order, move |blobs| blobs.ingest(&mut source, &mut |_| {})).await
+    }
+
+    async fn take_in(
+        &self,
+        caller: &Caller,
+        order: Order,
+        ingest: impl FnOnce(&blobs::Blobs) -> Result<Staged, blobs::Error> + Send + 'static,
+    ) -> Result<Evidence, Error> {
+        Taken::check(&order.name, &order.folder, order.title.as_deref())?;
+        let case = order.case.clone();
+        self.read(move |view| intake(view, &case)).await?;
+        let node = self.clone();
+        let taken = self
+            .blocking(move || {
+                let staged = ingest(&node.parts().blobs).map_err(|error| taking(&error))?;
+                node.place(order, staged)
+            })
+            .await?;
+        self.decide(Some(caller.actor.clone()), caller.way, |context| taken.decide(context)).await
+    }
+
+    /// Makes staged bytes durable, unless the node holds them already.
+    fn place(&self, order: Order, staged: Staged) -> Result<Taken, Error> {
+        let digest = staged.digest();
+        let sha256 = staged.sha256().ok_or_else(|| broken("a file was taken in without SHA-256"))?;
+        let size = staged.size();
+        Ok(Taken {
+            case: order.case,
+            name: order.name,
+            folder: order.folder,
+            title: order.title,
+            size,
+            blake3: digest,
+            sha256,
+            place: self.durable(staged)?,
+        })
+    }
+
+    fn durable(&self, staged: Staged) -> Result<Option<Place>, Error> {
+        let blobs = &self.parts().blobs;
+        let digest = staged.digest();
+        let held = self.parts().store.read().view().get(&table::BLOB, &digest)?;
+        match held {
+            Some(held) if held.state != BlobState::Damaged => return Ok(None),
+            Some(held) => {
+                let damaged = Placed { digest, size: held.size, place: held.place };
+                blobs.delete(&[damaged]).map_err(|error| taking(&error))?;
+            }
+            None => {}
+        }
+        let placed = blobs.commit(vec![staged]).map_err(|error| taking(&error))?;
+        Ok(placed.first().map(|placed| placed.place))
+    }
+
+    /// Opens a file of evidence for reading, once that is recorded.
+    ///
+    /// # Errors
+    /// [`Error`] of permissions, or where there is no such file.
+    pub async fn open_evidence(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
+        self.permit(caller, GET).await?;
+        let (name, placed) = self
+            .decide(Some(caller.actor.clone()), caller.way, |context| request.decide(context))
+            .await?;
+        let (out, bytes) = mpsc::channel(AHEAD);
+        let node = self.clone();
+        tokio::task::spawn_blocking(move || node.give_out(&placed, &out));
+        Ok(Opened { name, size: placed.size, bytes })
+    }
+
+    fn give_out(&self, placed: &Placed, out: &mpsc::Sender<io::Result<Bytes>>) {
+        let mut reader = match self.parts().blobs.read(placed, 0..placed.size) {
+            Ok(reader) => reader,
+            Err(error) => {
+                self.suspect(placed, &error);
+                let _ = out.blocking_send(Err(io::Error::other(error)));
+                return;
+            }
+        };
+        let mut buffer = vec![0; PIECE];
+        loop {
+            let piece = match reader.read(&mut buffer) {
+                Ok(0) => return,
+                Ok(read) => Ok(Bytes::copy_from_slice(&buffer[..read])),
+                Err(error) => Err(error),
+            };
+            let failed = piece.is_err();
+            // Whoever read it may have gone away.
+            if out.blocking_send(piece).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    /// Records that a blob was found damaged: it is not served any more.
+    pub fn suspect(&self, placed: &Placed, error: &blobs::Error) {
+        if !matches!(error, blobs::Error::Damaged(_) | blobs::Error::Missing(_)) {
+            return;
+        }
+        let (node, digest) = (self.clone(), placed.digest);
+        tracing::error!(%digest, "a blob is damaged on disk: it is not served any more");
+        tokio::runtime::Handle::current().spawn(async move {
+            let decide = move |context: &mut crate::actions::decide::Context<'_>| {
+                let blob = context.view.get(&table::BLOB, &digest)?;
+                let known = blob.is_none_or(|blob| blob.state == BlobState::Damaged);
+                let event = crate::event::Event::BlobDamaged(digest);
+                let events = if known { Vec::new() } else { vec![event] };
+                Ok(Decided::new(events, |_| Ok(())))
+            };
+            if let Err(error) = node.decide(None, Way::Timer, decide).await {
+                tracing::warn!(%error, "a damaged blob could not be recorded");
+            }
+        });
+    }
+}
+
+/// The body of a request as a source that blocks.
+struct Body {
+    body: mpsc::Receiver<io::Result<Bytes>>,
+    piece: Bytes,
+}
+
+impl Read for Body {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.piece.is_empty() {
+            match self.body.blocking_recv() {
+                Some(piece) => self.piece = piece?,
+                None => return Ok(0),
+            }
+        }
+        let read = buffer.len().min(self.piece.len());
+        buffer[..read].copy_from_slice(&self.piece.split_to(read));
+        Ok(read)
+    }
+}
+
+/// What went wrong with taking bytes in, for the person who brought them.
+fn taking(error: &blobs::Error) -> Error {
+    let kind = match error {
+        blobs::Error::Source(_)
+        | blobs::Error::Unreadable { .. }
+        | blobs::Error::NotRegular(_)
+        | blobs::Error::Changed(_)
+        | blobs::Error::TooLarge { .. } => ErrorKind::Invalid,
+        _ => ErrorKind::Unavailable,
+    };
+    let reason = std::error::Error::source(error);
+    let message = reason.map_or_else(|| error.to_string(), |reason| format!("{error}: {reason}"));
+    Error::new(kind, message)
+}
+
+/// Bytes in one piece that is given out.
+const PIECE: usize = 256 * 1024;
+/// Pieces made ahead of whoever reads.
+const AHEAD: usize = 4;
+

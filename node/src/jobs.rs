@@ -1,0 +1,161 @@
+//! What the node does by itself: comparing SHA-256 of what it received, renewing certificates, and
+//! keeping figures; and the check of everything stored, when somebody asks.
+
+use std::time::Duration;
+
+use interdocket_sync::blob::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use crate::actions::decide::Decided;
+use crate::actions::node::{Check, Checked};
+use crate::actions::{Action, Caller, Error, Run, Way};
+use crate::blobs::Placed;
+use crate::event::{BlobCompared, Event};
+use crate::node::Node;
+use crate::store::entity::BlobState;
+use crate::store::table;
+
+/// Compares SHA-256 of received files, one at a time, until told to stop.
+pub async fn compare(node: Node, stop: CancellationToken) {
+    loop {
+        let next = node.read(|view| Ok(view.page(&table::UNCOMPARED, &(), None, COMPARED)?));
+        let page = next.await.unwrap_or_default();
+        let whole = page.len() < COMPARED;
+        for (digest, ()) in page {
+            if stop.is_cancelled() {
+                return;
+            }
+            if let Err(error) = compare_one(&node, digest).await {
+                tracing::warn!(%digest, %error, "SHA-256 could not be compared");
+            }
+        }
+        let pause = if whole { EVERY } else { Duration::ZERO };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+}
+
+async fn compare_one(node: &Node, digest: Digest) -> Result<(), Error> {
+    let (reader, files) = (node.clone(), node.clone());
+    let Some(placed) = node.read(move |_| place(&reader, digest)).await? else { return Ok(()) };
+    let computed = node
+        .blocking(move || match files.parts().blobs.verify(&placed) {
+            Ok(sha256) => Ok(Some(sha256)),
+            Err(error) => {
+                files.suspect(&placed, &error);
+                Ok(None)
+            }
+        })
+        .await?;
+    let Some(sha256) = computed else { return Ok(()) };
+    record(node, digest, sha256).await
+}
+
+async fn record(node: &Node, blake3: Digest, sha256: Sha256) -> Result<(), Error> {
+    let compared = Event::BlobCompared(BlobCompared { blake3, sha256 });
+    node.decide(None, Way::Timer, |_| Ok(Decided::new(vec![compared], |_| Ok(())))).await
+}
+
+fn place(node: &Node, digest: Digest) -> Result<Option<Placed>, Error> {
+    let blob = node.parts().store.read().view().get(&table::BLOB, &digest)?;
+    Ok(blob.map(|blob| Placed { digest, size: blob.size, place: blob.place }))
+}
+
+/// Renews certificates in time, until told to stop.
+pub async fn renew(node: Node, stop: CancellationToken) {
+    loop {
+        let parts = node.parts();
+        match parts.keys.renew(parts.clock.now()) {
+            Ok(renewal) => {
+                if renewal.root_needed {
+                    tracing::warn!(
+                        "the operational certificate ends soon and the root is not here: put root.key back into keys/ for a moment"
+                    );
+                }
+                if renewal.operational || renewal.tls {
+                    tracing::info!(operational = renewal.operational, "certificates were renewed");
+                }
+            }
+            Err(error) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "certificates could not be renewed");
+            }
+        }
+        let end = parts.keys.expiries().tls.timestamp();
+        parts.metrics.certificate_end.set(end);
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(RENEW) => {}
+        }
+    }
+}
+
+/// Keeps figures and records repeated refusals, until told to stop.
+pub async fn watch(node: Node, stop: CancellationToken) {
+    loop {
+        node.tidy().await;
+        if let Ok(space) = node.parts().blobs.space() {
+            node.parts().metrics.disk_free.set(space.free.cast_signed());
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(EVERY) => {}
+        }
+    }
+}
+
+impl Run for Check {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Checked, Error> {
+        node.permit(caller, Self::NAME).await?;
+        let (work, progress) = (node.clone(), caller.progress.clone());
+        node.blocking(move || {
+            let mut checked = journal(&work)?;
+            let mut after = None;
+            loop {
+                let page = {
+                    let reading = work.parts().store.read();
+                    reading.view().page(&table::BLOB, &(), after.as_ref(), 256)?
+                };
+                let Some((last, _)) = page.last() else { return Ok(checked) };
+                after = Some(*last);
+                for (digest, blob) in page {
+                    let placed = Placed { digest, size: blob.size, place: blob.place };
+                    checked.blobs += 1;
+                    checked.bytes += blob.size;
+                    match work.parts().blobs.verify(&placed) {
+                        Ok(sha256) if blob.state == BlobState::Compared && sha256 != blob.sha256 => {
+                            checked.problems.push(format!("blob {digest}: SHA-256 differs from what was recorded"));
+                        }
+                        Ok(_) => {}
+                        Err(error) => {
+                            work.suspect(&placed, &error);
+                            checked.problems.push(error.to_string());
+                        }
+                    }
+                    progress.report(checked.blobs, checked.blobs);
+                }
+            }
+        })
+        .await
+    }
+}
+
+fn journal(node: &Node) -> Result<Checked, Error> {
+    let mut checked = Checked { records: 0, blobs: 0, bytes: 0, problems: Vec::new() };
+    match node.parts().journal.verify(true) {
+        Ok(report) => {
+            checked.records = report.head.count;
+            checked.problems.extend(report.places.iter().map(ToString::to_string));
+        }
+        Err(error) => checked.problems.push(error.to_string()),
+    }
+    Ok(checked)
+}
+
+/// Blobs that are looked at together.
+const COMPARED: usize = 256;
+/// How often the node looks for something to do by itself.
+const EVERY: Duration = Duration::from_secs(5);
+/// How often certificates are looked at: far more often than they end.
+const RENEW: Duration = Duration::from_secs(3600);

@@ -1,0 +1,135 @@
+//! Walking the whole journal and comparing everything that can be compared.
+//!
+//! Invariant: reads only, beside the writer, up to what was durable when it began. A header,
+//! chain, tree or footer that does not fit is an error; a body that does not is counted.
+//!
+//! Not here: repair.
+
+use super::chain::Chain;
+use super::reader::{Extent, Reader, bodies_of, damaged, parse};
+use super::segment::{self, Footer, Start};
+use super::{Body, Error, Head, Position, body};
+
+/// How many damaged records a report names.
+const NAMED: usize = 100;
+
+/// What a verification found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The chain that was walked to its end.
+    pub head: Head,
+    /// How many segments there are.
+    pub segments: usize,
+    /// How many bodies are erased; 0 unless bodies were opened.
+    pub erased: u64,
+    /// How many bodies are damaged; 0 unless bodies were opened.
+    pub damaged: u64,
+    /// The first hundred of the damaged ones.
+    pub places: Vec<Position>,
+}
+
+impl Reader {
+    /// Walks every record header, chain, tree and footer; `deep` opens every body as well.
+    ///
+    /// # Errors
+    /// [`Error::Damaged`] at the first thing that is not what was written, [`Error::Io`].
+    pub fn verify(&self, deep: bool) -> Result<Report, Error> {
+        let extents = self.shared().extents().clone();
+        let mut report = Report {
+            head: Head::START,
+            segments: extents.segments.len(),
+            erased: 0,
+            damaged: 0,
+            places: Vec::new(),
+        };
+        for (first, extent) in &extents.segments {
+            report.head = self.walk(*first, *extent, deep, &mut report)?;
+        }
+        if report.head != extents.head {
+            let last = extents.segments.keys().next_back().copied().unwrap_or(1);
+            return Err(damaged(
+                &segment::name(last),
+                0,
+                "the chain has another end",
+            ));
+        }
+        Ok(report)
+    }
+
+    fn walk(
+        &self,
+        first: u64,
+        extent: Extent,
+        deep: bool,
+        report: &mut Report,
+    ) -> Result<Head, Error> {
+        let (shared, name) = (self.shared(), segment::name(first));
+        let mut bytes = [0; segment::HEADER];
+        shared.fill(&name, 0, &mut bytes)?;
+        if segment::start(&bytes) != Start::Head(report.head) {
+            return Err(damaged(
+                &name,
+                0,
+                "it does not continue the segment before it",
+            ));
+        }
+        let mut chain = Chain::at(report.head);
+        let mut place = segment::HEADER as u64;
+        while place < extent.end {
+            let head = shared.head(&name, place, extent.end)?;
+            let frame = parse(&head, &name, place)?;
+            if frame.preamble.first != chain.head.count + 1 {
+                return Err(damaged(&name, place, "another frame was expected here"));
+            }
+            frame.raw().for_each(|header| chain.advance(header));
+            if deep {
+                let mut bodies = vec![0; frame.preamble.bodies as usize];
+                shared.fill(&name, place + head.len() as u64, &mut bodies)?;
+                for (header, sealed) in bodies_of(&frame, &bodies) {
+                    let opened = body::open(&header, &shared.keyring, sealed);
+                    report.count(
+                        Position {
+                            seq: header.seq,
+                            offset: place,
+                        },
+                        &opened,
+                    );
+                }
+            }
+            place += frame.preamble.len() as u64;
+        }
+        if extent.sealed {
+            let mut bytes = [0; segment::FOOTER];
+            shared.fill(&name, place, &mut bytes)?;
+            let footer = Footer {
+                first,
+                place,
+                head: chain.head,
+                root: chain.root(),
+            };
+            if Footer::parse(&bytes, place) != Some(footer) {
+                return Err(damaged(
+                    &name,
+                    place,
+                    "its footer does not state what it holds",
+                ));
+            }
+        }
+        Ok(chain.head)
+    }
+}
+
+impl Report {
+    fn count(&mut self, position: Position, opened: &Body) {
+        match opened {
+            Body::Open(_) => {}
+            Body::Erased => self.erased += 1,
+            Body::Damaged => {
+                self.damaged += 1;
+                if self.places.len() < NAMED {
+                    self.places.push(position);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,249 @@
+//! Tables: what the projection keeps, each with its key and its value.
+//!
+//! Keys sort as they are read: fixed widths, big-endian, the outer part first. Values are CBOR. Which
+//! event changes which table is in `project`.
+
+use std::marker::PhantomData;
+
+use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::Side;
+use interdocket_sync::pairing::Inviter;
+use interdocket_sync::share;
+use uuid::Uuid;
+
+use super::engine::Tree;
+use super::entity;
+
+/// A table with its key and value.
+pub struct Table<K, V> {
+    pub(super) tree: Tree,
+    pub(super) prefix: u8,
+    types: PhantomData<fn(K) -> V>,
+}
+
+impl<K, V> Table<K, V> {
+    const fn new(tree: Tree, prefix: u8) -> Self {
+        Self {
+            tree,
+            prefix,
+            types: PhantomData,
+        }
+    }
+}
+
+/// What can be a key, or the outer part of one.
+pub trait Key {
+    /// Appends its bytes, in the order in which they sort.
+    fn write(&self, to: &mut Vec<u8>);
+
+    /// Takes its bytes off the front; none where there are too few.
+    fn read(from: &mut &[u8]) -> Option<Self>
+    where
+        Self: Sized;
+}
+
+macro_rules! fixed {
+    ($($type:ty, $len:literal, $value:ident => $bytes:expr, $raw:ident => $back:expr;)*) => {$(
+        impl Key for $type {
+            fn write(&self, to: &mut Vec<u8>) {
+                let $value = self;
+                to.extend_from_slice(&$bytes);
+            }
+
+            fn read(from: &mut &[u8]) -> Option<Self> {
+                let ($raw, rest) = from.split_first_chunk::<$len>()?;
+                *from = rest;
+                Some($back)
+            }
+        }
+    )*};
+}
+
+fixed! {
+    CaseId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    EvidenceId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    ShareId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    InvitationId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    Uuid, 16, id => *id.as_bytes(), raw => Self::from_bytes(*raw);
+    OrganisationId, 32, id => *id.as_bytes(), raw => Self::from_bytes(*raw);
+    Digest, 32, digest => digest.0, raw => Self(*raw);
+    Sha256, 32, digest => digest.0, raw => Self(*raw);
+    u64, 8, number => number.to_be_bytes(), raw => Self::from_be_bytes(*raw);
+    u32, 4, number => number.to_be_bytes(), raw => Self::from_be_bytes(*raw);
+}
+
+impl Key for () {
+    fn write(&self, _: &mut Vec<u8>) {}
+
+    fn read(_: &mut &[u8]) -> Option<Self> {
+        Some(())
+    }
+}
+
+impl Key for Side {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.push(match self {
+            Self::Owner => 1,
+            Self::Partner => 2,
+        });
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (first, rest) = from.split_first()?;
+        *from = rest;
+        match first {
+            1 => Some(Self::Owner),
+            2 => Some(Self::Partner),
+            _ => None,
+        }
+    }
+}
+
+/// Takes all that is left: only the last part of a key.
+impl Key for String {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(self.as_bytes());
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let text = Self::from_utf8(from.to_vec()).ok()?;
+        *from = &[];
+        Some(text)
+    }
+}
+
+impl Key for share::Key {
+    fn write(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Item(evidence) => (1_u8, evidence).write(to),
+            Self::File(evidence, place) => (2_u8, (*evidence, *place)).write(to),
+            Self::Blob(digest) => (3_u8, digest).write(to),
+        }
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (first, rest) = from.split_first()?;
+        *from = rest;
+        match first {
+            1 => EvidenceId::read(from).map(Self::Item),
+            2 => {
+                <(EvidenceId, u32)>::read(from).map(|(evidence, place)| Self::File(evidence, place))
+            }
+            3 => Digest::read(from).map(Self::Blob),
+            _ => None,
+        }
+    }
+}
+
+impl Key for u8 {
+    fn write(&self, to: &mut Vec<u8>) {
+        to.push(*self);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        let (first, rest) = from.split_first()?;
+        *from = rest;
+        Some(*first)
+    }
+}
+
+impl<K: Key> Key for &K {
+    fn write(&self, to: &mut Vec<u8>) {
+        (*self).write(to);
+    }
+
+    fn read(_: &mut &[u8]) -> Option<Self> {
+        None
+    }
+}
+
+impl<A: Key, B: Key> Key for (A, B) {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+        self.1.write(to);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some((A::read(from)?, B::read(from)?))
+    }
+}
+
+impl<A: Key, B: Key, C: Key> Key for (A, B, C) {
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+        self.1.write(to);
+        self.2.write(to);
+    }
+
+    fn read(from: &mut &[u8]) -> Option<Self> {
+        Some((A::read(from)?, B::read(from)?, C::read(from)?))
+    }
+}
+
+macro_rules! tables {
+    ($($(#[$doc:meta])* $name:ident: $key:ty => $value:ty, $tree:ident $prefix:literal;)*) => {$(
+        $(#[$doc])*
+        pub const $name: Table<$key, $value> = Table::new(Tree::$tree, $prefix);
+    )*};
+}
+
+tables! {
+    /// The node itself.
+    NODE: () => entity::Node, Entity 1;
+    /// Users.
+    USER: Uuid => entity::User, Entity 2;
+    /// Tokens, by their hash.
+    TOKEN: Sha256 => entity::Token, Entity 3;
+    /// Invitations.
+    INVITATION: InvitationId => Inviter, Entity 4;
+    /// Partners.
+    PARTNER: OrganisationId => entity::Partner, Entity 5;
+    /// Cases.
+    CASE: CaseId => entity::Case, Entity 6;
+    /// Evidence.
+    EVIDENCE: EvidenceId => entity::Evidence, Entity 7;
+    /// Files of evidence, by their place.
+    FILE: (EvidenceId, u32) => entity::File, Entity 8;
+    /// Blobs.
+    BLOB: Digest => entity::Blob, Entity 9;
+    /// Shares.
+    SHARE: ShareId => entity::Share, Entity 10;
+    /// What both logs of a share say of what it lists.
+    FACT: (ShareId, share::Key) => share::Fact, Entity 11;
+
+    /// Users by name.
+    USER_NAME: String => Uuid, Index 1;
+    /// Partners by name.
+    PARTNER_NAME: String => OrganisationId, Index 2;
+    /// Cases by number.
+    CASE_NUMBER: String => CaseId, Index 3;
+    /// The evidence of a case.
+    CASE_EVIDENCE: (CaseId, EvidenceId) => (), Index 4;
+    /// The shares of a case.
+    CASE_SHARE: (CaseId, ShareId) => (), Index 5;
+    /// The shares with a partner.
+    PARTNER_SHARE: (OrganisationId, ShareId) => (), Index 6;
+    /// Evidence that waits to be disclosed in a share.
+    WAITING: (ShareId, EvidenceId) => (), Index 7;
+    /// Evidence that a share lists and this node, its partner, does not hold.
+    WANTED: (ShareId, EvidenceId) => (), Index 8;
+    /// Shares that have something for a partner.
+    OUTBOX: (OrganisationId, ShareId) => (), Index 9;
+    /// Shares from a partner with evidence that is wanted.
+    FETCH: (OrganisationId, ShareId) => (), Index 10;
+    /// Records that hold the batches of a log, by the number of their last entry.
+    BATCH: (ShareId, Side, u64) => u64, Index 11;
+    /// Records that hold the countersignatures of a log, by the number of the last entry covered.
+    RECEIPT: (ShareId, Side, u64) => u64, Index 12;
+    /// What a partner, as an owner, has delivered to this node.
+    DELIVERED: (OrganisationId, Digest) => (), Index 13;
+    /// Blobs whose SHA-256 is still to be compared.
+    UNCOMPARED: Digest => (), Index 14;
+    /// Records about something.
+    ABOUT: (Uuid, u64) => (), Index 15;
+
+    /// Where records lie in the journal.
+    POSITION: u64 => u64, Feed 1;
+}

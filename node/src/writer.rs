@@ -1,0 +1,361 @@
+//! The one writer: a thread that decides, appends and applies, one group after another.
+//!
+//! Whatever changes the node goes through here as a job: a pure decision over the tables as they will
+//! be, whose events are appended to the journal, made durable together, and then applied. A job is
+//! answered when its events are durable. Nothing is applied before, so readers only ever see durable
+//! state.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+
+use crate::clock::Clock;
+use crate::event::Entry;
+use crate::journal::{self, Draft, Head, Journal};
+use crate::keyring::Keyring;
+use crate::metrics::Metrics;
+use crate::store::engine::Op;
+use crate::store::project::{self, Meta, project};
+use crate::store::table;
+use crate::store::view::{Changes, Store, View};
+
+/// Why what was decided is not durable; nothing of it happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Stopped {
+    /// The disk has no room left.
+    #[error("the disk is full: nothing was recorded; free some space, then try again")]
+    Full,
+    /// A key for sealing could not be made durable, or storage failed.
+    #[error("storage failed: the node has stopped taking changes; see its log, then restart it")]
+    Failed,
+}
+
+/// A decision to be taken in its turn, and what follows when it is durable or is not.
+pub type Job = Box<dyn FnOnce(&mut Turn<'_>) -> Done + Send>;
+
+/// Told how it ended.
+pub type Done = Box<dyn FnOnce(Result<(), Stopped>) + Send>;
+
+/// What a job sees: the tables as they will be, the time, and where its events go.
+pub struct Turn<'a> {
+    store: &'a Store,
+    changes: &'a mut Changes,
+    staged: &'a mut Staged,
+    keyring: &'a Keyring,
+    head: Head,
+    now: DateTime<Utc>,
+}
+
+#[derive(Default)]
+struct Staged {
+    drafts: Vec<Draft>,
+    ops: Vec<(u64, Vec<Op>)>,
+    bytes: usize,
+    failed: Option<project::Error>,
+    unsealed: bool,
+}
+
+impl Turn<'_> {
+    /// The tables as they will be after everything decided so far.
+    pub fn view(&self) -> View<'_> {
+        View::over(self.store.engine(), self.changes)
+    }
+
+    /// The time of this turn.
+    pub const fn now(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// The journal's chain as it is durable now.
+    pub const fn journal(&self) -> Head {
+        self.head
+    }
+
+    /// Takes an event: it is durable when the job is told so.
+    pub fn record(&mut self, entry: &Entry) {
+        let draft = entry.draft();
+        if self.keyring.ensure(draft.key, crate::chance::fill).is_err() {
+            self.staged.unsealed = true;
+            return;
+        }
+        let seq = self.head.count + self.staged.drafts.len() as u64 + 1;
+        let meta = Meta { seq, at: self.now };
+        if let Err(error) = project(self.store.engine(), self.changes, meta, entry) {
+            self.staged.failed.get_or_insert(error);
+        }
+        self.staged.bytes += draft.body.len();
+        self.staged.drafts.push(draft);
+        self.staged.ops.push((seq, self.changes.take()));
+    }
+}
+
+/// Where jobs are handed in.
+#[derive(Clone)]
+pub struct Queue {
+    jobs: mpsc::Sender<Job>,
+    failed: Arc<AtomicBool>,
+}
+
+impl Queue {
+    /// Hands a job in, waiting for room.
+    ///
+    /// # Errors
+    /// [`Stopped::Failed`] where the writer has stopped.
+    pub async fn put(&self, job: Job) -> Result<(), Stopped> {
+        self.jobs.send(job).await.map_err(|_| Stopped::Failed)
+    }
+
+    /// Whether the writer has stopped because storage failed.
+    pub fn failed(&self) -> bool {
+        self.failed.load(Ordering::Acquire)
+    }
+}
+
+/// What the writer works with.
+pub struct Writer {
+    /// The truth.
+    pub journal: Journal,
+    /// The keys of the bodies.
+    pub keyring: Arc<Keyring>,
+    /// What follows from the journal.
+    pub store: Store,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Figures.
+    pub metrics: Metrics,
+}
+
+impl Writer {
+    /// Brings the database up to the journal, then starts the thread. It ends when every [`Queue`] is
+    /// gone; the returned handle is joined to know that all is written.
+    ///
+    /// # Errors
+    /// A text for the person who starts the node, where the journal can't be read or projected.
+    pub fn start(mut self) -> Result<(Queue, std::thread::JoinHandle<()>), CatchUpError> {
+        catch_up(&self.journal, &self.store, &mut |_, _| {})?;
+        let (jobs, mut queue) = mpsc::channel(QUEUE);
+        let failed = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&failed);
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || {
+                let ended = catch_unwind(AssertUnwindSafe(|| self.run(&mut queue)));
+                flag.store(true, Ordering::Release);
+                if ended.is_err() {
+                    tracing::error!("the writer broke: the node stops taking changes");
+                }
+            });
+        let thread = thread.map_err(CatchUpError::Thread)?;
+        Ok((Queue { jobs, failed }, thread))
+    }
+
+    fn run(&mut self, queue: &mut mpsc::Receiver<Job>) {
+        let mut synced = Instant::now();
+        let mut dirty = false;
+        while let Some(first) = queue.blocking_recv() {
+            if !self.group(first, queue) {
+                return;
+            }
+            dirty = true;
+            if queue.is_empty() || synced.elapsed() > SYNC_EVERY {
+                if !self.sync() {
+                    return;
+                }
+                synced = Instant::now();
+                dirty = false;
+            }
+        }
+        if dirty {
+            self.sync();
+        }
+    }
+
+    fn sync(&self) -> bool {
+        // The database is only a projection: where its sync fails, the next start replays the journal.
+        match self.store.engine().sync() {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the database failed"
+                );
+                false
+            }
+        }
+    }
+
+    /// Decides, appends and applies one group; false where nothing can be written any more.
+    fn group(&mut self, first: Job, queue: &mut mpsc::Receiver<Job>) -> bool {
+        let mut changes = Changes::default();
+        let mut staged = Staged::default();
+        let mut done = Vec::new();
+        let now = self.clock.now();
+        let mut next = Some(first);
+        while let Some(job) = next {
+            let mut turn = Turn {
+                store: &self.store,
+                changes: &mut changes,
+                staged: &mut staged,
+                keyring: &self.keyring,
+                head: self.journal.head(),
+                now,
+            };
+            done.push(job(&mut turn));
+            let full = done.len() >= GROUP_JOBS || staged.bytes >= GROUP_BYTES;
+            next = if full || staged.broken() {
+                None
+            } else {
+                queue.try_recv().ok()
+            };
+        }
+        let outcome = self.commit(now, &staged);
+        let stop = outcome == Err(Stopped::Failed);
+        for done in done {
+            done(outcome);
+        }
+        !stop
+    }
+
+    fn commit(&mut self, now: DateTime<Utc>, staged: &Staged) -> Result<(), Stopped> {
+        if let Some(error) = &staged.failed {
+            tracing::error!(
+                error = error as &dyn std::error::Error,
+                "an event does not fit the state"
+            );
+            return Err(Stopped::Failed);
+        }
+        if staged.unsealed {
+            return Err(Stopped::Full);
+        }
+        if staged.drafts.is_empty() {
+            return Ok(());
+        }
+        let began = Instant::now();
+        self.keyring.sync().map_err(|error| stop(&error))?;
+        let positions = match self.journal.append(now, &staged.drafts) {
+            Ok(positions) => positions,
+            Err(journal::Error::Full(_)) => return Err(Stopped::Full),
+            Err(error) => return Err(stop(&error)),
+        };
+        self.metrics
+            .journal_sync
+            .observe(began.elapsed().as_secs_f64());
+        self.metrics.journal_appends.inc();
+        let mut places = Changes::default();
+        for ((seq, ops), position) in staged.ops.iter().zip(&positions) {
+            places.put(&table::POSITION, seq, &position.offset);
+            let ops: Vec<Op> = ops.iter().cloned().chain(places.take()).collect();
+            self.store.apply(*seq, &ops).map_err(|error| stop(&error))?;
+        }
+        self.metrics.journal_records.inc_by(positions.len() as u64);
+        self.metrics
+            .store_position
+            .set(self.journal.head().count.cast_signed());
+        Ok(())
+    }
+}
+
+impl Staged {
+    const fn broken(&self) -> bool {
+        self.failed.is_some() || self.unsealed
+    }
+}
+
+fn stop(error: &(dyn std::error::Error + 'static)) -> Stopped {
+    tracing::error!(error, "storage failed: the node stops taking changes");
+    Stopped::Failed
+}
+
+/// Why the database could not be brought up to the journal.
+#[derive(Debug, thiserror::Error)]
+pub enum CatchUpError {
+    /// The database is ahead of the journal: one of the two was put back.
+    #[error(
+        "the database stands for record {applied}, the journal ends at {count}: one of them was put back; restore both from one backup"
+    )]
+    Ahead {
+        /// What the database stands for.
+        applied: u64,
+        /// How far the journal goes.
+        count: u64,
+    },
+    /// The journal can't be read.
+    #[error("the journal can't be read")]
+    Journal(#[from] journal::Error),
+    /// A record was written by a newer release.
+    #[error("record {seq} can't be read by this release: run the newer one")]
+    Unreadable {
+        /// Its number.
+        seq: u64,
+        /// What is wrong with it.
+        #[source]
+        source: crate::event::Unreadable,
+    },
+    /// A record can't be projected.
+    #[error("record {seq} does not fit what came before it")]
+    Project {
+        /// Its number.
+        seq: u64,
+        /// Why.
+        #[source]
+        source: project::Error,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Engine(#[from] crate::store::engine::Error),
+    /// No thread could be started.
+    #[error("the writer's thread could not be started")]
+    Thread(#[source] std::io::Error),
+}
+
+/// Applies the records that the database does not stand for yet; `told` hears how far it is.
+///
+/// # Errors
+/// [`CatchUpError`].
+pub fn catch_up(
+    journal: &Journal,
+    store: &Store,
+    told: &mut dyn FnMut(u64, u64),
+) -> Result<(), CatchUpError> {
+    let applied = store.engine().applied()?;
+    let count = journal.head().count;
+    if applied > count {
+        return Err(CatchUpError::Ahead { applied, count });
+    }
+    let mut changes = Changes::default();
+    for record in journal.reader().scan(applied, None) {
+        let record = record?;
+        let seq = record.position.seq;
+        let mut ops = Vec::new();
+        changes.put(&table::POSITION, &seq, &record.position.offset);
+        if let journal::Body::Open(body) = &record.body {
+            let entry =
+                Entry::decode(body).map_err(|source| CatchUpError::Unreadable { seq, source })?;
+            let meta = Meta { seq, at: record.at };
+            project(store.engine(), &mut changes, meta, &entry)
+                .map_err(|source| CatchUpError::Project { seq, source })?;
+        }
+        ops.extend(changes.take());
+        store.apply(seq, &ops)?;
+        changes = Changes::default();
+        if seq % 1000 == 0 {
+            told(seq, count);
+            store.engine().sync()?;
+        }
+    }
+    store.engine().sync()?;
+    Ok(())
+}
+
+/// Jobs that may wait: more make their callers wait.
+const QUEUE: usize = 1024;
+/// Jobs in one group, so that readers of the database don't wait long.
+const GROUP_JOBS: usize = 64;
+/// Bytes of bodies in one group, for the same reason.
+const GROUP_BYTES: usize = 1024 * 1024;
+/// How long the database may lag behind on disk: what a restart has to replay.
+const SYNC_EVERY: Duration = Duration::from_millis(500);
