@@ -9,6 +9,7 @@ use crate::blob::{Digest, MAX_SIZE, Sha256};
 use crate::id::EvidenceId;
 use crate::limits;
 use crate::refusal::Refusal;
+use crate::wire;
 
 /// One item of evidence with its files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,10 +42,11 @@ pub struct File {
 }
 
 impl Item {
-    /// Holds an item that came from a partner to the bounds.
+    /// Holds an item to the bounds.
     ///
     /// # Errors
-    /// [`Refusal::Limit`] over a bound; [`Refusal::Malformed`] without a file, or with an empty name.
+    /// [`Refusal::Limit`] over a bound; [`Refusal::Malformed`] without a file, with an empty name, or at a
+    /// time that the wire cannot carry.
     pub fn check(&self) -> Result<(), Refusal> {
         let texts = [
             (self.title.len(), limits::TITLE_MAX),
@@ -58,6 +60,9 @@ impl Item {
         if self.files.is_empty() || self.files.iter().any(|file| file.name.is_empty()) {
             return Err(Refusal::Malformed);
         }
+        if wire::time(self.added_at.timestamp_micros()).is_err() {
+            return Err(Refusal::Malformed);
+        }
         let over = |file: &File| file.name.len() > limits::NAME_MAX || file.size > MAX_SIZE;
         if self.files.iter().any(over) {
             return Err(Refusal::Limit);
@@ -67,6 +72,7 @@ impl Item {
 
     /// Bytes of all its files.
     pub fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.size).sum()
+        let add = |sum: u64, file: &File| sum.saturating_add(file.size);
+        self.files.iter().fold(0, add)
     }
 }

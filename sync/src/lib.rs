@@ -21,3 +21,6 @@ pub mod refusal;
 pub mod share;
 pub mod transfer;
 pub mod wire;
+
+#[cfg(test)]
+mod testing;

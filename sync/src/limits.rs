@@ -4,6 +4,13 @@
 /// texts are blobs. The writer notices: it splits or refuses.
 pub const ENTRY_BODY_MAX: usize = 48 * 1024;
 
+/// Bytes of an entry's header: room for fields that a newer format adds. The reader refuses.
+pub const ENTRY_HEADER_MAX: usize = 512;
+
+/// Bytes of a signed head, of terms or of a countersignature, each with its certificates: three or four
+/// of about 2 KiB. The reader refuses.
+pub const SIGNED_MAX: usize = 16 * 1024;
+
 /// Items in one entry: what one step of the reader's database takes. The writer notices.
 pub const ENTRY_ITEMS_MAX: usize = 256;
 
@@ -53,6 +60,9 @@ pub const PIECES_MAX: usize = 256 * 1024;
 /// Calls that read, open at once per partner. A partner that opens more waits.
 pub const READS_MAX: usize = 8;
 
-const _: () = assert!(ENTRY_BODY_MAX * BATCH_ENTRIES_MAX < MESSAGE_MAX);
+const _: () = assert!(
+    (ENTRY_HEADER_MAX + ENTRY_BODY_MAX + 64) * BATCH_ENTRIES_MAX + 2 * SIGNED_MAX + 64
+        < MESSAGE_MAX
+);
 const _: () = assert!(DESCRIPTION_MAX + TITLE_MAX + NUMBER_MAX < 4096 - 512);
 const _: () = assert!(MESSAGE_TEXT_MAX + RECIPIENTS_MAX * RECIPIENT_MAX < 4096 - 1024);

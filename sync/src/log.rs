@@ -6,6 +6,9 @@
 pub mod entry;
 pub mod head;
 
+#[cfg(test)]
+mod tests;
+
 use serde::{Deserialize, Serialize};
 
 /// Which of a share's two logs.

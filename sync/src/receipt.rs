@@ -35,6 +35,7 @@ impl Countersignature {
     /// Countersigns a head.
     pub fn new(head: &SignedHead, at: DateTime<Utc>, signer: &dyn Signer) -> Self {
         let head = digest(head);
+        let at = wire::micros(at);
         Self {
             head,
             at,

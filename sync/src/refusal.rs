@@ -162,3 +162,35 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_refusal_says_whose_fault_it_is_and_what_follows() {
+        for refusal in Refusal::ALL {
+            let (fault, consequence) = (refusal.fault(), refusal.consequence());
+            // What an honest node never does is not done again by itself.
+            if fault == Fault::Asking {
+                assert_eq!(consequence, Consequence::Wait, "{refusal:?}");
+            }
+            if fault == Fault::Asked {
+                assert_eq!(consequence, Consequence::Retry, "{refusal:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_refusal_has_a_name_and_a_phrase_of_its_own() {
+        let names = Refusal::ALL.map(Refusal::name);
+        assert_eq!(BTreeSet::from(names).len(), names.len());
+        let phrases = Refusal::ALL.map(|refusal| refusal.to_string());
+        for phrase in &phrases {
+            assert!(phrase.starts_with(char::is_lowercase) && !phrase.ends_with('.'));
+        }
+        assert_eq!(phrases.iter().collect::<BTreeSet<_>>().len(), names.len());
+    }
+}

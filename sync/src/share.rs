@@ -12,6 +12,9 @@
 //! | ended | no updates any more | nothing | stored, for what was listed before |
 //! | cancelled | nothing more is sent | nothing | nothing, but what it wrote before it knew |
 //!
+//! Folding the owner's log and then the partner's gives what both nodes hold, in whatever order they came
+//! by the entries: an admitted entry builds on nothing but what its writer had seen of the other log.
+//!
 //! Where a share is kept, and what else its organisations know of it, is not here.
 
 pub mod admit;
@@ -77,6 +80,8 @@ pub struct Header {
 pub struct Log {
     /// How far it goes.
     pub point: Point,
+    /// How far the other log went for the writer of its last entry.
+    pub seen: u64,
     /// The incarnation of its writer under which it was written; 0 before the first entry.
     pub incarnation: u64,
     /// Up to where its reader countersigned it.
@@ -114,7 +119,7 @@ pub enum Hold {
     Paused,
 }
 
-/// How much; sums of what was stated, so a partner's words can't make them wrap.
+/// How much; sums of what was stated: they stop at the largest number and never wrap.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Items of evidence.
@@ -156,6 +161,11 @@ impl Header {
             id if id == self.partner => Some(Side::Partner),
             _ => None,
         }
+    }
+
+    /// Whether all that was disclosed was made an update, and the partner has stated that it holds it.
+    pub fn whole(&self) -> bool {
+        !self.open && self.stored == self.listed
     }
 
     /// Whether the owner serves the bytes of what is listed.
@@ -201,6 +211,8 @@ pub struct ItemFact {
     pub files: u32,
     /// Their bytes.
     pub bytes: u64,
+    /// The entry of the owner's log that lists it.
+    pub listed: u64,
     /// The entry of the partner's log that says it is stored; 0 where none does.
     pub stored: u64,
 }
@@ -245,8 +257,9 @@ pub trait Facts {
 /// A fact to be kept from now on.
 pub type Put = (Key, Fact);
 
-impl From<&Item> for ItemFact {
-    fn from(item: &Item) -> Self {
+impl ItemFact {
+    /// An item as this entry of the owner's log lists it.
+    pub(crate) fn new(item: &Item, listed: u64) -> Self {
         Self {
             title: item.title.clone(),
             folder: item.folder.clone(),
@@ -254,6 +267,7 @@ impl From<&Item> for ItemFact {
             added_by: item.added_by.clone(),
             files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
             bytes: item.bytes(),
+            listed,
             stored: 0,
         }
     }

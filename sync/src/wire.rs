@@ -10,11 +10,15 @@ pub(crate) mod receipt;
 pub mod refusal;
 pub(crate) mod terms;
 
+#[cfg(test)]
+mod tests;
+
 use chrono::{DateTime, Utc};
 use interdocket_proto::v1;
 use prost::Message as _;
 
 use crate::identity::{OrganisationId, Signer};
+use crate::limits;
 
 /// Bytes that cannot be read, contradict themselves or are over a bound.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -30,6 +34,9 @@ pub(crate) struct Signed {
 
 /// Takes a signed message apart. SignedHead, SignedTerms and Countersignature have the same fields.
 pub(crate) fn signed(bytes: &[u8]) -> Option<Signed> {
+    if bytes.len() > limits::SIGNED_MAX {
+        return None;
+    }
     let message = v1::SignedHead::decode(bytes).ok()?;
     let certificates = message.certificates?.der;
     Some(Signed {
@@ -60,7 +67,12 @@ pub(crate) fn tagged(tag: &[u8], payload: &[u8]) -> Vec<u8> {
     [tag, payload].concat()
 }
 
-/// 32 bytes, or none.
+/// A time as it comes back from the wire: whole microseconds.
+pub(crate) fn micros(at: DateTime<Utc>) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(at.timestamp_micros()).unwrap_or(at)
+}
+
+/// 32 bytes.
 pub(crate) fn array(bytes: &[u8], what: &'static str) -> Result<[u8; 32], Malformed> {
     bytes.try_into().map_err(|_| Malformed(what))
 }

@@ -8,6 +8,8 @@ use super::{Point, Side};
 use crate::blob::Digest;
 use crate::evidence::Item;
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
+use crate::limits;
+use crate::refusal::Refusal;
 use crate::wire;
 
 /// Somebody for whom an organisation speaks; asserted by it.
@@ -36,7 +38,7 @@ pub enum Body {
     Accepted(Option<Actor>),
     /// Partner: these items are whole, verified and durable.
     Stored(Vec<StoredItem>),
-    /// Narrowed before it was sent, or of a type that is not known here.
+    /// Evidence that was narrowed before it was sent, or of a type that is not known here.
     Unread,
 }
 
@@ -57,6 +59,41 @@ pub struct Offered {
     pub recipients: Vec<String>,
     /// A message to them.
     pub message: String,
+}
+
+impl Actor {
+    /// Holds an actor to the bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] where the name is too long.
+    pub const fn check(&self) -> Result<(), Refusal> {
+        if self.name.len() > limits::ACTOR_NAME_MAX {
+            return Err(Refusal::Limit);
+        }
+        Ok(())
+    }
+}
+
+impl Offered {
+    /// Holds an offer to the bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] over one.
+    pub fn check(&self) -> Result<(), Refusal> {
+        self.actor.check()?;
+        let lengths = [
+            (self.number.len(), limits::NUMBER_MAX),
+            (self.title.len(), limits::TITLE_MAX),
+            (self.description.len(), limits::DESCRIPTION_MAX),
+            (self.message.len(), limits::MESSAGE_TEXT_MAX),
+            (self.recipients.len(), limits::RECIPIENTS_MAX),
+        ];
+        let long = |recipient: &String| recipient.len() > limits::RECIPIENT_MAX;
+        if lengths.iter().any(|(len, max)| len > max) || self.recipients.iter().any(long) {
+            return Err(Refusal::Limit);
+        }
+        Ok(())
+    }
 }
 
 /// An item with the digests of its files as they are held.
@@ -142,7 +179,7 @@ pub(crate) fn hash(header: &[u8]) -> [u8; 32] {
 }
 
 /// What a header says of a body.
-pub(crate) fn commitment(salt: &[u8], body: &[u8]) -> [u8; 32] {
+pub(crate) fn commitment(salt: &[u8; 16], body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"interdocket body v0\n");
     hash.update(salt);

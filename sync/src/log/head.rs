@@ -47,7 +47,8 @@ impl Head {
     }
 
     /// Signs it.
-    pub fn sign(self, signer: &dyn Signer) -> SignedHead {
+    pub fn sign(mut self, signer: &dyn Signer) -> SignedHead {
+        self.at = wire::micros(self.at);
         let bytes = wire::head::encode(&self, signer);
         SignedHead { head: self, bytes }
     }

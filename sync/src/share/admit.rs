@@ -4,15 +4,16 @@
 //! Signatures are judged first, by [`SignedHead::verify`](crate::log::head::SignedHead::verify); here is
 //! what a validly signed batch may still do wrong.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::apply;
 use super::decide::stored;
-use super::{Fact, Facts, Header, Hold, Key, Put, State};
+use super::terms::{FORMAT, SignedTerms};
+use super::{Fact, Facts, Header, Hold, Key, Log, Put, State};
 use crate::blob::Digest;
 use crate::evidence::Item;
 use crate::log::Side;
-use crate::log::entry::{Body, Entry};
+use crate::log::entry::{Body, Entry, StoredItem};
 use crate::log::head::Head;
 use crate::refusal::Refusal;
 
@@ -23,13 +24,14 @@ pub enum Admission {
     Apply,
     /// It is held already.
     Known,
-    /// It is critical and of an unknown type: pause the share, keeping what came before.
+    /// It is critical and can't be read: pause the share, keeping what earlier batches brought.
     Pause,
     /// Another entry has its number: freeze the share, keeping both heads as proof.
     Freeze,
 }
 
-/// The hash of an entry that is held already, by its log and number.
+/// The hash of an entry that is held already, by its log and number: of every one up to the header's
+/// points.
 pub type Known<'a> = &'a dyn Fn(Side, u64) -> Option<[u8; 32]>;
 
 /// Judges one entry that arrived under a verified head and chains up to it.
@@ -66,30 +68,49 @@ pub fn admit(
     allowed(header, facts, entry)
 }
 
+/// Judges terms that came with a batch; where the share is not held yet, against the header that they
+/// open.
+///
+/// # Errors
+/// [`Refusal::Format`] for a format that is not known here, [`Refusal::Malformed`] where the share is held
+/// under other terms.
+pub fn terms(header: &Header, signed: &SignedTerms) -> Result<(), Refusal> {
+    if signed.terms.format != FORMAT {
+        return Err(Refusal::Format);
+    }
+    if signed.digest() != header.terms {
+        return Err(Refusal::Malformed);
+    }
+    Ok(())
+}
+
 /// Judges a head against the log as it is held, before its entries.
 ///
 /// # Errors
-/// [`Refusal::Malformed`] for parties that are not the share's, [`Refusal::Incarnation`] where the
-/// writer's node is another than wrote the log so far.
+/// [`Refusal::NotShared`] where its parties do not share this, as if it were unknown;
+/// [`Refusal::Malformed`] without an incarnation; [`Refusal::Incarnation`] where the writer's node is
+/// another than wrote the log so far.
 pub fn head(header: &Header, head: &Head) -> Result<(), Refusal> {
-    if (head.share, head.owner, head.partner) != (header.share, header.owner, header.partner) {
+    let ours = (header.share, header.owner, header.partner);
+    if (head.share, head.owner, head.partner) != ours {
+        return Err(Refusal::NotShared);
+    }
+    if head.incarnation == 0 {
         return Err(Refusal::Malformed);
     }
     let log = header.log(head.side);
     if log.incarnation != 0 && head.incarnation != log.incarnation {
         return Err(Refusal::Incarnation);
     }
-    if head.incarnation == 0 {
-        return Err(Refusal::Malformed);
-    }
     Ok(())
 }
 
-/// The writer can't have seen more of our log than there is, nor another one.
+/// The writer can't have seen more of our log than there is, nor another one, nor less than before.
 fn seen(header: &Header, entry: &Entry, known: Known<'_>) -> Result<(), Refusal> {
     let side = entry.side.other();
     let ours = header.log(side).point;
     let hash = match entry.other.count {
+        count if count < header.log(entry.side).seen => None,
         0 => Some([0; 32]),
         count if count == ours.count => Some(ours.hash),
         count if count < ours.count => known(side, count),
@@ -103,16 +124,16 @@ fn seen(header: &Header, entry: &Entry, known: Known<'_>) -> Result<(), Refusal>
 }
 
 fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admission, Refusal> {
-    if entry.body == Body::Unread {
-        return Ok(if entry.critical {
-            Admission::Pause
-        } else {
-            Admission::Apply
-        });
-    }
     let opening = matches!(entry.body, Body::Offered(_) | Body::Accepted(_));
-    if opening != (entry.number == 1) {
-        return Err(Refusal::State);
+    match entry.body {
+        // Without an offer that can be read there is no share to pause.
+        Body::Unread if entry.critical && header.owner_log == Log::default() => {
+            return Err(Refusal::Newer);
+        }
+        Body::Unread if entry.critical => return Ok(Admission::Pause),
+        Body::Unread if entry.number > 1 => return Ok(Admission::Apply),
+        _ if opening != (entry.number == 1) => return Err(Refusal::State),
+        _ => {}
     }
     let told = match header.state {
         State::Cancelled { at } => entry.other.count >= at,
@@ -120,24 +141,49 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
     };
     match &entry.body {
         Body::Offered(_) => {}
-        Body::EvidenceAdded(items) if open(header) => whole(facts, items)?,
-        Body::Listed(_, update)
-            if open(header) && header.update.checked_add(1) == Some(*update) => {}
-        Body::Ended(_) if header.state == State::Accepted => {}
-        Body::Cancelled(_) if open(header) => {}
-        Body::Accepted(_) if !told => {}
-        Body::Stored(items) if !told => {
-            for item in items {
-                stored(facts, item)?;
+        Body::EvidenceAdded(items) if open(header) => disclosed(facts, items)?,
+        Body::Listed(_, update) if open(header) && header.open => {
+            if header.update.checked_add(1) != Some(*update) {
+                return Err(Refusal::State);
             }
         }
+        Body::Ended(_)
+            if header.state == State::Accepted && !header.open && entry.other.count > 0 => {}
+        Body::Cancelled(_) if open(header) => {}
+        Body::Accepted(_) if !told && entry.other.count > 0 => {}
+        Body::Stored(items) if !told => stated(facts, items, entry.other.count)?,
         _ => return Err(Refusal::State),
     }
     Ok(Admission::Apply)
 }
 
+/// Something is disclosed, each item once, and never one that is listed already.
+fn disclosed(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
+    let mut ids = BTreeSet::new();
+    let once = |item: &Item| ids.insert(item.evidence) && facts.item(item.evidence).is_none();
+    if items.is_empty() || !items.iter().all(once) {
+        return Err(Refusal::Malformed);
+    }
+    whole(facts, items)
+}
+
+/// Something is stated, of each item once in a log, and of none that its writer had not seen listed.
+fn stated(facts: &dyn Facts, items: &[StoredItem], seen: u64) -> Result<(), Refusal> {
+    let mut ids = BTreeSet::new();
+    for item in items {
+        let listed = stored(facts, item)?;
+        if !ids.insert(item.evidence) || listed.stored != 0 || listed.listed > seen {
+            return Err(Refusal::Malformed);
+        }
+    }
+    if items.is_empty() {
+        return Err(Refusal::Malformed);
+    }
+    Ok(())
+}
+
 /// One digest has one size, everywhere in a share.
-fn whole(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
+pub(super) fn whole(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
     let mut sizes: BTreeMap<Digest, u64> = BTreeMap::new();
     for file in items.iter().flat_map(|item| &item.files) {
         let held = facts.blob(file.blake3).map(|blob| blob.size);
@@ -146,11 +192,7 @@ fn whole(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
             return Err(Refusal::Malformed);
         }
     }
-    if items.is_empty() {
-        Err(Refusal::Malformed)
-    } else {
-        Ok(())
-    }
+    Ok(())
 }
 
 const fn open(header: &Header) -> bool {
@@ -164,7 +206,7 @@ pub struct Admitted {
     pub applied: Vec<Entry>,
     /// The header after them.
     pub header: Header,
-    /// The facts that changed.
+    /// The facts that changed, each once.
     pub puts: Vec<Put>,
 }
 
@@ -180,10 +222,10 @@ pub fn batch(
     signed: &Head,
     known: Known<'_>,
 ) -> Result<Admitted, Refusal> {
+    head(header, signed)?;
     if header.hold == Hold::Frozen {
         return Err(Refusal::Frozen);
     }
-    head(header, signed)?;
     chained(entries, signed)?;
     let mut overlay = Overlay {
         base: facts,
@@ -199,8 +241,7 @@ pub fn batch(
             Admission::Known => {}
             Admission::Apply => {
                 let (next, puts) = apply(&admitted.header, &overlay, entry, signed.incarnation);
-                overlay.puts.extend(puts.iter().cloned());
-                admitted.puts.extend(puts);
+                overlay.puts.extend(puts);
                 admitted.header = next;
                 admitted.applied.push(entry.clone());
             }
@@ -208,6 +249,11 @@ pub fn batch(
             Admission::Freeze => return Ok(held(header, Hold::Frozen)),
         }
     }
+    // What could not be read before was read now.
+    if !admitted.applied.is_empty() {
+        admitted.header.hold = Hold::Free;
+    }
+    admitted.puts = overlay.puts.into_iter().collect();
     Ok(admitted)
 }
 

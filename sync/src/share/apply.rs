@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::terms::SignedTerms;
-use super::{BlobFact, Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Put, State, Totals};
+use super::{BlobFact, Fact, Facts, Header, Hold, ItemFact, Key, Log, Put, State, Totals};
 use crate::evidence::Item;
 use crate::log::entry::{Body, Entry, StoredItem};
 
@@ -14,9 +14,7 @@ pub fn open(terms: &SignedTerms) -> Header {
         share: terms.terms.share,
         owner: terms.terms.owner,
         partner: terms.terms.partner,
-        kind: match terms.terms.kind {
-            Kind::Copy => Kind::Copy,
-        },
+        kind: terms.terms.kind,
         terms: terms.digest(),
         state: State::Offered,
         hold: Hold::Free,
@@ -29,7 +27,8 @@ pub fn open(terms: &SignedTerms) -> Header {
     }
 }
 
-/// Applies the next entry of either log, written under `incarnation`.
+/// Applies the next entry of either log, written under `incarnation`. One that is held already changes
+/// nothing.
 pub fn apply(
     header: &Header,
     facts: &dyn Facts,
@@ -38,11 +37,15 @@ pub fn apply(
 ) -> (Header, Vec<Put>) {
     let mut next = header.clone();
     let log = next.log_mut(entry.side);
+    if entry.number <= log.point.count {
+        return (next, Vec::new());
+    }
     log.point = entry.point();
+    log.seen = entry.other.count;
     log.incarnation = incarnation;
     log.at = entry.at;
     let puts = match &entry.body {
-        Body::EvidenceAdded(items) => added(&mut next, facts, items),
+        Body::EvidenceAdded(items) => added(&mut next, facts, items, entry.number),
         Body::Listed(_, update) => {
             next.update = *update;
             next.open = false;
@@ -69,7 +72,7 @@ pub fn apply(
     (next, puts)
 }
 
-fn added(header: &mut Header, facts: &dyn Facts, items: &[Item]) -> Vec<Put> {
+fn added(header: &mut Header, facts: &dyn Facts, items: &[Item], entry: u64) -> Vec<Put> {
     let mut puts = BTreeMap::new();
     for item in items {
         if facts.item(item.evidence).is_some() || puts.contains_key(&Key::Item(item.evidence)) {
@@ -77,7 +80,8 @@ fn added(header: &mut Header, facts: &dyn Facts, items: &[Item]) -> Vec<Put> {
         }
         header.listed.add(item.files.len() as u64, item.bytes());
         header.open = true;
-        puts.insert(Key::Item(item.evidence), Fact::Item(ItemFact::from(item)));
+        let fact = ItemFact::new(item, entry);
+        puts.insert(Key::Item(item.evidence), Fact::Item(fact));
         for (place, file) in (0..).zip(&item.files) {
             puts.insert(Key::File(item.evidence, place), Fact::File(file.clone()));
             puts.insert(

@@ -1,9 +1,15 @@
 //! What a log's writer may write: a command gives entries, or is refused.
+//!
+//! Everything that is written here is let in by an honest reader, and no entry is over a bound.
+
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::{Facts, Header, Hold, State};
+use super::admit::whole;
+use super::{Facts, Header, Hold, ItemFact, State};
 use crate::evidence::Item;
+use crate::id::EvidenceId;
 use crate::limits;
 use crate::log::Side;
 use crate::log::entry::{Actor, Body, Entry, Offered, Place, StoredItem};
@@ -13,19 +19,20 @@ use crate::wire;
 /// What a writer wants its log to say.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Owner: begins the log.
+    /// Owner: here is a share, and the case that it is about.
     Offer(Offered),
     /// Owner: disclose these items. What is listed already is left out.
     Add(Vec<Item>),
     /// Owner: what was disclosed so far is whole.
     List(Actor),
-    /// Owner: no updates any more.
+    /// Owner: no updates any more; what was disclosed so far is whole.
     End(Actor),
-    /// Owner: nothing more is sent.
+    /// Owner: nothing more is sent. Whether something is still under way is for the node to say: it knows
+    /// what waits.
     Cancel(Actor),
     /// Partner: the share is wanted.
     Accept(Option<Actor>),
-    /// Partner: these items are whole, verified and durable.
+    /// Partner: these items are whole, verified and durable. What is stated already is left out.
     Store(Vec<StoredItem>),
 }
 
@@ -39,13 +46,24 @@ impl Command {
             Self::Accept(_) | Self::Store(_) => Side::Partner,
         }
     }
+
+    const fn actor(&self) -> Option<&Actor> {
+        match self {
+            Self::Offer(offered) => Some(&offered.actor),
+            Self::List(actor) | Self::End(actor) | Self::Cancel(actor) => Some(actor),
+            Self::Accept(actor) => actor.as_ref(),
+            Self::Add(_) | Self::Store(_) => None,
+        }
+    }
 }
 
 /// Turns a command into the next entries of the writer's log; none where nothing would change.
 ///
 /// # Errors
-/// [`Refusal::State`] where the share's state does not allow it, [`Refusal::Frozen`] where it is frozen,
-/// [`Refusal::NotShared`] for items that are not listed, [`Refusal::Limit`] over a bound.
+/// [`Refusal::State`] where the share's state does not allow it; [`Refusal::Frozen`] or
+/// [`Refusal::Newer`] where it is frozen or paused, but for ending and cancelling;
+/// [`Refusal::NotShared`] for items that are not listed; [`Refusal::Limit`] over a bound;
+/// [`Refusal::Malformed`] for what contradicts the share or itself.
 pub fn decide(
     header: &Header,
     facts: &dyn Facts,
@@ -53,18 +71,21 @@ pub fn decide(
     now: DateTime<Utc>,
     salt: &mut dyn FnMut() -> [u8; 16],
 ) -> Result<Vec<Entry>, Refusal> {
-    if header.hold != Hold::Free {
-        return Err(Refusal::Frozen);
+    match header.hold {
+        _ if matches!(command, Command::End(_) | Command::Cancel(_)) => {}
+        Hold::Free => {}
+        Hold::Frozen => return Err(Refusal::Frozen),
+        Hold::Paused => return Err(Refusal::Newer),
+    }
+    command.actor().map_or(Ok(()), Actor::check)?;
+    if wire::time(now.timestamp_micros()).is_err() {
+        return Err(Refusal::Malformed);
     }
     let side = command.side();
-    let opening = matches!(command, Command::Offer(_) | Command::Accept(_));
-    if side == Side::Owner && opening != (header.owner_log.point.count == 0) {
-        return Err(Refusal::State);
-    }
+    let other = header.log(side.other()).point;
     let bodies = bodies(header, facts, command)?;
     let mut after = header.log(side).point;
     let entries = bodies.into_iter().map(|body| {
-        let other = header.log(side.other()).point;
         let place = Place {
             share: header.share,
             side,
@@ -80,15 +101,20 @@ pub fn decide(
 }
 
 fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Body>, Refusal> {
+    if header.owner_log.point.count == 0 {
+        return match command {
+            Command::Offer(offered) => offer(offered),
+            _ => Err(Refusal::State),
+        };
+    }
     match (command, header.state) {
-        (Command::Offer(offered), State::Offered) => Ok(vec![Body::Offered(offered)]),
         (Command::Add(items), State::Offered | State::Accepted) => add(facts, items),
-        (Command::List(_), State::Offered | State::Accepted) if !header.open => Ok(Vec::new()),
-        (Command::List(actor), State::Offered | State::Accepted) => {
-            let update = header.update.checked_add(1).ok_or(Refusal::Limit)?;
-            Ok(vec![Body::Listed(actor, update)])
+        (Command::List(actor), State::Offered | State::Accepted) => list(header, actor),
+        (Command::End(actor), State::Accepted) => {
+            let mut bodies = list(header, actor.clone())?;
+            bodies.push(Body::Ended(actor));
+            Ok(bodies)
         }
-        (Command::End(actor), State::Accepted) => Ok(vec![Body::Ended(actor)]),
         (Command::Cancel(actor), State::Offered | State::Accepted) => {
             Ok(vec![Body::Cancelled(actor)])
         }
@@ -99,22 +125,40 @@ fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
     }
 }
 
+fn offer(offered: Offered) -> Result<Vec<Body>, Refusal> {
+    offered.check()?;
+    Ok(vec![Body::Offered(offered)])
+}
+
+fn list(header: &Header, actor: Actor) -> Result<Vec<Body>, Refusal> {
+    if !header.open {
+        return Ok(Vec::new());
+    }
+    let update = header.update.checked_add(1).ok_or(Refusal::Limit)?;
+    Ok(vec![Body::Listed(actor, update)])
+}
+
 /// Splits items into entries by the bounds on both their number and their bytes.
 fn add(facts: &dyn Facts, items: Vec<Item>) -> Result<Vec<Body>, Refusal> {
-    let mut bodies = Vec::new();
-    let mut open = Vec::new();
-    let mut bytes = 0;
+    let mut seen = BTreeSet::new();
+    let mut new = Vec::with_capacity(items.len());
     for item in items {
         item.check()?;
         if facts.item(item.evidence).is_some() {
             continue;
         }
-        let size = wire::entry::size(&item);
-        if size > limits::ENTRY_BODY_MAX {
-            return Err(Refusal::Limit);
+        if !seen.insert(item.evidence) {
+            return Err(Refusal::Malformed);
         }
-        let full = open.len() == limits::ENTRY_ITEMS_MAX || bytes + size > limits::ENTRY_BODY_MAX;
-        if full {
+        new.push(item);
+    }
+    whole(facts, &new)?;
+    let mut bodies = Vec::new();
+    let mut open = Vec::new();
+    let mut bytes = 0;
+    for item in new {
+        let size = wire::entry::size(&item);
+        if open.len() == limits::ENTRY_ITEMS_MAX || bytes + size > limits::ENTRY_BODY_MAX {
             bodies.push(Body::EvidenceAdded(std::mem::take(&mut open)));
             bytes = 0;
         }
@@ -128,9 +172,10 @@ fn add(facts: &dyn Facts, items: Vec<Item>) -> Result<Vec<Body>, Refusal> {
 }
 
 fn store(facts: &dyn Facts, items: Vec<StoredItem>) -> Result<Vec<Body>, Refusal> {
+    let mut said = BTreeSet::<EvidenceId>::new();
     let mut new = Vec::with_capacity(items.len());
     for item in items {
-        if stored(facts, &item)? {
+        if stored(facts, &item)?.stored == 0 && said.insert(item.evidence) {
             new.push(item);
         }
     }
@@ -152,9 +197,9 @@ fn store(facts: &dyn Facts, items: Vec<StoredItem>) -> Result<Vec<Body>, Refusal
     Ok(bodies)
 }
 
-/// Whether a statement that an item is stored says something new; refused where it is not the listed
-/// item with exactly its listed digests.
-pub(super) fn stored(facts: &dyn Facts, item: &StoredItem) -> Result<bool, Refusal> {
+/// The listed item that a statement of storing is about; refused where it is not listed, or not with
+/// exactly these digests.
+pub(super) fn stored(facts: &dyn Facts, item: &StoredItem) -> Result<ItemFact, Refusal> {
     let listed = facts.item(item.evidence).ok_or(Refusal::NotShared)?;
     if item.files.len() != listed.files as usize {
         return Err(Refusal::Malformed);
@@ -165,5 +210,5 @@ pub(super) fn stored(facts: &dyn Facts, item: &StoredItem) -> Result<bool, Refus
             return Err(Refusal::Malformed);
         }
     }
-    Ok(listed.stored == 0)
+    Ok(listed)
 }

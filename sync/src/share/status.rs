@@ -29,8 +29,10 @@ pub fn status(header: &Header, waiting: u64) -> Status {
         (Hold::Frozen, _) => Status::Frozen,
         (Hold::Paused, _) => Status::Paused,
         (Hold::Free, State::Cancelled { .. }) => Status::Cancelled,
-        (Hold::Free, State::Ended) if whole(header) => Status::Ended,
-        (Hold::Free, State::Accepted) if waiting == 0 && whole(header) => Status::Complete,
+        (Hold::Free, State::Ended) if header.whole() => Status::Ended,
+        (Hold::Free, State::Accepted) if waiting == 0 && header.update > 0 && header.whole() => {
+            Status::Complete
+        }
         (Hold::Free, State::Offered | State::Accepted | State::Ended) => Status::Processing,
     }
 }
@@ -39,9 +41,6 @@ pub fn status(header: &Header, waiting: u64) -> Status {
 /// are not disclosed yet.
 pub fn behind(header: &Header, own: Side, waiting: u64) -> u64 {
     let log = header.log(own);
-    waiting + log.point.count.saturating_sub(log.countersigned)
-}
-
-fn whole(header: &Header) -> bool {
-    header.update > 0 && !header.open && header.stored == header.listed
+    let unsigned = log.point.count.saturating_sub(log.countersigned);
+    waiting.saturating_add(unsigned)
 }

@@ -36,7 +36,8 @@ pub struct SignedTerms {
 
 impl Terms {
     /// Signs them.
-    pub fn sign(self, signer: &dyn Signer) -> SignedTerms {
+    pub fn sign(mut self, signer: &dyn Signer) -> SignedTerms {
+        self.created = wire::micros(self.created);
         let bytes = wire::terms::encode(&self, signer);
         SignedTerms { terms: self, bytes }
     }

@@ -26,7 +26,7 @@ pub struct Batch {
 /// Reads a batch.
 ///
 /// # Errors
-/// [`Malformed`] where it cannot be read or is over a bound.
+/// [`Malformed`] where it cannot be read, is over a bound, or its parts are not of one share.
 pub fn read(batch: v1::Batch) -> Result<Batch, Malformed> {
     const WHAT: Malformed = Malformed("a batch");
     if batch.entries.len() > limits::BATCH_ENTRIES_MAX {
@@ -40,12 +40,20 @@ pub fn read(batch: v1::Batch) -> Result<Batch, Malformed> {
         .entries
         .iter()
         .map(|entry| Entry::read(&entry.encode_to_vec()))
-        .collect::<Result<_, _>>()?;
+        .collect::<Result<Vec<_>, _>>()?;
+    let share = ShareId::from_slice(&batch.share).map_err(|_| WHAT)?;
+    let head = SignedHead::read(&batch.head.ok_or(WHAT)?.encode_to_vec())?;
+    // Else a share could be looked up by one id and stored under another.
+    let named = terms.iter().map(|terms| terms.terms.share);
+    let named = named.chain(entries.iter().map(|entry| entry.share));
+    if head.head.share != share || !named.into_iter().all(|id| id == share) {
+        return Err(Malformed("a batch: its parts are of different shares"));
+    }
     Ok(Batch {
-        share: ShareId::from_slice(&batch.share).map_err(|_| WHAT)?,
+        share,
         terms,
         entries,
-        head: SignedHead::read(&batch.head.ok_or(WHAT)?.encode_to_vec())?,
+        head,
     })
 }
 

@@ -4,7 +4,7 @@ use interdocket_proto::v1;
 use prost::Message as _;
 
 use super::head::{side, side_number};
-use super::{Malformed, array, time};
+use super::{Malformed, array, micros, time};
 use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
@@ -14,7 +14,13 @@ use crate::log::{Point, Side};
 
 const WHAT: Malformed = Malformed("an entry");
 
-pub(crate) fn encode(place: &Place, body: Body, salt: &[u8; 16]) -> Entry {
+/// Writes an entry, and gives it as its reader will see it: times are cut to what the wire holds.
+pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
+    if let Body::EvidenceAdded(items) = &mut body {
+        for item in items {
+            item.added_at = micros(item.added_at);
+        }
+    }
     let (kind, payload) = write(&body);
     let header = v1::EntryHeader {
         share: place.share.as_bytes().to_vec().into(),
@@ -41,7 +47,7 @@ pub(crate) fn encode(place: &Place, body: Body, salt: &[u8; 16]) -> Entry {
         number: place.after.count + 1,
         previous: place.after.hash,
         other: place.other,
-        at: place.at,
+        at: micros(place.at),
         kind: kind as i32,
         critical: true,
         body,
@@ -54,23 +60,30 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
     let message = v1::Entry::decode(bytes).map_err(|_| WHAT)?;
     let header = v1::EntryHeader::decode(message.header.clone()).map_err(|_| WHAT)?;
     let side = side(header.side)?;
-    let withheld = message.salt.is_empty() && message.body.is_empty();
-    if message.body.len() > limits::ENTRY_BODY_MAX || header.number == 0 {
+    let previous = array(&header.previous, "a hash")?;
+    if message.header.len() > limits::ENTRY_HEADER_MAX
+        || message.body.len() > limits::ENTRY_BODY_MAX
+        || header.number == 0
+        || (header.number == 1) != (previous == [0; 32])
+    {
         return Err(WHAT);
     }
-    if !withheld && header.commitment != commitment(&message.salt, &message.body).as_slice() {
-        return Err(Malformed("an entry: its body does not match its header"));
-    }
-    let body = if withheld {
-        Body::Unread
+    let committed = array(&header.commitment, "a commitment")?;
+    let body = if message.salt.is_empty() && message.body.is_empty() {
+        withheld(header.r#type, side)?
     } else {
+        // Of one length always: else bytes could move between salt and body under one commitment.
+        let salt = message.salt.as_ref().try_into().map_err(|_| WHAT)?;
+        if committed != commitment(salt, &message.body) {
+            return Err(Malformed("an entry: its body does not match its header"));
+        }
         read(header.r#type, side, &message.body)?
     };
     Ok(Entry {
         share: ShareId::from_slice(&header.share).map_err(|_| WHAT)?,
         side,
         number: header.number,
-        previous: array(&header.previous, "a hash")?,
+        previous,
         other: Point {
             count: header.other_count,
             hash: array(&header.other_hash, "a hash")?,
@@ -128,7 +141,16 @@ fn write(body: &Body) -> (v1::EntryType, Vec<u8>) {
     }
 }
 
-/// A type that is not known, or that stands in the wrong log, is unread: admission judges it.
+/// Only disclosures and unknown types may come without a body: what changes a share's state is said.
+fn withheld(kind: i32, side: Side) -> Result<Body, Malformed> {
+    use v1::EntryType as Type;
+    match (side, Type::try_from(kind)) {
+        (_, Err(_)) | (Side::Owner, Ok(Type::EvidenceAdded)) => Ok(Body::Unread),
+        (_, Ok(_)) => Err(WHAT),
+    }
+}
+
+/// A type that is not known is unread: admission judges it. A known one stands in its own log only.
 fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
     use v1::EntryType as Type;
     let Ok(kind) = Type::try_from(kind) else {
@@ -174,7 +196,7 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
                     .collect::<Result<_, _>>()?,
             )
         }
-        _ => Body::Unread,
+        _ => return Err(Malformed("an entry: its type has no place in this log")),
     };
     Ok(body)
 }
@@ -193,10 +215,12 @@ fn write_actor(actor: &Actor) -> v1::Actor {
 fn read_actor(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
     let actor = actor.ok_or(Malformed("an actor"))?;
     let id = ActorId::from_slice(&actor.id).map_err(|_| Malformed("an actor"))?;
-    Ok(Actor {
+    let actor = Actor {
         id,
-        name: bounded(actor.name, limits::ACTOR_NAME_MAX)?,
-    })
+        name: actor.name,
+    };
+    actor.check().map_err(|_| Malformed("an actor"))?;
+    Ok(actor)
 }
 
 fn write_offered(offered: &Offered) -> v1::Offered {
@@ -212,28 +236,17 @@ fn write_offered(offered: &Offered) -> v1::Offered {
 }
 
 fn read_offered(offered: v1::Offered) -> Result<Offered, Malformed> {
-    let recipients = offered.recipients;
-    let long = |recipient: &String| recipient.len() > limits::RECIPIENT_MAX;
-    if recipients.len() > limits::RECIPIENTS_MAX || recipients.iter().any(long) {
-        return Err(WHAT);
-    }
-    Ok(Offered {
+    let offered = Offered {
         actor: read_actor(offered.actor)?,
         case: CaseId::from_slice(&offered.case).map_err(|_| WHAT)?,
-        number: bounded(offered.case_number, limits::NUMBER_MAX)?,
-        title: bounded(offered.case_title, limits::TITLE_MAX)?,
-        description: bounded(offered.case_description, limits::DESCRIPTION_MAX)?,
-        recipients,
-        message: bounded(offered.message, limits::MESSAGE_TEXT_MAX)?,
-    })
-}
-
-fn bounded(text: String, max: usize) -> Result<String, Malformed> {
-    if text.len() > max {
-        Err(WHAT)
-    } else {
-        Ok(text)
-    }
+        number: offered.case_number,
+        title: offered.case_title,
+        description: offered.case_description,
+        recipients: offered.recipients,
+        message: offered.message,
+    };
+    offered.check().map_err(|_| WHAT)?;
+    Ok(offered)
 }
 
 fn write_item(item: &Item) -> v1::Item {

@@ -30,7 +30,7 @@ pub fn write(refusal: Refusal) -> v1::Refusal {
     }
 }
 
-/// Reads a refusal; none where the code is not known here.
+/// Reads a refusal; none where the code is not known here, or says something impossible.
 pub fn read(refusal: v1::Refusal) -> Option<Refusal> {
     let read = match Code::try_from(refusal.code).ok()? {
         Code::Unspecified => return None,
@@ -39,6 +39,7 @@ pub fn read(refusal: v1::Refusal) -> Option<Refusal> {
         Code::Fork => Refusal::Fork,
         Code::Format => Refusal::Format,
         Code::Frozen => Refusal::Frozen,
+        Code::Gap if refusal.expected == 0 => return None,
         Code::Gap => Refusal::Gap {
             expected: refusal.expected,
         },
@@ -64,5 +65,19 @@ mod tests {
         for refusal in Refusal::ALL {
             assert_eq!(read(write(refusal)), Some(refusal));
         }
+    }
+
+    #[test]
+    fn every_code_on_the_wire_is_a_refusal() {
+        let codes = (i32::MIN..0).rev().take(64).chain(0..64);
+        let read = codes.filter_map(|code| read(v1::Refusal { code, expected: 1 }));
+        assert_eq!(read.count(), Refusal::ALL.len());
+    }
+
+    /// fault A12
+    #[test]
+    fn a_gap_before_the_first_entry_is_no_refusal() {
+        let code = Code::Gap as i32;
+        assert_eq!(read(v1::Refusal { code, expected: 0 }), None);
     }
 }

@@ -33,10 +33,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Terms, Malformed> {
         Ok(v1::Kind::Copy) => Kind::Copy,
         Ok(v1::Kind::Unspecified) | Err(_) => return Err(Malformed("a kind of share")),
     };
+    let [owner, partner] = [organisation(&terms.owner)?, organisation(&terms.partner)?];
+    if owner == partner {
+        return Err(Malformed("terms: both parties are one organisation"));
+    }
     Ok(Terms {
         share: ShareId::from_slice(&terms.share).map_err(|_| WHAT)?,
-        owner: organisation(&terms.owner)?,
-        partner: organisation(&terms.partner)?,
+        owner,
+        partner,
         kind,
         format: terms.format,
         created: time(terms.created)?,

@@ -1,0 +1,175 @@
+//! Whatever happens in whatever order at both sides, and however often a message arrives, both end up
+//! with the same.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use crate::log::Side;
+use crate::refusal::Refusal;
+use crate::share::apply::{apply, open};
+use crate::share::decide::Command;
+use crate::share::{Hold, State};
+use crate::testing::{Node, Pair, actor, item, offered, stored, terms};
+
+#[derive(Debug, Clone)]
+enum Step {
+    Run(Command),
+    /// Puts a batch of this log on the way, from so many entries before its end.
+    Send(Side, u64, usize),
+    /// Brings any batch that was ever sent; it stays on the way.
+    Deliver(usize),
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    let numbers = || prop::collection::btree_set(0..6_u8, 1..4);
+    prop_oneof![
+        20 => numbers().prop_map(|all| Command::Add(all.into_iter().map(item).collect())),
+        8 => Just(Command::List(actor())),
+        30 => numbers().prop_map(|all| Command::Store(all.into_iter().map(stored).collect())),
+        8 => Just(Command::Accept(None)),
+        1 => Just(Command::End(actor())),
+        1 => Just(Command::Cancel(actor())),
+    ]
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let side = prop_oneof![Just(Side::Owner), Just(Side::Partner)];
+    prop_oneof![
+        2 => command().prop_map(Step::Run),
+        2 => (side, 1..20_u64, 1..=16_usize).prop_map(|(side, back, most)| Step::Send(side, back, most)),
+        2 => any::<usize>().prop_map(Step::Deliver),
+    ]
+}
+
+fn run(node: &mut Node, command: Command) {
+    let before = node.clone();
+    if node.run(command).is_err() {
+        node.now = before.now;
+        assert_eq!(*node, before);
+    }
+}
+
+/// Messages that arrive early are refused by what is missing; honest ones never by anything else.
+fn deliver(pair: &mut Pair, (side, bytes): &(Side, Vec<u8>)) {
+    let (_, reader) = pair.ends(*side);
+    let before = reader.clone();
+    match reader.take(bytes) {
+        Ok(0) | Err(Refusal::Gap { .. }) => assert_eq!(*reader, before),
+        outcome => assert!(outcome.is_ok(), "{outcome:?}"),
+    }
+    assert_eq!(reader.header.hold, Hold::Free);
+}
+
+fn play(steps: Vec<Step>) -> Pair {
+    let mut pair = Pair::new();
+    run(&mut pair.owner, Command::Offer(offered()));
+    let mut sent = Vec::new();
+    for step in steps {
+        match step {
+            Step::Run(command) => run(pair.ends(command.side()).0, command),
+            Step::Send(side, back, most) => {
+                let (writer, _) = pair.ends(side);
+                let end = writer.header.log(side).point.count + 1;
+                let from = end.saturating_sub(back).max(1);
+                sent.extend(writer.batch(from, most).map(|batch| (side, batch)));
+            }
+            Step::Deliver(any) if !sent.is_empty() => deliver(&mut pair, &sent[any % sent.len()]),
+            Step::Deliver(_) => {}
+        }
+    }
+    pair.exchange();
+    let after = pair.clone();
+    for message in &sent {
+        deliver(&mut pair, message);
+    }
+    assert_eq!(pair, after);
+    pair
+}
+
+proptest! {
+    /// fault C9
+    #[test]
+    fn any_order_of_commands_and_deliveries_ends_in_one_state(
+        steps in prop::collection::vec(step(), 0..120)
+    ) {
+        let mut pair = play(steps);
+        let header = pair.owner.header.clone();
+        prop_assert!(header.stored.evidence <= header.listed.evidence);
+        if let State::Cancelled { at } = header.state {
+            let mut entries = pair.owner.entries.range((Side::Partner, 0)..);
+            prop_assert!(entries.all(|(_, entry)| entry.other.count < at));
+            let all = (0..6).map(stored).collect();
+            prop_assert!(pair.partner.run(Command::Store(all)).is_err());
+        }
+    }
+
+    #[test]
+    fn applying_twice_is_applying_once(steps in prop::collection::vec(step(), 0..80)) {
+        let pair = play(steps);
+        let once = pair.owner.fold();
+        let mut twice = (open(&terms()), BTreeMap::new());
+        let entries = || pair.owner.entries.values();
+        let each = entries().flat_map(|entry| [entry, entry]);
+        for entry in each.chain(entries()) {
+            let (header, puts) = apply(&twice.0, &twice.1, entry, 1);
+            twice.0 = header;
+            twice.1.extend(puts);
+        }
+        prop_assert_eq!(once, twice);
+    }
+
+    /// An entry builds on nothing but what its writer had seen: so the order of arrival has no say.
+    #[test]
+    fn every_order_that_respects_what_was_seen_folds_to_the_same(
+        steps in prop::collection::vec(step(), 0..80),
+        picks in prop::collection::vec(any::<bool>(), 256),
+    ) {
+        let pair = play(steps);
+        let log = |side| pair.owner.entries.range((side, 0)..=(side, u64::MAX)).map(|(_, e)| e);
+        let mut owner = log(Side::Owner).peekable();
+        let mut partner = log(Side::Partner).peekable();
+        let mut folded = (open(&terms()), BTreeMap::new());
+        let mut picks = picks.into_iter().cycle();
+        while owner.peek().is_some() || partner.peek().is_some() {
+            let [us, them] = [&folded.0.owner_log, &folded.0.partner_log].map(|log| log.point.count);
+            let owner_next = owner.peek().is_some_and(|entry| entry.other.count <= them);
+            let partner_next = partner.peek().is_some_and(|entry| entry.other.count <= us);
+            let owner_now = owner_next && (!partner_next || picks.next() == Some(true));
+            let entry = if owner_now { owner.next() } else { partner.next() };
+            let (header, puts) = apply(&folded.0, &folded.1, entry.unwrap(), 1);
+            folded.0 = header;
+            folded.1.extend(puts);
+        }
+        prop_assert_eq!(pair.owner.fold(), folded);
+    }
+}
+
+/// Else the claims above would be about nothing.
+#[test]
+fn the_orders_reach_every_state_and_every_race() {
+    let mut runner = TestRunner::deterministic();
+    let mut reached = [0; 5];
+    for _ in 0..300 {
+        let steps = prop::collection::vec(step(), 0..120);
+        let pair = play(steps.new_tree(&mut runner).unwrap().current());
+        let header = &pair.owner.header;
+        let cancelled = matches!(header.state, State::Cancelled { .. });
+        // The owner stopped before it knew what the partner had stated.
+        let last = &pair.owner.entries[&(Side::Owner, header.owner_log.point.count)];
+        let race = last.other.count < header.partner_log.point.count && header.stored.evidence > 0;
+        let seen = [
+            header.state == State::Ended,
+            cancelled,
+            header.update > 1 && header.whole(),
+            cancelled && race,
+            header.state == State::Ended && race,
+        ];
+        for (count, seen) in reached.iter_mut().zip(seen) {
+            *count += i32::from(seen);
+        }
+    }
+    assert!(reached.iter().all(|count| *count >= 3), "{reached:?}");
+}
