@@ -12,8 +12,8 @@ use interdocket_sync::log::head::{Head, SignedHead};
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::{Command, decide};
-use interdocket_sync::share::terms::{FORMAT, SignedTerms};
-use interdocket_sync::share::{Facts, Header, Hold, admit, apply};
+use interdocket_sync::share::terms::SignedTerms;
+use interdocket_sync::share::{self as sync, Facts, Header, Hold, admit, apply};
 use interdocket_sync::wire::batch::Batch;
 
 use super::decide::{Context, Decided, Effect, broken};
@@ -35,6 +35,12 @@ use crate::store::{entity, table};
 pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Error> {
     let share = super::decide::share(&context.view, id)?;
     let node = context.node()?;
+    if !matches!(
+        share.header.state,
+        sync::State::Offered | sync::State::Accepted
+    ) {
+        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
+    }
     let facts = ShareFacts::new(context.view, id);
     let waiting = context
         .view
@@ -125,6 +131,13 @@ pub fn take(
         Ok(found) => found,
         Err(refusal) => return Ok(refuse(refusal)),
     };
+    if let Some(Err(refusal)) = batch
+        .terms
+        .as_ref()
+        .map(|terms| admit::terms(&header, terms))
+    {
+        return Ok(refuse(refusal));
+    }
     let facts = ShareFacts::new(context.view, batch.share);
     let outcome = admit::batch(&header, &facts, &batch.entries, &batch.head.head, known);
     facts.done()?;
@@ -188,9 +201,6 @@ fn header(
     let said = &terms.terms;
     if side != Side::Owner || said.share != batch.share || said.partner != node.organisation {
         return Ok(Err(Refusal::NotShared));
-    }
-    if said.format != FORMAT {
-        return Ok(Err(Refusal::Format));
     }
     if !partner.receive.contains(&Kind::Copy) {
         return Ok(Err(Refusal::NotEnabled));

@@ -294,8 +294,8 @@ impl Change for End {
             return Err(Error::new(ErrorKind::Conflict, message)
                 .hint("to stop it, cancel it: interdocket share cancel SHARE"));
         }
-        if share.waiting > 0 || share.header.open {
-            let message = format!("{} changes of this copy still wait", share.waiting.max(1));
+        if share.waiting > 0 {
+            let message = format!("{} changes of this copy still wait", share.waiting);
             return Err(Error::new(ErrorKind::Conflict, message).hint(
                 "wait until the partner has them, or cancel: interdocket share cancel SHARE",
             ));

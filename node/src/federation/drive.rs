@@ -170,6 +170,7 @@ impl Drive {
     async fn share(&mut self, id: ShareId) -> Result<(), Stop> {
         let organisation = self.node.parts().keys.organisation();
         let mut from = None;
+        let mut gaps = 0;
         loop {
             let read = self.node.clone();
             let (side, batch) = self
@@ -177,7 +178,7 @@ impl Drive {
                 .read(move |view| {
                     let share = actions::decide::share(view, id)?;
                     let side = share.header.side(organisation).unwrap_or(Side::Owner);
-                    let next = from.unwrap_or(share.header.log(side).countersigned + 1);
+                    let next = from.unwrap_or_else(|| share.header.log(side).countersigned + 1);
                     Ok((
                         side,
                         history::batch(view, &read.parts().journal, id, side, next)?,
@@ -185,9 +186,15 @@ impl Drive {
                 })
                 .await?;
             match batch {
-                Some(batch) => from = self.deliver(id, batch).await?,
+                Some(batch) => {
+                    from = self.deliver(id, batch).await?;
+                    gaps += u32::from(from.is_some());
+                }
                 None if side == Side::Owner && self.disclose(id).await? => from = None,
                 None => return Ok(()),
+            }
+            if gaps > GAPS {
+                self.hold(id, Refusal::Malformed);
             }
             if self.held.contains_key(&id) {
                 return Ok(());
@@ -339,6 +346,8 @@ pub(super) fn jittered(pause: Duration) -> Duration {
 const CALL: Duration = Duration::from_secs(60);
 /// How long to wait without contact; contact ends the wait at once.
 const PAUSE: Duration = Duration::from_secs(10);
+/// How often in one pass a partner may ask for older entries: an honest one asks once.
+const GAPS: u32 = 2;
 /// How long a share rests that the partner can't take now.
 const SOON: Duration = Duration::from_secs(10);
 /// How long a share rests that somebody has to look at.

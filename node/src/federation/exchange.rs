@@ -149,11 +149,7 @@ impl Delivery for Exchange {
         if !request.get_ref().formats.contains(&FORMAT) {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
-        let us = self
-            .node
-            .read(|view| hello(view))
-            .await
-            .map_err(unavailable)?;
+        let us = self.node.read(hello).await.map_err(unavailable)?;
         self.node.nudge(caller);
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],

@@ -110,7 +110,7 @@ fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<
     let last = rows
         .last()
         .map(|((_, evidence), ())| *evidence)
-        .or(after.map(|after| after.1));
+        .or_else(|| after.map(|after| after.1));
     let mut page = Page {
         wishes: Vec::new(),
         held: Default::default(),

@@ -12,7 +12,7 @@ use interdocket_sync::log::{Point, Side};
 use interdocket_sync::share::apply::{self, apply};
 use interdocket_sync::share::status;
 use interdocket_sync::share::terms::SignedTerms;
-use interdocket_sync::share::{Fact, Facts, Key, State as ShareState};
+use interdocket_sync::share::{Fact, Facts, Hold, Key, State as ShareState};
 use interdocket_sync::wire::Malformed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -396,6 +396,10 @@ impl Step<'_> {
             Some(terms) => self.share_received(received, &SignedTerms::read(&terms.0)?)?,
             None => self.get(&table::SHARE, &received.share)?,
         };
+        // What paused the share is known by now: an upgrade reads what the release before could not.
+        if share.header.hold == Hold::Paused {
+            share.header.hold = Hold::Free;
+        }
         self.entries(&mut share, &received.entries, head.incarnation)?;
         let log = match received.side {
             Side::Owner => &mut share.header.owner_log,
@@ -537,8 +541,8 @@ impl Step<'_> {
     fn hold(&mut self, id: ShareId, frozen: bool) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &id)?;
         share.header.hold = match frozen {
-            true => interdocket_sync::share::Hold::Frozen,
-            false => interdocket_sync::share::Hold::Paused,
+            true => Hold::Frozen,
+            false => Hold::Paused,
         };
         self.put(&table::SHARE, &id, &share);
         Ok(())
@@ -546,7 +550,10 @@ impl Step<'_> {
 
     /// Keeps the outbox: whether something waits for the other side, and since when.
     fn outgoing(&mut self, own: Side, share: &mut entity::Share) {
-        if matches!(share.header.state, ShareState::Cancelled { .. }) {
+        if !matches!(
+            share.header.state,
+            ShareState::Offered | ShareState::Accepted
+        ) {
             share.waiting = 0;
         }
         let partner = match own {
