@@ -1,6 +1,8 @@
 //! What the logs of two nodes do with each other: disclosing, delivering, taking in and stating what is
 //! stored. Done by timers and partners' calls, through the same door as everything else.
 
+use std::collections::BTreeSet;
+
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::{File, Item};
 use interdocket_sync::id::{ActorId, EvidenceId, ShareId};
@@ -253,7 +255,7 @@ fn refuse(refusal: Refusal) -> Decided<Taken> {
 }
 
 /// Records that items of a received share are whole and durable here, and states so in this node's
-/// log. Items that are not wanted any more are left out.
+/// log. `placed` says where blobs lie that are new on this node, these items' among them. Items that are not wanted any more are left out.
 ///
 /// # Errors
 /// [`Error`] where the share is gone or the tables fail.
@@ -268,6 +270,7 @@ pub fn store(
     let facts = ShareFacts::new(context.view, id);
     let mut wanted = Vec::new();
     let mut stored = Vec::new();
+    let mut needed = BTreeSet::new();
     for evidence in evidence {
         if !context.view.has(&table::WANTED, &(id, *evidence))? {
             continue;
@@ -279,6 +282,7 @@ pub fn store(
             (0..item.files).map(|place| facts.file(*evidence, place).map(|file| file.blake3));
         let files: Option<Vec<Digest>> = files.collect();
         let files = files.ok_or_else(|| broken("a file of a share is missing"))?;
+        needed.extend(files.iter().copied());
         wanted.push(*evidence);
         stored.push(StoredItem {
             evidence: *evidence,
@@ -301,6 +305,7 @@ pub fn store(
     }
     let blobs = placed
         .iter()
+        .filter(|blob| needed.contains(&blob.digest))
         .map(|blob| (blob.digest, blob.size, blob.place))
         .collect();
     let received = EvidenceReceived {

@@ -5,6 +5,7 @@
 //! read again, whatever happens.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -412,18 +413,11 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
                 .await?
         }
     };
-    let mut whole = whole.as_slice();
-    let mut placed = placed;
-    while let Some((now, rest)) = whole
-        .split_at_checked(whole.len().min(STORED))
-        .filter(|(now, _)| !now.is_empty())
-    {
-        let evidence = now.to_vec();
-        let blobs = std::mem::take(&mut placed);
-        whole = rest;
-        // The first record names every blob of the request, so that none is durable and unknown.
+    let placed = Arc::new(placed);
+    for evidence in whole.chunks(STORED) {
+        let (evidence, placed) = (evidence.to_vec(), Arc::clone(&placed));
         let stored = node.decide(None, Way::Partner, move |context| {
-            actions::exchange::store(context, share, &evidence, &blobs)
+            actions::exchange::store(context, share, &evidence, &placed)
         });
         stored.await?;
     }
