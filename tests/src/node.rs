@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -80,32 +81,38 @@ impl Node {
 
     /// Starts the node, and waits until it answers.
     pub fn start(&mut self) {
+        if let Err(said) = self.try_start() {
+            panic!("{} does not start: {said}", self.name);
+        }
+    }
+
+    /// Starts the node where it may refuse that.
+    ///
+    /// # Errors
+    /// What it says where it ends.
+    pub fn try_start(&mut self) -> Result<(), String> {
+        let before = self.log().len();
         self.launch();
-        until(&format!("{} answers", self.name), || {
+        let ended = until(&format!("{} answers or gives up", self.name), || {
             let process = self.process.as_mut().expect("it was started");
             let ended = process.try_wait().expect("a child can be watched");
-            assert!(ended.is_none(), "{} ended: {ended:?}", self.name);
-            self.try_call(&["status"]).ok()
+            match ended {
+                Some(_) => Some(true),
+                None => self.try_call(&["status"]).ok().map(|_| false),
+            }
         });
+        if !ended {
+            return Ok(());
+        }
+        self.process = None;
+        let log = self.log();
+        Err(log.get(before..).unwrap_or_default().to_owned())
     }
 
     /// Starts the node where it is to refuse that, and gives what it says.
     pub fn refuses_to_start(&mut self) -> String {
-        self.launch();
-        let before = self.log().len();
-        let status = until(&format!("{} gives up", self.name), || {
-            let process = self.process.as_mut().expect("it was started");
-            process.try_wait().expect("a child can be watched")
-        });
-        self.process = None;
-        assert!(!status.success(), "{} refuses to start", self.name);
-        let log = self.log();
-        let said = log.get(before.min(log.len())..).unwrap_or_default();
-        if said.is_empty() {
-            log
-        } else {
-            said.to_owned()
-        }
+        let started = self.try_start();
+        started.expect_err("it refuses to start")
     }
 
     /// Has every later start go through a program that runs another, such as `faketime`.
@@ -182,6 +189,29 @@ impl Node {
         let mut command = Command::new(program::path());
         command.arg("--data").arg(&self.data).stdin(Stdio::null());
         command
+    }
+
+    /// Calls the API over the local socket, and gives the status and the answer.
+    pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        let body = body.to_string();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
+            body.len()
+        );
+        let mut page = String::new();
+        let read = UnixStream::connect(self.data.join("api.sock")).and_then(|mut stream| {
+            stream.write_all((head + &body).as_bytes())?;
+            stream.read_to_string(&mut page)
+        });
+        read.unwrap_or_else(|error| panic!("{}: POST {path}: {error}", self.name));
+        let (head, body) = page.split_once("\r\n\r\n").expect("an answer has a head");
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok());
+        let json = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {page}"));
+        (status.expect("an answer has a status"), json)
     }
 
     /// Reads one of the node's figures, by its line up to the number.

@@ -41,7 +41,12 @@ impl World {
 
     /// Makes a node that does not run yet.
     pub fn make(&self, name: &'static str, reach: Reach) -> Node {
-        Node::init(&self.path(name), name, reach)
+        Self::make_at(&self.path(name), name, reach)
+    }
+
+    /// Makes a node in a folder that does not exist yet.
+    pub fn make_at(data: &Path, name: &'static str, reach: Reach) -> Node {
+        Node::init(data, name, reach)
     }
 
     /// Makes and starts a node.

@@ -6,5 +6,13 @@
     allow(clippy::unwrap_used, reason = "a test that fails may panic")
 )]
 
+mod api;
+mod away;
+mod damage;
 mod demo;
+mod doctor;
+mod full;
+mod input;
 mod kill;
+mod start;
+mod trust;
