@@ -11,6 +11,7 @@ use crate::actions::node::{Check, Checked};
 use crate::actions::{Action, Caller, Error, Run, Way};
 use crate::blobs::Placed;
 use crate::event::{BlobCompared, Event};
+use crate::federation;
 use crate::node::Node;
 use crate::store::entity::BlobState;
 use crate::store::table;
@@ -95,6 +96,7 @@ pub async fn renew(node: Node, stop: CancellationToken) {
                         operational = renewal.operational,
                         "certificates were renewed"
                     );
+                    present(&node);
                 }
             }
             Err(error) => {
@@ -110,6 +112,16 @@ pub async fn renew(node: Node, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RENEW) => {}
         }
+    }
+}
+
+/// Has the API present a new certificate, in step with the federation port.
+fn present(node: &Node) {
+    let parts = node.parts();
+    let issued = federation::serve::certificate(&parts.keys, &parts.config, parts.clock.as_ref());
+    match issued {
+        Ok(certificate) => parts.https.replace(certificate),
+        Err(error) => tracing::error!(%error, "the API's certificate could not be renewed"),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod log;
 pub mod metrics;
 pub mod node;
 pub mod refusals;
+pub mod rules;
 pub mod run;
 pub mod store;
 pub mod text;

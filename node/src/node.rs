@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::event::{Entry, Event, Refused};
 use crate::federation::Transport;
 use crate::journal::Reader;
-use crate::keys::{Keys, Pins};
+use crate::keys::{Keys, Leaf, Pins};
 use crate::metrics::Metrics;
 use crate::refusals::Refusals;
 use crate::store::table;
@@ -46,6 +46,8 @@ pub struct Parts {
     pub blobs: Blobs,
     /// This organisation's keys.
     pub keys: Arc<Keys>,
+    /// What the API presents.
+    pub https: Arc<Leaf>,
     /// The partners' roots that count.
     pub pins: Pins,
     /// Connections with partners.

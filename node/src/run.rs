@@ -23,7 +23,7 @@ use crate::event::{Entry, Event, NodeMade};
 use crate::federation::{self, Contact};
 use crate::journal::{Journal, Position, Reader};
 use crate::keyring::Keyring;
-use crate::keys::{Keys, Pins};
+use crate::keys::{Keys, Leaf, Pins};
 use crate::metrics::Metrics;
 use crate::node::{Moment, Node, Parts};
 use crate::store::engine::OpenError;
@@ -288,6 +288,8 @@ fn open(
         }
     }
     let transport = federation::serve::transport(&keys, &pins, &clock, &store, &config)?;
+    let https = federation::serve::certificate(&keys, &config, clock.as_ref())?;
+    let https = Arc::new(Leaf::new(https));
     let moment = Moment::default();
     let parts = Parts {
         store,
@@ -295,6 +297,7 @@ fn open(
         journal: reader,
         blobs,
         keys,
+        https,
         pins,
         transport,
         clock,
@@ -402,11 +405,7 @@ fn serve(
     stop: &CancellationToken,
 ) -> Result<(), Error> {
     let parts = node.parts();
-    let names = [
-        parts.config.api.listen.ip().to_string(),
-        "localhost".to_owned(),
-    ];
-    let tls = federation::serve::https(&parts.keys, &names, parts.clock.as_ref())?;
+    let tls = federation::serve::https(Arc::clone(&parts.https))?;
     let ready = node.clone();
     let live = node.clone();
     let probes = Probes {

@@ -143,7 +143,7 @@ impl Writer {
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
-                let ended = catch_unwind(AssertUnwindSafe(|| self.run(&mut queue)));
+                let ended = catch_unwind(AssertUnwindSafe(|| self.run(&mut queue, &flag)));
                 flag.store(true, Ordering::Release);
                 if ended.is_err() {
                     tracing::error!("the writer broke: the node stops taking changes");
@@ -153,39 +153,24 @@ impl Writer {
         Ok((Queue { jobs, failed }, thread))
     }
 
-    fn run(&mut self, queue: &mut mpsc::Receiver<Job>) {
-        let mut synced = Instant::now();
-        let mut dirty = false;
+    fn run(&mut self, queue: &mut mpsc::Receiver<Job>, failed: &Arc<AtomicBool>) {
+        let (tell, told) = std::sync::mpsc::sync_channel(1);
+        let (store, flag) = (self.store.clone(), Arc::clone(failed));
+        let syncer = std::thread::Builder::new().name("database".into());
+        let Ok(syncer) = syncer.spawn(move || keep_synced(&store, &told, &flag)) else {
+            tracing::error!("no thread can be started: the node stops taking changes");
+            return;
+        };
         while let Some(first) = queue.blocking_recv() {
-            if !self.group(first, queue) {
-                return;
+            if failed.load(Ordering::Acquire) || !self.group(first, queue) {
+                break;
             }
-            dirty = true;
-            if queue.is_empty() || synced.elapsed() > SYNC_EVERY {
-                if !self.sync() {
-                    return;
-                }
-                synced = Instant::now();
-                dirty = false;
-            }
+            // Where one is told already, this group is part of the same sync.
+            let _ = tell.try_send(());
         }
-        if dirty {
-            self.sync();
-        }
-    }
-
-    fn sync(&self) -> bool {
-        // The database is only a projection: where its sync fails, the next start replays the journal.
-        match self.store.engine().sync() {
-            Ok(()) => true,
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the database failed"
-                );
-                false
-            }
-        }
+        drop(tell);
+        // It only ends when it has synced what is left, or has said why it can't.
+        let _ = syncer.join();
     }
 
     /// Decides, appends and applies one group; false where nothing can be written any more.
@@ -262,6 +247,22 @@ impl Writer {
 impl Staged {
     const fn broken(&self) -> bool {
         self.failed.is_some() || self.unsealed
+    }
+}
+
+/// Syncs the database soon after it was changed. It is only a projection: where that fails, the next
+/// start replays the journal.
+fn keep_synced(store: &Store, told: &std::sync::mpsc::Receiver<()>, failed: &AtomicBool) {
+    while told.recv().is_ok() {
+        std::thread::sleep(SYNC_AFTER);
+        if let Err(error) = store.engine().sync() {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "the database failed"
+            );
+            failed.store(true, Ordering::Release);
+            return;
+        }
     }
 }
 
@@ -358,4 +359,4 @@ const GROUP_JOBS: usize = 64;
 /// Bytes of bodies in one group, for the same reason.
 const GROUP_BYTES: usize = 1024 * 1024;
 /// How long the database may lag behind on disk: what a restart has to replay.
-const SYNC_EVERY: Duration = Duration::from_millis(500);
+const SYNC_AFTER: Duration = Duration::from_millis(500);

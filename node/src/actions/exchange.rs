@@ -17,12 +17,13 @@ use interdocket_sync::share::{self as sync, Facts, Header, Hold, admit, apply};
 use interdocket_sync::wire::batch::Batch;
 
 use super::decide::{Context, Decided, Effect, broken};
-use super::partner::{Kind, State};
+use super::partner::Kind;
 use super::{Error, ErrorKind};
 use crate::blobs::Placed;
 use crate::event::{
     Bytes, Event, EvidenceReceived, HeadCountersigned, LogReceived, LogWritten, ShareFrozen,
 };
+use crate::rules;
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -124,7 +125,7 @@ pub fn take(
 ) -> Result<Decided<Taken>, Error> {
     let node = context.node()?;
     let partner = context.view.get(&table::PARTNER, &caller)?;
-    let Some(partner) = partner.filter(|partner| partner.state == State::Active) else {
+    let Some(partner) = partner.filter(rules::trusts) else {
         return Ok(refuse(Refusal::Suspended));
     };
     let (header, terms) = match header(context, &node, &partner, caller, &batch)? {
@@ -202,7 +203,7 @@ fn header(
     if side != Side::Owner || said.share != batch.share || said.partner != node.organisation {
         return Ok(Err(Refusal::NotShared));
     }
-    if !partner.receive.contains(&Kind::Copy) {
+    if !rules::receives(partner, Kind::Copy) {
         return Ok(Err(Refusal::NotEnabled));
     }
     Ok(Ok((apply::open(terms), Some(terms.clone()))))

@@ -17,9 +17,10 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{self, Context, Decided, Effect, bounded, broken, line};
 use super::exchange;
-use super::partner::{Kind, State};
+use super::partner::Kind;
 use super::{Change, Error, ErrorKind, Query};
 use crate::event::{Bytes, Event, ShareMade, ShareWidened};
+use crate::rules::{self, Against};
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -470,27 +471,27 @@ impl Totals {
 
 fn sendable(partner: &entity::Partner) -> Result<(), Error> {
     let name = &partner.name;
-    match partner.state {
-        State::Unconfirmed => {
-            let message = format!("\"{name}\" is not confirmed yet");
-            return Err(Error::new(ErrorKind::Conflict, message).hint(format!(
-                "compare the words, then: interdocket partner confirm \"{name}\""
-            )));
-        }
-        State::Suspended => {
-            let message = format!("\"{name}\" is suspended");
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .hint(format!("to go on: interdocket partner resume \"{name}\"")));
-        }
-        State::Active => {}
-    }
-    if partner.send.contains(&Kind::Copy) {
+    let Some(against) = rules::sending(partner, Kind::Copy) else {
         return Ok(());
-    }
-    let message = format!("sending copies to \"{name}\" is not enabled");
-    Err(Error::new(ErrorKind::Forbidden, message).hint(format!(
-        "an administrator can: interdocket partner enable \"{name}\" --send copy"
-    )))
+    };
+    let (kind, what, hint) = match against {
+        Against::Unconfirmed => (
+            ErrorKind::Conflict,
+            format!("\"{name}\" is not confirmed yet"),
+            format!("compare the words, then: interdocket partner confirm \"{name}\""),
+        ),
+        Against::Suspended => (
+            ErrorKind::Conflict,
+            format!("\"{name}\" is suspended"),
+            format!("to go on: interdocket partner resume \"{name}\""),
+        ),
+        Against::NotEnabled => (
+            ErrorKind::Forbidden,
+            format!("sending copies to \"{name}\" is not enabled"),
+            format!("an administrator can: interdocket partner enable \"{name}\" --send copy"),
+        ),
+    };
+    Err(Error::new(kind, what).hint(hint))
 }
 
 /// The share, where this node owns it.

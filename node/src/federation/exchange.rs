@@ -26,12 +26,12 @@ use tonic::{Code, Request, Response, Status};
 use super::Peer;
 use super::history;
 use crate::actions::decide::broken;
-use crate::actions::partner::State;
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::Refused;
 use crate::metrics;
 use crate::node::Node;
+use crate::rules;
 use crate::store::entity::BlobState;
 use crate::store::project::ShareFacts;
 use crate::store::table;
@@ -412,7 +412,7 @@ impl Pieces {
 
 fn trusted(view: &View<'_>, caller: OrganisationId) -> Result<bool, Error> {
     let partner = view.get(&table::PARTNER, &caller)?;
-    Ok(partner.is_some_and(|partner| partner.state == State::Active))
+    Ok(partner.as_ref().is_some_and(rules::trusts))
 }
 
 /// Whether this partner may read what this share lists, now.

@@ -7,7 +7,9 @@ use interdocket_proto::v1::delivery_server::DeliveryServer;
 use interdocket_proto::v1::transfer_server::TransferServer;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
+use interdocket_sync::pairing::Address;
 use rustls::ServerConfig;
+use rustls::sign::CertifiedKey;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,7 +23,7 @@ use crate::actions::partner::State;
 use crate::actions::{Error, ErrorKind};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::keys::{Keys, Pins};
+use crate::keys::{Keys, Leaf, Pins};
 use crate::node::Node;
 use crate::store::table;
 use crate::store::view::Store;
@@ -69,13 +71,27 @@ pub fn transport(
 /// How the API is served: TLS 1.3 only, under a certificate of this organisation.
 ///
 /// # Errors
-/// [`Error`] where the certificate can't be issued.
-pub fn https(keys: &Keys, names: &[String], clock: &dyn Clock) -> Result<Arc<ServerConfig>, Error> {
-    let key = keys
-        .https(names, clock.now())
-        .map_err(|error| prepare(&error))?;
-    tls::https(key)
+/// [`Error`] where the TLS library refuses.
+pub fn https(leaf: Arc<Leaf>) -> Result<Arc<ServerConfig>, Error> {
+    tls::https(leaf)
         .map(Arc::new)
+        .map_err(|error| prepare(&error))
+}
+
+/// A certificate for the API under the names by which it is called.
+///
+/// # Errors
+/// [`Error`] where it can't be issued.
+pub fn certificate(
+    keys: &Keys,
+    config: &Config,
+    clock: &dyn Clock,
+) -> Result<Arc<CertifiedKey>, Error> {
+    let mut names = vec!["localhost".to_owned(), config.api.listen.ip().to_string()];
+    let advertised = config.federation.advertise.as_ref();
+    let address = advertised.and_then(|text| text.parse::<Address>().ok());
+    names.extend(address.map(|address| address.host().to_owned()));
+    keys.https(&names, clock.now())
         .map_err(|error| prepare(&error))
 }
 

@@ -15,7 +15,6 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig};
-use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::time_provider::TimeProvider;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, SignatureScheme};
 
@@ -87,11 +86,11 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 ///
 /// # Errors
 /// What the TLS library refuses.
-pub(super) fn https(key: Arc<CertifiedKey>) -> Result<ServerConfig, rustls::Error> {
+pub(super) fn https(leaf: Arc<Leaf>) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+        .with_cert_resolver(leaf);
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     full_handshakes(&mut config);
     Ok(config)

@@ -427,7 +427,7 @@ impl Step<'_> {
             .entries
             .first()
             .ok_or(Error::Dangling(self.meta.seq))?;
-        let Body::Offered(offered) = LogEntry::read(&first.0)?.body else {
+        let Body::Offered(_, offered) = LogEntry::read(&first.0)?.body else {
             return Err(Error::Dangling(self.meta.seq));
         };
         let owner = terms.terms.owner;

@@ -24,8 +24,8 @@ pub struct Actor {
 /// What an entry says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Body {
-    /// Owner: here is a share, and the case that it is about.
-    Offered(Offered),
+    /// Owner: here is a share under these terms, by their SHA-256, and the case that it is about.
+    Offered([u8; 32], Offered),
     /// Owner: this evidence is disclosed.
     EvidenceAdded(Vec<Item>),
     /// Owner: what was disclosed so far is whole, and makes this update, from 1.

@@ -124,7 +124,7 @@ fn seen(header: &Header, entry: &Entry, known: Known<'_>) -> Result<(), Refusal>
 }
 
 fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admission, Refusal> {
-    let opening = matches!(entry.body, Body::Offered(_) | Body::Accepted(_));
+    let opening = matches!(entry.body, Body::Offered(..) | Body::Accepted(_));
     match entry.body {
         // Without an offer that can be read there is no share to pause.
         Body::Unread if entry.critical && header.owner_log == Log::default() => {
@@ -140,7 +140,8 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
         State::Offered | State::Accepted | State::Ended => false,
     };
     match &entry.body {
-        Body::Offered(_) => {}
+        Body::Offered(terms, _) if *terms == header.terms => {}
+        Body::Offered(..) => return Err(Refusal::Malformed),
         Body::EvidenceAdded(items) if open(header) => disclosed(facts, items)?,
         Body::Listed(_, update) if open(header) && header.open => {
             if header.update.checked_add(1) != Some(*update) {

@@ -67,7 +67,7 @@ pub fn apply(
             Vec::new()
         }
         Body::Stored(items) => stored(&mut next, facts, items, entry.number),
-        Body::Offered(_) | Body::Unread => Vec::new(),
+        Body::Offered(..) | Body::Unread => Vec::new(),
     };
     (next, puts)
 }

@@ -103,7 +103,7 @@ pub fn decide(
 fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Body>, Refusal> {
     if header.owner_log.point.count == 0 {
         return match command {
-            Command::Offer(offered) => offer(offered),
+            Command::Offer(offered) => offer(header, offered),
             _ => Err(Refusal::State),
         };
     }
@@ -125,9 +125,9 @@ fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
     }
 }
 
-fn offer(offered: Offered) -> Result<Vec<Body>, Refusal> {
+fn offer(header: &Header, offered: Offered) -> Result<Vec<Body>, Refusal> {
     offered.check()?;
-    Ok(vec![Body::Offered(offered)])
+    Ok(vec![Body::Offered(header.terms, offered)])
 }
 
 fn list(header: &Header, actor: Actor) -> Result<Vec<Body>, Refusal> {

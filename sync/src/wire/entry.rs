@@ -100,7 +100,10 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
 fn write(body: &Body) -> (v1::EntryType, Vec<u8>) {
     use v1::EntryType as Type;
     match body {
-        Body::Offered(offered) => (Type::Offered, write_offered(offered).encode_to_vec()),
+        Body::Offered(terms, offered) => (
+            Type::Offered,
+            write_offered(*terms, offered).encode_to_vec(),
+        ),
         Body::EvidenceAdded(items) => {
             let items = items.iter().map(write_item).collect();
             (
@@ -157,7 +160,7 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
         return Ok(Body::Unread);
     };
     let body = match (side, kind) {
-        (Side::Owner, Type::Offered) => Body::Offered(read_offered(message(body)?)?),
+        (Side::Owner, Type::Offered) => read_offered(message(body)?)?,
         (Side::Owner, Type::EvidenceAdded) => {
             let added: v1::EvidenceAdded = message(body)?;
             if added.items.len() > limits::ENTRY_ITEMS_MAX {
@@ -223,7 +226,7 @@ fn read_actor(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
     Ok(actor)
 }
 
-fn write_offered(offered: &Offered) -> v1::Offered {
+fn write_offered(terms: [u8; 32], offered: &Offered) -> v1::Offered {
     v1::Offered {
         actor: Some(write_actor(&offered.actor)),
         case: offered.case.as_bytes().to_vec().into(),
@@ -232,10 +235,12 @@ fn write_offered(offered: &Offered) -> v1::Offered {
         case_description: offered.description.clone(),
         recipients: offered.recipients.clone(),
         message: offered.message.clone(),
+        terms: terms.to_vec().into(),
     }
 }
 
-fn read_offered(offered: v1::Offered) -> Result<Offered, Malformed> {
+fn read_offered(offered: v1::Offered) -> Result<Body, Malformed> {
+    let terms = array(&offered.terms, "a digest of terms")?;
     let offered = Offered {
         actor: read_actor(offered.actor)?,
         case: CaseId::from_slice(&offered.case).map_err(|_| WHAT)?,
@@ -246,7 +251,7 @@ fn read_offered(offered: v1::Offered) -> Result<Offered, Malformed> {
         message: offered.message,
     };
     offered.check().map_err(|_| WHAT)?;
-    Ok(offered)
+    Ok(Body::Offered(terms, offered))
 }
 
 fn write_item(item: &Item) -> v1::Item {

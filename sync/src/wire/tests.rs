@@ -81,7 +81,7 @@ fn bodies() -> impl Strategy<Value = (Side, Body)> {
         files,
     });
     let owner = prop_oneof![
-        offers().prop_map(Body::Offered),
+        (any::<[u8; 32]>(), offers()).prop_map(|(terms, offer)| Body::Offered(terms, offer)),
         prop::collection::vec(items(), 0..4).prop_map(Body::EvidenceAdded),
         (actors(), any::<u32>()).prop_map(|(actor, update)| Body::Listed(actor, update)),
         actors().prop_map(Body::Ended),

@@ -90,7 +90,21 @@ fn accepting_twice_or_offering_twice_is_refused() {
         partner(Body::Accepted(Some(actor()))),
         Refused(Refusal::State)
     );
-    assert_eq!(owner(Body::Offered(offered())), Refused(Refusal::State));
+    assert_eq!(
+        owner(Body::Offered([0; 32], offered())),
+        Refused(Refusal::State)
+    );
+}
+
+/// fault A10
+#[test]
+fn an_offer_under_other_terms_than_came_with_it_is_refused() {
+    let pair = Pair::new();
+    let other = Body::Offered([9; 32], offered());
+    assert_eq!(
+        lie(&pair, Side::Owner, other, |_| {}),
+        Refused(Refusal::Malformed)
+    );
 }
 
 #[test]
