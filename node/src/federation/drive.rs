@@ -115,7 +115,7 @@ impl Drive {
         let channel = self.node.parts().transport.channel(self.partner);
         DeliveryClient::new(channel)
             .max_decoding_message_size(limits::MESSAGE_MAX)
-            .max_encoding_message_size(2 * limits::MESSAGE_MAX)
+            .max_encoding_message_size(limits::MESSAGE_MAX)
     }
 
     async fn pass(&mut self) -> Result<(), Stop> {
