@@ -18,10 +18,15 @@ use crate::store::table;
 
 /// Compares SHA-256 of received files, one at a time, until told to stop.
 pub async fn compare(node: Node, stop: CancellationToken) {
+    let mut after = None;
     loop {
-        let next = node.read(|view| Ok(view.page(&table::UNCOMPARED, &(), None, COMPARED)?));
+        // What can't be compared now stays listed: the others go on behind it.
+        let from = after;
+        let next = node
+            .read(move |view| Ok(view.page(&table::UNCOMPARED, &(), from.as_ref(), COMPARED)?));
         let page = next.await.unwrap_or_default();
         let whole = page.len() < COMPARED;
+        after = page.last().filter(|_| !whole).map(|(digest, ())| *digest);
         for (digest, ()) in page {
             if stop.is_cancelled() {
                 return;
@@ -125,6 +130,20 @@ fn present(node: &Node) {
     }
 }
 
+/// Removes what was begun to be received and is not wanted any more, until told to stop.
+pub async fn sweep(node: Node, stop: CancellationToken) {
+    loop {
+        let of = node.clone();
+        if let Err(error) = node.blocking(move || federation::fetch::sweep(&of)).await {
+            tracing::warn!(%error, "what is not wanted any more could not be removed");
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SWEEP) => {}
+        }
+    }
+}
+
 /// Keeps figures and records repeated refusals, until told to stop.
 pub async fn watch(node: Node, stop: CancellationToken) {
     loop {
@@ -213,5 +232,7 @@ fn journal(node: &Node) -> Result<Checked, Error> {
 const COMPARED: usize = 256;
 /// How often the node looks for something to do by itself.
 const EVERY: Duration = Duration::from_secs(5);
+/// How often half-received files of cancelled shares are looked for.
+const SWEEP: Duration = Duration::from_secs(600);
 /// How often certificates are looked at: far more often than they end.
 const RENEW: Duration = Duration::from_secs(3600);

@@ -26,6 +26,8 @@ pub mod refusals;
 pub mod rules;
 pub mod run;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod text;
 pub mod web;
 pub mod writer;

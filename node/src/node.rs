@@ -212,7 +212,7 @@ impl Node {
                     (Ok(_), Err(stopped)) => Err(stopped.into()),
                     (Ok((reply, effects)), Ok(())) => {
                         node.follow(effects);
-                        Ok(reply)
+                        reply
                     }
                 };
                 // A caller that went away does not undo what was decided.
@@ -230,7 +230,7 @@ impl Node {
         actor: Option<Actor>,
         way: Way,
         decide: impl FnOnce(&mut Context<'_>) -> Result<Decided<R>, Error>,
-    ) -> Result<(R, Vec<Effect>), Error> {
+    ) -> Result<(Result<R, Error>, Vec<Effect>), Error> {
         let signer = self.0.keys.signer();
         let journal = turn.journal();
         let mut context = Context {
@@ -253,7 +253,8 @@ impl Node {
                 event,
             });
         }
-        let reply = (decided.reply)(&turn.view())?;
+        // What follows from an event follows even where no answer can be made of it.
+        let reply = (decided.reply)(&turn.view());
         Ok((reply, decided.effects))
     }
 

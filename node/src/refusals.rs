@@ -24,13 +24,19 @@ struct Seen {
 
 impl Refusals {
     /// Takes a refusal; gives back what is to be recorded now, if anything.
-    pub fn take(&self, refused: Refused, now: DateTime<Utc>) -> Option<Refused> {
+    pub fn take(&self, mut refused: Refused, now: DateTime<Utc>) -> Option<Refused> {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = refused.partner.map(|partner| *partner.as_bytes());
+        let kinds = seen.keys().filter(|key| key.0 == of && key.2.is_some());
+        // Callers choose the ids that they ask for: more than a few are counted without them.
+        let known = seen.contains_key(&key(&refused));
+        if !known && kinds.count() >= SHARES {
+            refused.share = None;
+        }
         if let Some(before) = seen.get_mut(&key(&refused)) {
             before.repeated += 1;
             return None;
         }
-        // Strangers can't make this grow: only callers who are known by name get here.
         seen.insert(
             key(&refused),
             Seen {
@@ -62,6 +68,9 @@ impl Refusals {
     }
 }
 
+/// Shares that a partner's refusals are told apart by, in one minute.
+const SHARES: usize = 16;
+
 fn key(refused: &Refused) -> Key {
     (
         refused.partner.map(|partner| *partner.as_bytes()),
@@ -73,7 +82,26 @@ fn key(refused: &Refused) -> Key {
 
 #[cfg(test)]
 mod tests {
+    use interdocket_sync::id::ShareId;
+    use interdocket_sync::identity::OrganisationId;
+
     use super::*;
+
+    /// fault C5
+    #[test]
+    fn a_partner_that_guesses_ids_gets_few_records() {
+        let refusals = Refusals::default();
+        let start = DateTime::<Utc>::UNIX_EPOCH;
+        let guess = |id: u128| Refused {
+            partner: Some(OrganisationId::from_bytes([1; 32])),
+            share: Some(ShareId::new(uuid::Uuid::from_u128(id))),
+            ..refused("not shared")
+        };
+        let recorded = (0..1000).filter_map(|id| refusals.take(guess(id), start));
+        assert_eq!(recorded.count(), SHARES + 1);
+        let due = refusals.due(start + TimeDelta::minutes(1));
+        assert_eq!(due.iter().map(|refused| refused.count).sum::<u64>(), 983);
+    }
 
     fn refused(reason: &str) -> Refused {
         Refused {

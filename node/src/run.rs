@@ -459,6 +459,7 @@ fn serve(
     ));
     tasks.spawn(jobs::compare(node.clone(), stop.clone()));
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
+    tasks.spawn(jobs::sweep(node.clone(), stop.clone()));
     tasks.spawn(jobs::watch(node.clone(), stop.clone()));
     Ok(())
 }

@@ -14,14 +14,14 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::event::Entry;
+use crate::event::{Entry, Event};
 use crate::journal::{self, Draft, Head, Journal};
 use crate::keyring::Keyring;
 use crate::metrics::Metrics;
-use crate::store::engine::Op;
+use crate::store::engine::{self, Op};
 use crate::store::project::{self, Meta, project};
 use crate::store::table;
-use crate::store::view::{Changes, Store, View};
+use crate::store::view::{self, Changes, Store, View};
 
 /// Why what was decided is not durable; nothing of it happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -32,6 +32,9 @@ pub enum Stopped {
     /// A key for sealing could not be made durable, or storage failed.
     #[error("storage failed: the node has stopped taking changes; see its log, then restart it")]
     Failed,
+    /// What was decided does not fit what is held, or is too large to be kept.
+    #[error("that does not fit what this node holds: nothing was recorded; see its log")]
+    Misfit,
 }
 
 /// A decision to be taken in its turn, and what follows when it is durable or is not.
@@ -48,6 +51,7 @@ pub struct Turn<'a> {
     keyring: &'a Keyring,
     head: Head,
     now: DateTime<Utc>,
+    misfit: bool,
 }
 
 #[derive(Default)]
@@ -55,7 +59,7 @@ struct Staged {
     drafts: Vec<Draft>,
     ops: Vec<(u64, Vec<Op>)>,
     bytes: usize,
-    failed: Option<project::Error>,
+    failed: Option<view::Error>,
     unsealed: bool,
 }
 
@@ -75,8 +79,12 @@ impl Turn<'_> {
         self.head
     }
 
-    /// Takes an event: it is durable when the job is told so.
+    /// Takes an event: it is durable when the job is told so. One that does not fit is refused with
+    /// everything else of its job, and concerns nobody else: a partner may have brought it about.
     pub fn record(&mut self, entry: &Entry) {
+        if self.misfit {
+            return;
+        }
         let draft = entry.draft();
         if self.keyring.ensure(draft.key, crate::chance::fill).is_err() {
             self.staged.unsealed = true;
@@ -84,12 +92,27 @@ impl Turn<'_> {
         }
         let seq = self.head.count + self.staged.drafts.len() as u64 + 1;
         let meta = Meta { seq, at: self.now };
-        if let Err(error) = project(self.store.engine(), self.changes, meta, entry) {
-            self.staged.failed.get_or_insert(error);
+        let projected = project(self.store.engine(), self.changes, meta, entry);
+        let ops = self.changes.take();
+        let misfit = match projected {
+            Err(project::Error::View(error)) => {
+                self.staged.failed.get_or_insert(error);
+                return;
+            }
+            Err(error) => Some(error.to_string()),
+            Ok(()) if draft.body.len() > journal::BODY => Some("its body is too large".to_owned()),
+            // What the engine would not keep must never be durable: no start would get past it.
+            Ok(()) => engine::check(&ops).err().map(|error| error.to_string()),
+        };
+        if let Some(reason) = misfit {
+            let event = Event::name(entry.event.number());
+            tracing::error!(event, reason, "an event does not fit and is not recorded");
+            self.misfit = true;
+            return;
         }
         self.staged.bytes += draft.body.len();
         self.staged.drafts.push(draft);
-        self.staged.ops.push((seq, self.changes.take()));
+        self.staged.ops.push((seq, ops));
     }
 }
 
@@ -178,6 +201,7 @@ impl Writer {
         let mut changes = Changes::default();
         let mut staged = Staged::default();
         let mut done = Vec::new();
+        let mut jobs = 0;
         let now = self.clock.now();
         let mut next = Some(first);
         while let Some(job) = next {
@@ -188,9 +212,21 @@ impl Writer {
                 keyring: &self.keyring,
                 head: self.journal.head(),
                 now,
+                misfit: false,
             };
-            done.push(job(&mut turn));
-            let full = done.len() >= GROUP_JOBS || staged.bytes >= GROUP_BYTES;
+            let before = turn.staged.drafts.len();
+            let told = job(&mut turn);
+            if turn.misfit {
+                staged.drafts.truncate(before);
+                staged.ops.truncate(before);
+                changes.undo();
+                told(Err(Stopped::Misfit));
+            } else {
+                changes.settle();
+                done.push(told);
+            }
+            jobs += 1;
+            let full = jobs >= GROUP_JOBS || staged.bytes >= GROUP_BYTES;
             next = if full || staged.broken() {
                 None
             } else {
@@ -209,7 +245,7 @@ impl Writer {
         if let Some(error) = &staged.failed {
             tracing::error!(
                 error = error as &dyn std::error::Error,
-                "an event does not fit the state"
+                "the database failed"
             );
             return Err(Stopped::Failed);
         }
@@ -307,7 +343,7 @@ pub enum CatchUpError {
     },
     /// The database failed.
     #[error("the database failed")]
-    Engine(#[from] crate::store::engine::Error),
+    Engine(#[from] engine::Error),
     /// No thread could be started.
     #[error("the writer's thread could not be started")]
     Thread(#[source] std::io::Error),
@@ -331,17 +367,12 @@ pub fn catch_up(
     for record in journal.reader().scan(applied, None) {
         let record = record?;
         let seq = record.position.seq;
-        let mut ops = Vec::new();
-        changes.put(&table::POSITION, &seq, &record.position.offset);
-        if let journal::Body::Open(body) = &record.body {
-            let entry =
-                Entry::decode(body).map_err(|source| CatchUpError::Unreadable { seq, source })?;
-            let meta = Meta { seq, at: record.at };
-            project(store.engine(), &mut changes, meta, &entry)
-                .map_err(|source| CatchUpError::Project { seq, source })?;
+        if !replay(store, &mut changes, &record)? {
+            changes.undo();
+            changes.put(&table::LOST, &record.key.0, &seq);
         }
-        ops.extend(changes.take());
-        store.apply(seq, &ops)?;
+        changes.put(&table::POSITION, &seq, &record.position.offset);
+        store.apply(seq, &changes.take())?;
         changes = Changes::default();
         if seq % 1000 == 0 {
             told(seq, count);
@@ -350,6 +381,33 @@ pub fn catch_up(
     }
     store.engine().sync()?;
     Ok(())
+}
+
+/// Projects one record; false where its body can't be read, or builds on one that can't: what it is
+/// about is closed then, and the node goes on with everything else.
+fn replay(
+    store: &Store,
+    changes: &mut Changes,
+    record: &journal::Record,
+) -> Result<bool, CatchUpError> {
+    let seq = record.position.seq;
+    let journal::Body::Open(body) = &record.body else {
+        tracing::error!(record = seq, key = %record.key, "a record can't be read: what it is about is closed");
+        return Ok(false);
+    };
+    let entry = Entry::decode(body).map_err(|source| CatchUpError::Unreadable { seq, source })?;
+    let meta = Meta { seq, at: record.at };
+    let Err(source) = project(store.engine(), changes, meta, &entry) else {
+        return Ok(true);
+    };
+    let lost = View::over(store.engine(), changes).page(&table::LOST, &(), None, 1);
+    match (&source, lost) {
+        (project::Error::Dangling(_), Ok(lost)) if !lost.is_empty() => {
+            tracing::error!(record = seq, key = %record.key, "a record builds on one that can't be read");
+            Ok(false)
+        }
+        _ => Err(CatchUpError::Project { seq, source }),
+    }
 }
 
 /// Jobs that may wait: more make their callers wait.

@@ -154,6 +154,20 @@ pub fn share(view: &View<'_>, id: ShareId) -> Result<entity::Share, Error> {
     })
 }
 
+/// Refuses what can't be told any more because a record about it can't be read: it is closed until the
+/// journal is restored.
+///
+/// # Errors
+/// `Unavailable`.
+pub fn whole(view: &View<'_>, id: uuid::Uuid) -> Result<(), Error> {
+    let Some(record) = view.get(&table::LOST, &id)? else {
+        return Ok(());
+    };
+    let message = format!("record {record} of the journal, about {id}, can't be read");
+    Err(Error::new(ErrorKind::Unavailable, message)
+        .hint("restore the journal from a backup; until then nothing of it is given out"))
+}
+
 /// A text for one line, without control characters at its ends, not longer than `max` bytes.
 pub fn line(what: &str, text: &str, max: usize) -> Result<String, Error> {
     let text = text.trim();

@@ -132,6 +132,8 @@ pub enum FileState {
     Verified,
     /// BLAKE3 was verified; SHA-256 is about to be compared.
     Stored,
+    /// The bytes are those of the BLAKE3, but their SHA-256 is not the one that the source signed.
+    Differs,
     /// The bytes on disk do not match; they are never served.
     Damaged,
 }
@@ -154,6 +156,7 @@ pub const GET: &str = "evidence.get";
 /// [`Error`] where there is none, or it is closed.
 pub fn intake(view: &View<'_>, case: &str) -> Result<CaseId, Error> {
     let (id, case) = decide::case(view, case)?;
+    decide::whole(view, id.uuid())?;
     if case.open {
         return Ok(id);
     }
@@ -247,6 +250,7 @@ impl Get {
         let evidence = view
             .get(&table::EVIDENCE, &self.evidence)?
             .ok_or_else(|| self.missing())?;
+        decide::whole(view, evidence.case.uuid())?;
         let file = view
             .get(&table::FILE, &(self.evidence, self.file))?
             .ok_or_else(|| self.missing())?;
@@ -330,10 +334,13 @@ impl Evidence {
                 size: file.size,
                 blake3: file.blake3,
                 sha256: file.sha256,
-                state: match blob.map(|blob| blob.state) {
-                    Some(BlobState::Compared) => FileState::Verified,
-                    Some(BlobState::Stored) => FileState::Stored,
-                    Some(BlobState::Damaged) | None => FileState::Damaged,
+                state: match blob.map(|blob| (blob.state, blob.sha256)) {
+                    Some((BlobState::Compared, computed)) if computed != file.sha256 => {
+                        FileState::Differs
+                    }
+                    Some((BlobState::Compared, _)) => FileState::Verified,
+                    Some((BlobState::Stored, _)) => FileState::Stored,
+                    Some((BlobState::Damaged, _)) | None => FileState::Damaged,
                 },
             });
         }

@@ -1,6 +1,9 @@
 //! What the logs of two nodes do with each other: disclosing, delivering, taking in and stating what is
 //! stored. Done by timers and partners' calls, through the same door as everything else.
 
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::{File, Item};
 use interdocket_sync::id::{ActorId, EvidenceId, ShareId};
@@ -35,11 +38,18 @@ use crate::store::{entity, table};
 /// [`Error`] where the share is gone or the tables fail.
 pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Error> {
     let share = super::decide::share(&context.view, id)?;
+    super::decide::whole(&context.view, id.uuid())?;
+    super::decide::whole(&context.view, share.case.uuid())?;
     let node = context.node()?;
     if !matches!(
         share.header.state,
         sync::State::Offered | sync::State::Accepted
     ) {
+        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
+    }
+    // What was chosen while sending was enabled waits until it is enabled again.
+    let partner = context.view.get(&table::PARTNER, &share.header.partner)?;
+    if partner.is_none_or(|partner| rules::sending(&partner, Kind::Copy).is_some()) {
         return Ok(Decided::new(Vec::new(), |_| Ok(false)));
     }
     let facts = ShareFacts::new(context.view, id);
@@ -55,8 +65,10 @@ pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>,
         true => Command::List(actor(context)?),
         false => Command::Add(items),
     };
-    let entries = entries(context, &share.header, &facts, command)?;
+    let mut entries = entries(context, &share.header, &facts, command)?;
     facts.done()?;
+    // Items with many files fill more entries than one head may cover: the rest waits for the next.
+    entries.truncate(limits::BATCH_ENTRIES_MAX);
     let events = written(context, &share.header, &node, entries);
     let more = more || (!waiting.is_empty());
     Ok(Decided::new(events.into_iter().collect(), move |_| {
@@ -81,9 +93,12 @@ pub fn countersigned(context: &mut Context<'_>, receipt: &Receipt) -> Result<Dec
         head: Bytes(receipt.head.bytes.clone()),
         countersignature: Bytes(receipt.countersignature.bytes.clone()),
     };
-    Ok(Decided::new(vec![Event::HeadCountersigned(event)], |_| {
-        Ok(())
-    }))
+    let decided = Decided::new(vec![Event::HeadCountersigned(event)], |_| Ok(()));
+    Ok(match head.side {
+        Side::Owner => decided,
+        // The owner serves from the acceptance on: what is wanted can be read now.
+        Side::Partner => decided.then(Effect::Nudge(share.header.owner)),
+    })
 }
 
 /// Judges the signatures of a batch, before its turn: that is what takes time.
@@ -109,6 +124,9 @@ pub fn verify(
     }
 }
 
+/// The hash of an entry that is held, by its log and number.
+pub type Known<'a> = &'a dyn Fn(Side, u64) -> Result<Option<[u8; 32]>, Error>;
+
 /// What became of a partner's batch.
 pub type Taken = Result<Countersignature, Refusal>;
 
@@ -116,18 +134,20 @@ pub type Taken = Result<Countersignature, Refusal>;
 /// refused. `known` gives hashes of entries that are held.
 ///
 /// # Errors
-/// [`Error`] where the tables fail.
+/// [`Error`] where the tables fail, or an entry that is held can't be read now: what can't be compared
+/// is no fork.
 pub fn take(
     context: &mut Context<'_>,
     caller: OrganisationId,
     batch: Batch,
-    known: admit::Known<'_>,
+    known: Known<'_>,
 ) -> Result<Decided<Taken>, Error> {
     let node = context.node()?;
     let partner = context.view.get(&table::PARTNER, &caller)?;
     let Some(partner) = partner.filter(rules::trusts) else {
         return Ok(refuse(Refusal::Suspended));
     };
+    super::decide::whole(&context.view, batch.share.uuid())?;
     let (header, terms) = match header(context, &node, &partner, caller, &batch)? {
         Ok(found) => found,
         Err(refusal) => return Ok(refuse(refusal)),
@@ -140,8 +160,18 @@ pub fn take(
         return Ok(refuse(refusal));
     }
     let facts = ShareFacts::new(context.view, batch.share);
-    let outcome = admit::batch(&header, &facts, &batch.entries, &batch.head.head, known);
+    let unread = RefCell::new(None);
+    let read = |side: Side, number: u64| {
+        known(side, number).unwrap_or_else(|error| {
+            unread.borrow_mut().get_or_insert(error);
+            None
+        })
+    };
+    let outcome = admit::batch(&header, &facts, &batch.entries, &batch.head.head, &read);
     facts.done()?;
+    if let Some(error) = unread.into_inner() {
+        return Err(error);
+    }
     let admitted = match outcome {
         Ok(admitted) => admitted,
         Err(refusal) => return Ok(refuse(refusal)),
@@ -253,7 +283,8 @@ fn refuse(refusal: Refusal) -> Decided<Taken> {
 }
 
 /// Records that items of a received share are whole and durable here, and states so in this node's
-/// log. Items that are not wanted any more are left out.
+/// log. Items that are not wanted any more are left out, and so are those whose bytes are neither
+/// `placed` nor held.
 ///
 /// # Errors
 /// [`Error`] where the share is gone or the tables fail.
@@ -264,10 +295,12 @@ pub fn store(
     placed: &[Placed],
 ) -> Result<Decided<()>, Error> {
     let share = super::decide::share(&context.view, id)?;
+    super::decide::whole(&context.view, id.uuid())?;
     let node = context.node()?;
     let facts = ShareFacts::new(context.view, id);
+    let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
     let mut wanted = Vec::new();
-    let mut stored = Vec::new();
+    let mut stored: Vec<StoredItem> = Vec::new();
     for evidence in evidence {
         if !context.view.has(&table::WANTED, &(id, *evidence))? {
             continue;
@@ -279,12 +312,24 @@ pub fn store(
             (0..item.files).map(|place| facts.file(*evidence, place).map(|file| file.blake3));
         let files: Option<Vec<Digest>> = files.collect();
         let files = files.ok_or_else(|| broken("a file of a share is missing"))?;
+        let mut whole = true;
+        for digest in &files {
+            whole &= places.contains_key(digest) || held(&context.view, digest)?;
+        }
+        if !whole {
+            continue;
+        }
         wanted.push(*evidence);
         stored.push(StoredItem {
             evidence: *evidence,
             files,
         });
     }
+    let used: BTreeSet<Digest> = stored
+        .iter()
+        .flat_map(|item| &item.files)
+        .copied()
+        .collect();
     let Ok(entries) = decide(
         &share.header,
         &facts,
@@ -299,8 +344,9 @@ pub fn store(
     if entries.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     }
-    let blobs = placed
+    let blobs = used
         .iter()
+        .filter_map(|digest| places.get(digest))
         .map(|blob| (blob.digest, blob.size, blob.place))
         .collect();
     let received = EvidenceReceived {
@@ -311,6 +357,12 @@ pub fn store(
     let mut events = vec![Event::EvidenceReceived(received)];
     events.extend(written(context, &share.header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
+}
+
+/// Whether this node holds these bytes, as far as it knows undamaged.
+fn held(view: &View<'_>, digest: &Digest) -> Result<bool, Error> {
+    let blob = view.get(&table::BLOB, digest)?;
+    Ok(blob.is_some_and(|blob| blob.state != entity::BlobState::Damaged))
 }
 
 /// Who acts, as the other organisation is told: the user by name, or the organisation itself.

@@ -212,6 +212,7 @@ impl Change for Copy {
         let (case_id, case) = decide::case(&context.view, &self.case)?;
         let (partner_id, partner) = decide::partner(&context.view, &self.partner)?;
         sendable(&partner)?;
+        decide::whole(&context.view, case_id.uuid())?;
         let chosen = choose(context, case_id, &self.evidence, &self.folders)?;
         if chosen.is_empty() {
             let message = format!("nothing of case \"{}\" was chosen", case.number);
@@ -497,6 +498,7 @@ fn sendable(partner: &entity::Partner) -> Result<(), Error> {
 /// The share, where this node owns it.
 fn own(context: &Context<'_>, id: ShareId) -> Result<entity::Share, Error> {
     let share = decide::share(&context.view, id)?;
+    decide::whole(&context.view, id.uuid())?;
     if share.header.owner == context.node()?.organisation {
         return Ok(share);
     }

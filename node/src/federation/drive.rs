@@ -73,6 +73,7 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         let pause = match drive.pass().await {
             Ok(()) => drive.retry(),
             Err(stopped) => {
+                drive.greeted = false;
                 drive.tell(&stopped);
                 Some(PAUSE)
             }
@@ -89,6 +90,16 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
             () = timer => {}
         }
     }
+}
+
+/// How delivering a share goes on.
+enum Next {
+    /// Behind this entry.
+    After(u64),
+    /// From this entry, which the partner misses.
+    Gap(u64),
+    /// Not now.
+    Held,
 }
 
 struct Drive {
@@ -118,18 +129,24 @@ impl Drive {
             .map(|((_, share), ())| share)
             .collect();
         self.behind().await?;
-        if waiting.is_empty() && self.greeted {
+        self.held.retain(|share, _| waiting.contains(share));
+        let now = Instant::now();
+        let due = |share: &ShareId| self.held.get(share).is_none_or(|until| *until <= now);
+        let due: Vec<ShareId> = waiting.into_iter().filter(due).collect();
+        // A greeting wakes the other side: two nodes that only hold back must not wake each other.
+        if due.is_empty() && self.greeted {
             return Ok(());
         }
-        self.greet().await?;
-        self.held.retain(|share, _| waiting.contains(share));
-        for share in waiting {
-            let due = self
-                .held
-                .get(&share)
-                .is_none_or(|until| *until <= Instant::now());
-            if due {
-                self.share(share).await?;
+        if !self.greeted {
+            self.greet().await?;
+        }
+        for share in due {
+            self.held.remove(&share);
+            match self.share(share).await {
+                // What is wrong with one share does not keep the others waiting.
+                Err(Stop::Own(error)) => self.rest(share, &error),
+                Err(Stop::Refused(Refusal::Busy)) => self.hold(share, Refusal::Busy),
+                other => other?,
             }
         }
         self.behind().await?;
@@ -144,7 +161,6 @@ impl Drive {
 
     /// Says hello: before anything else, and whenever there is contact again.
     async fn greet(&mut self) -> Result<(), Stop> {
-        self.greeted = false;
         let parts = self.node.parts();
         let incarnation = self.node.read(|view| {
             let node = view.get(&table::NODE, &())?;
@@ -169,7 +185,7 @@ impl Drive {
     /// Discloses and delivers until the partner has everything, or refuses.
     async fn share(&mut self, id: ShareId) -> Result<(), Stop> {
         let organisation = self.node.parts().keys.organisation();
-        let mut from = None;
+        let mut from: Option<u64> = None;
         let mut gaps = 0;
         loop {
             let read = self.node.clone();
@@ -186,17 +202,19 @@ impl Drive {
                 })
                 .await?;
             match batch {
-                Some(batch) => {
-                    from = self.deliver(id, batch).await?;
-                    gaps += u32::from(from.is_some());
-                }
+                Some(batch) => match self.deliver(id, batch).await? {
+                    Next::After(last) => from = from.map(|_| last + 1),
+                    Next::Gap(expected) => {
+                        gaps += 1;
+                        from = Some(expected);
+                    }
+                    Next::Held => return Ok(()),
+                },
                 None if side == Side::Owner && self.disclose(id).await? => from = None,
                 None => return Ok(()),
             }
             if gaps > GAPS {
                 self.hold(id, Refusal::Malformed);
-            }
-            if self.held.contains_key(&id) {
                 return Ok(());
             }
         }
@@ -210,8 +228,8 @@ impl Drive {
         Ok(disclosed.await?)
     }
 
-    /// Delivers one batch; answers from which entry to go on, where the partner asked for that.
-    async fn deliver(&mut self, id: ShareId, batch: Batch) -> Result<Option<u64>, Stop> {
+    /// Delivers one batch; answers how to go on.
+    async fn deliver(&mut self, id: ShareId, batch: Batch) -> Result<Next, Stop> {
         let last = batch.head.head.point.count;
         let message = batch::write(&batch)
             .map_err(|_| actions::decide::broken("a batch can't be written"))?;
@@ -224,36 +242,38 @@ impl Drive {
             .into_inner();
         self.node.heard(self.partner);
         match reply.outcome {
-            Some(Outcome::Receipt(message)) => {
-                self.countersigned(batch, &message).await?;
-                Ok(None)
-            }
+            Some(Outcome::Receipt(message)) => match self.countersigned(batch, &message).await? {
+                true => Ok(Next::After(last)),
+                false => Ok(Next::Held),
+            },
             Some(Outcome::Refusal(message)) => {
                 let refused = refusal::read(message).unwrap_or(Refusal::Malformed);
                 match refused {
-                    Refusal::Gap { expected } if expected < last => Ok(Some(expected)),
+                    Refusal::Gap { expected } if expected < last => Ok(Next::Gap(expected)),
                     refused => {
                         self.hold(id, refused);
-                        Ok(None)
+                        Ok(Next::Held)
                     }
                 }
             }
             None => {
                 self.hold(id, Refusal::Malformed);
-                Ok(None)
+                Ok(Next::Held)
             }
         }
     }
 
+    /// Judges and records a receipt; false where it does not hold.
     async fn countersigned(
         &mut self,
         batch: Batch,
         message: &v1::Countersignature,
-    ) -> Result<(), Stop> {
+    ) -> Result<bool, Stop> {
         let Ok(countersignature) = Countersignature::read(&message.encode_to_vec()) else {
             self.hold(batch.share, Refusal::Malformed);
-            return Ok(());
+            return Ok(false);
         };
+        let share = batch.share;
         let receipt = Receipt {
             head: batch.head,
             countersignature,
@@ -269,12 +289,13 @@ impl Drive {
                 let decided = self.node.decide(None, Way::Partner, move |context| {
                     actions::exchange::countersigned(context, &receipt)
                 });
-                Ok(decided.await?)
+                decided.await?;
+                Ok(true)
             }
             Err(error) => {
                 tracing::warn!(partner = %self.partner, %error, "a receipt does not hold");
-                self.hold(batch.share, Refusal::Signature);
-                Ok(())
+                self.hold(share, Refusal::Signature);
+                Ok(false)
             }
         }
     }
@@ -297,6 +318,12 @@ impl Drive {
         };
         self.held.insert(id, Instant::now() + pause);
         self.node.refused_by(self.partner, id, refused);
+    }
+
+    /// Leaves a share alone that this node can't deliver.
+    fn rest(&mut self, id: ShareId, error: &Error) {
+        tracing::warn!(partner = %self.partner, share = %id, %error, "a share can't be delivered");
+        self.held.insert(id, Instant::now() + LATER);
     }
 
     fn tell(&self, stopped: &Stop) {

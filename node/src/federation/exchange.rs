@@ -4,6 +4,7 @@
 //! every message once something changed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 use interdocket_proto::v1;
@@ -26,6 +27,7 @@ use tonic::{Code, Request, Response, Status};
 use super::Peer;
 use super::history;
 use crate::actions::decide::broken;
+use crate::actions::partner::Kind;
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::Refused;
@@ -129,10 +131,9 @@ impl Exchange {
         let node = self.node.clone();
         let decided = self.node.decide(None, Way::Partner, move |context| {
             let share = batch.share;
-            let view = context.view;
             let journal = &node.parts().journal;
-            let known =
-                |side: Side, number: u64| history::hash(&view, journal, share, side, number);
+            let hashes = history::Hashes::new(context.view, journal, share);
+            let known = |side: Side, number: u64| hashes.hash(side, number);
             actions::exchange::take(context, caller, batch, &known)
         });
         decided.await.map_err(unavailable)
@@ -152,7 +153,6 @@ impl Delivery for Exchange {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
         let us = self.node.read(incarnation).await.map_err(unavailable)?;
-        self.node.nudge(caller);
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],
             incarnation: us,
@@ -327,10 +327,9 @@ impl Reading {
     fn stream(&mut self, file: u32, mut encoder: Encoder, pieces: &mut Pieces) -> Result<(), End> {
         loop {
             let room = limits::PIECES_MAX - pieces.bytes;
-            let mut data = BytesMut::with_capacity(room);
-            match encoder.fill(&mut data, room) {
+            let filled = pieces.fill(file, &mut encoder, room);
+            match filled {
                 Ok(more) => {
-                    pieces.add(file, data);
                     if pieces.bytes >= limits::PIECES_MAX {
                         self.send(pieces.take())?;
                     }
@@ -360,7 +359,8 @@ impl Reading {
             let reading = self.node.parts().store.read();
             let view = reading.view();
             if !matches!(serves(&view, self.caller, self.share), Ok(true)) {
-                let _ = self.out.blocking_send(Err(status(Refusal::NotShared)));
+                drop(reading);
+                let _ = self.hand(Err(status(Refusal::NotShared)));
                 return Err(End);
             }
             self.judged = judged;
@@ -375,7 +375,21 @@ impl Reading {
             .blob_bytes
             .get_or_create(&way)
             .inc_by(bytes as u64);
-        self.out.blocking_send(Ok(message)).map_err(|_| End)
+        self.hand(Ok(message))
+    }
+
+    /// Waits for room at the transport, but not for a reader that does not read: its place is for others.
+    fn hand(&self, message: Result<v1::ReadReply, Status>) -> Result<(), End> {
+        let handed = tokio::time::timeout(UNREAD, self.out.send(message));
+        let runtime = tokio::runtime::Handle::current();
+        match runtime.block_on(handed) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End),
+            Err(_) => {
+                tracing::warn!(partner = %self.caller, share = %self.share, "a partner does not read what it asked for");
+                Err(End)
+            }
+        }
     }
 }
 
@@ -385,17 +399,31 @@ struct End;
 #[derive(Default)]
 struct Pieces {
     message: v1::ReadReply,
+    buffer: BytesMut,
     bytes: usize,
 }
 
 impl Pieces {
-    fn add(&mut self, file: u32, data: BytesMut) {
+    /// Adds what is next of a file; the pieces of one message share one piece of memory, however
+    /// many small files are in it. Says whether more is to come.
+    fn fill(
+        &mut self,
+        file: u32,
+        encoder: &mut Encoder,
+        room: usize,
+    ) -> Result<bool, blobs::Error> {
+        if self.bytes == 0 {
+            self.buffer.reserve(limits::PIECES_MAX);
+        }
+        let filled = encoder.fill(&mut self.buffer, room);
+        let data = self.buffer.split().freeze();
         self.bytes += data.len();
         self.message.pieces.push(v1::Piece {
             file,
-            data: data.freeze(),
+            data,
             refusal: None,
         });
+        filled
     }
 
     fn refuse(&mut self, file: u32, refused: Refusal) {
@@ -420,11 +448,16 @@ fn trusted(view: &View<'_>, caller: OrganisationId) -> Result<bool, Error> {
 
 /// Whether this partner may read what this share lists, now.
 fn serves(view: &View<'_>, caller: OrganisationId, share: ShareId) -> Result<bool, Error> {
-    if !trusted(view, caller)? {
+    let partner = view.get(&table::PARTNER, &caller)?;
+    if partner.is_none_or(|partner| rules::sending(&partner, Kind::Copy).is_some()) {
         return Ok(false);
     }
-    let share = view.get(&table::SHARE, &share)?;
-    Ok(share.is_some_and(|share| share.header.partner == caller && share.header.serves()))
+    let Some(found) = view.get(&table::SHARE, &share)? else {
+        return Ok(false);
+    };
+    let lost =
+        view.has(&table::LOST, &share.uuid())? || view.has(&table::LOST, &found.case.uuid())?;
+    Ok(!lost && found.header.partner == caller && found.header.serves())
 }
 
 fn incarnation(view: &View<'_>) -> Result<u64, Error> {
@@ -451,3 +484,5 @@ fn unavailable(error: Error) -> Status {
 /// Messages made ahead of the transport: with the transport's own windows, what may leave after a
 /// change of heart.
 const MESSAGES: usize = 4;
+/// How long a reader may not read.
+const UNREAD: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@
 //! read again, whatever happens.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use interdocket_sync::refusal::Refusal;
-use interdocket_sync::share::Facts;
+use interdocket_sync::share::{Facts, Hold, State};
 use interdocket_sync::transfer::{Request as Wanted, Wish, plan};
 use interdocket_sync::wire::refusal;
 use tokio::sync::{mpsc, oneshot};
@@ -27,7 +28,7 @@ use tonic::Status;
 use super::drive::jittered;
 use crate::actions::decide::broken;
 use crate::actions::{self, Error, ErrorKind, Way};
-use crate::blobs::{self, Blobs, Placed, Receiver, StageId, Staged};
+use crate::blobs::{self, Blobs, Place, Placed, Receiver, StageId, Staged};
 use crate::metrics::{Direction, Outcome, Transfer, Way as Bound};
 use crate::node::Node;
 use crate::store::entity::BlobState;
@@ -68,12 +69,37 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
     let shares = node.read(move |view| Ok(view.page(&table::FETCH, &partner, None, usize::MAX)?));
     let mut clean = true;
     for ((_, share), ()) in shares.await? {
-        clean &= read_share(node, partner, share).await?;
+        match read_share(node, partner, share).await {
+            Ok(all) => clean &= all,
+            Err(Stop::Link) => {
+                let message = "there is no contact with the partner";
+                return Err(Error::new(ErrorKind::Unavailable, message));
+            }
+            // What is wrong with one share does not keep the others waiting.
+            Err(Stop::Own(error)) => {
+                tracing::warn!(%partner, %share, %error, "a share can't be read");
+                clean = false;
+            }
+        }
     }
     Ok(clean)
 }
 
-async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Result<bool, Error> {
+/// Why reading a share ended early.
+enum Stop {
+    /// The connection broke, or the partner is busy: nothing else can be read now either.
+    Link,
+    /// This node can't.
+    Own(Error),
+}
+
+impl From<Error> for Stop {
+    fn from(error: Error) -> Self {
+        Self::Own(error)
+    }
+}
+
+async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Result<bool, Stop> {
     let mut clean = true;
     let mut after = None;
     loop {
@@ -86,7 +112,12 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
             .map(|request| read(node.clone(), partner, share, request))
             .buffered(READS);
         while let Some(read) = reading.next().await {
-            clean &= record(node, share, read?).await?;
+            let answer = read?;
+            let cut = answer.cut;
+            clean &= record(node, share, answer).await?;
+            if cut {
+                return Err(Stop::Link);
+            }
         }
         if whole {
             return Ok(clean);
@@ -103,9 +134,16 @@ struct Page {
 }
 
 fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<Page, Error> {
-    let owner = actions::decide::share(view, share)?.header.owner;
+    let header = actions::decide::share(view, share)?.header;
+    let owner = header.owner;
     let after = after.map(|evidence| (share, evidence));
-    let rows = view.page(&table::WANTED, &share, after.as_ref(), WISHES)?;
+    // The owner serves nothing before it has seen the acceptance: its receipt wakes this task.
+    let most = if header.partner_log.countersigned > 0 {
+        WISHES
+    } else {
+        0
+    };
+    let rows = view.page(&table::WANTED, &share, after.as_ref(), most)?;
     let whole = rows.len() < WISHES;
     let last = rows
         .last()
@@ -148,6 +186,7 @@ struct Answer {
     request: Wanted,
     placed: Vec<Placed>,
     missing: BTreeSet<Digest>,
+    cut: bool,
 }
 
 async fn read(
@@ -161,6 +200,7 @@ async fn read(
             request,
             placed: Vec::new(),
             missing: Default::default(),
+            cut: false,
         });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
@@ -171,10 +211,13 @@ async fn read(
         files: request.files.clone(),
     };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
+    let mut cut = false;
     if let Ok(ranges) = starts.await {
         let sent = stream_in(&node, partner, share, &request.files, ranges, &pieces).await;
         if let Err(status) = sent {
             tracing::debug!(%partner, %share, code = ?status.code(), "a read ended early");
+            // A refusal is about this share; without one, nothing else can be read either.
+            cut = status.details().is_empty();
         }
     }
     drop(pieces);
@@ -185,6 +228,7 @@ async fn read(
         request,
         placed,
         missing,
+        cut,
     })
 }
 
@@ -265,24 +309,31 @@ impl Intake {
     ) -> Result<Taken, Error> {
         let mut starts = Vec::with_capacity(self.files.len());
         for file in &self.files {
-            let stage = self.stage(file)?;
-            starts.push(
-                self.node
-                    .parts()
-                    .blobs
-                    .resumes(&stage, file.blake3, file.size),
-            );
+            let stage = stage(self.share, file.blake3)
+                .ok_or_else(|| broken("a stage's name has a wrong length"))?;
+            let blobs = &self.node.parts().blobs;
+            starts.push(blobs.resumes(&stage, file.blake3, file.size));
         }
         // Where nobody waits any more there is nothing to do.
         let _ = ready.send(starts);
         let mut taken = Vec::new();
-        let mut open: Option<(u32, Receiver)> = None;
+        let mut open: Option<Receiver> = None;
+        let (mut last, mut room) = (None, 0);
         while let Some(arrived) = arriving.blocking_recv() {
-            if open.as_ref().is_none_or(|(file, _)| *file != arrived.file) {
-                taken.extend(open.take().and_then(|(_, receiver)| finish(receiver)));
-                open = self.open(arrived.file)?;
+            if last.is_none_or(|last| last < arrived.file) {
+                taken.extend(open.take().and_then(finish));
+                open = self.open(arrived.file);
+                last = Some(arrived.file);
+                room = self.room(arrived.file);
             }
-            let Some((_, receiver)) = &mut open else {
+            // Files come in their order, and none has more than its digest allows, verified or not.
+            let (left, over) = room.overflowing_sub(arrived.data.len() as u64);
+            if last != Some(arrived.file) || over {
+                tracing::warn!(share = %self.share, "the partner sends what nobody asked for");
+                break;
+            }
+            room = left;
+            let Some(receiver) = &mut open else {
                 continue;
             };
             let failed = match arrived.refusal {
@@ -297,8 +348,8 @@ impl Intake {
                 open = None;
             }
         }
-        taken.extend(open.take().and_then(|(_, receiver)| finish(receiver)));
-        taken.extend(self.empty(&taken)?);
+        taken.extend(open.take().and_then(finish));
+        taken.extend(self.empty(&taken));
         let whole: BTreeSet<Digest> = taken.iter().map(Staged::digest).collect();
         let missing: BTreeSet<Digest> = self
             .files
@@ -312,38 +363,34 @@ impl Intake {
     }
 
     /// Starts with a file when its first piece is there: one is open at a time.
-    fn open(&self, place: u32) -> Result<Option<(u32, Receiver)>, Error> {
-        let Some(file) = self.files.get(place as usize) else {
-            return Ok(None);
-        };
-        let stage = self.stage(file)?;
-        match self
-            .node
-            .parts()
-            .blobs
-            .receive(stage, file.blake3, file.size)
-        {
-            Ok(receiver) => Ok(Some((place, receiver))),
-            Err(blobs::Error::Busy) => Ok(None),
-            Err(error) => Err(failed(&error)),
-        }
+    /// One that can't be taken in does not keep the others out.
+    fn open(&self, place: u32) -> Option<Receiver> {
+        let file = self.files.get(place as usize)?;
+        let stage = stage(self.share, file.blake3)?;
+        let blobs = &self.node.parts().blobs;
+        let receiver = blobs.receive(stage, file.blake3, file.size);
+        receiver
+            .inspect_err(|error| {
+                let error = error as &dyn std::error::Error;
+                tracing::warn!(share = %self.share, error, "a file can't be taken in");
+            })
+            .ok()
+    }
+
+    /// Bytes that the verified stream of a file has at most: one hash pair for each group.
+    fn room(&self, place: u32) -> u64 {
+        let size = self.files.get(place as usize).map_or(0, |file| file.size);
+        size.saturating_add(size / 128).saturating_add(1024)
     }
 
     /// Files without bytes are whole without any piece.
-    fn empty(&self, taken: &[Staged]) -> Result<Option<Staged>, Error> {
+    fn empty(&self, taken: &[Staged]) -> Option<Staged> {
         let empty = self.files.iter().zip(0..).find(|(file, _)| file.size == 0);
-        let Some((file, place)) = empty else {
-            return Ok(None);
-        };
+        let (file, place) = empty?;
         if taken.iter().any(|staged| staged.digest() == file.blake3) {
-            return Ok(None);
+            return None;
         }
-        Ok(self.open(place)?.and_then(|(_, receiver)| finish(receiver)))
-    }
-
-    fn stage(&self, file: &File) -> Result<StageId, Error> {
-        let stage = [self.share.as_bytes().as_slice(), &file.blake3.0].concat();
-        StageId::new(&stage).ok_or_else(|| broken("a stage's name has a wrong length"))
+        self.open(place).and_then(finish)
     }
 
     /// Makes what arrived durable: what the node holds already is not stored twice.
@@ -389,6 +436,42 @@ impl Intake {
     }
 }
 
+/// Under what name a file of a share is received.
+fn stage(share: ShareId, digest: Digest) -> Option<StageId> {
+    StageId::new(&[share.as_bytes().as_slice(), &digest.0].concat())
+}
+
+/// Removes what was received of files that no share wants any more.
+///
+/// # Errors
+/// [`Error`] where the tables or the disk fail.
+pub fn sweep(node: &Node) -> Result<(), Error> {
+    let mut keep = BTreeSet::new();
+    let mut after = None;
+    loop {
+        let reading = node.parts().store.read();
+        let view = reading.view();
+        let page = view.page(&table::WANTED, &(), after.as_ref(), WISHES)?;
+        let Some((last, ())) = page.last() else { break };
+        after = Some(*last);
+        for ((share, evidence), ()) in page {
+            let header = actions::decide::share(&view, share)?.header;
+            if header.hold == Hold::Frozen || matches!(header.state, State::Cancelled { .. }) {
+                continue;
+            }
+            let facts = ShareFacts::new(view, share);
+            let files = facts.item(evidence).map_or(0, |item| item.files);
+            let large = (0..files)
+                .filter_map(|place| facts.file(evidence, place))
+                .filter(|file| file.size > blobs::SMALL);
+            keep.extend(large.filter_map(|file| stage(share, file.blake3)));
+            facts.done()?;
+        }
+    }
+    let swept = node.parts().blobs.sweep(&keep);
+    swept.map_err(|error| failed(&error))
+}
+
 fn finish(receiver: Receiver) -> Option<Staged> {
     receiver
         .finish()
@@ -402,6 +485,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         request,
         placed,
         missing,
+        cut: _,
     } = answer;
     let clean = missing.is_empty();
     let whole = match clean {
@@ -412,22 +496,35 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
                 .await?
         }
     };
-    let mut whole = whole.as_slice();
-    let mut placed = placed;
-    while let Some((now, rest)) = whole
-        .split_at_checked(whole.len().min(STORED))
-        .filter(|(now, _)| !now.is_empty())
-    {
-        let evidence = now.to_vec();
-        let blobs = std::mem::take(&mut placed);
-        whole = rest;
-        // The first record names every blob of the request, so that none is durable and unknown.
+    let placed: Arc<[Placed]> = placed.into();
+    for evidence in whole.chunks(STORED) {
+        let (evidence, placed) = (evidence.to_vec(), Arc::clone(&placed));
         let stored = node.decide(None, Way::Partner, move |context| {
-            actions::exchange::store(context, share, &evidence, &blobs)
+            actions::exchange::store(context, share, &evidence, &placed)
         });
         stored.await?;
     }
+    let of = node.clone();
+    node.blocking(move || unused(&of, &placed)).await?;
     Ok(clean)
+}
+
+/// Deletes what was made durable for nothing: somebody else brought the same bytes first, or the share
+/// was cancelled meanwhile. A file of its own stays: others may be about to record the same one.
+fn unused(node: &Node, placed: &[Placed]) -> Result<(), Error> {
+    let mut unused = Vec::new();
+    {
+        let reading = node.parts().store.read();
+        for blob in placed {
+            let known = reading.view().get(&table::BLOB, &blob.digest)?;
+            let used = known.is_some_and(|known| known.place == blob.place);
+            if !used && blob.place != Place::Own {
+                unused.push(*blob);
+            }
+        }
+    }
+    let deleted = node.parts().blobs.delete(&unused);
+    deleted.map_err(|error| failed(&error))
 }
 
 /// The items all of whose files arrived.

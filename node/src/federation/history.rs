@@ -1,5 +1,7 @@
 //! What was written, received and countersigned in a share's logs, read back from the journal.
 
+use std::cell::RefCell;
+
 use interdocket_sync::id::ShareId;
 use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::Entry as LogEntry;
@@ -38,19 +40,47 @@ pub fn event(view: &View<'_>, journal: &Reader, seq: u64) -> Result<Event, Error
         .event)
 }
 
-/// The hash of an entry that is held; none where it is not.
-pub fn hash(
-    view: &View<'_>,
-    journal: &Reader,
+/// Hashes of the entries that are held of one share; the last batch that was looked at is kept, as
+/// its neighbours are asked for next.
+pub struct Hashes<'a> {
+    view: View<'a>,
+    journal: &'a Reader,
     share: ShareId,
-    side: Side,
-    number: u64,
-) -> Option<[u8; 32]> {
-    let (_, entries) = batch_with(view, journal, share, side, number).ok()??;
-    entries
-        .into_iter()
-        .find(|entry| entry.number == number)
-        .map(|entry| entry.hash)
+    last: RefCell<Option<(Side, Vec<LogEntry>)>>,
+}
+
+impl<'a> Hashes<'a> {
+    /// Those of a share.
+    pub fn new(view: View<'a>, journal: &'a Reader, share: ShareId) -> Self {
+        Self {
+            view,
+            journal,
+            share,
+            last: RefCell::default(),
+        }
+    }
+
+    /// The hash of an entry; none where it is not held.
+    ///
+    /// # Errors
+    /// [`Error`] where the journal can't be read, or does not have the entry yet.
+    pub fn hash(&self, side: Side, number: u64) -> Result<Option<[u8; 32]>, Error> {
+        let find = |entries: &[LogEntry]| {
+            let found = entries.iter().find(|entry| entry.number == number);
+            found.map(|entry| entry.hash)
+        };
+        let mut last = self.last.borrow_mut();
+        if let Some((_, entries)) = last.as_ref().filter(|(of, _)| *of == side)
+            && let Some(hash) = find(entries)
+        {
+            return Ok(Some(hash));
+        }
+        let read = batch_with(&self.view, self.journal, self.share, side, number)?;
+        let entries = read.map(|(_, entries)| entries).unwrap_or_default();
+        let hash = find(&entries);
+        *last = Some((side, entries));
+        Ok(hash)
+    }
 }
 
 /// The batch of this node's log that begins with, or contains, an entry; none after the last.

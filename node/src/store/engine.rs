@@ -184,7 +184,7 @@ fn end(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Checks the sizes of all changes.
-pub(super) fn check(ops: &[Op]) -> Result<(), Error> {
+pub(crate) fn check(ops: &[Op]) -> Result<(), Error> {
     for op in ops {
         let (key, value) = match op {
             Op::Put(_, key, value) => (key.len(), value.len()),

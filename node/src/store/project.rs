@@ -31,7 +31,7 @@ use crate::event::{
 };
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 1;
+pub const SHAPE: u32 = 2;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -156,6 +156,7 @@ impl Step<'_> {
             Event::EvidenceAdded(added) => self.evidence_added(added, entry),
             Event::BlobCompared(compared) => self.blob_compared(compared.blake3, compared.sha256),
             Event::BlobDamaged(digest) => {
+                self.changes.delete(&table::UNCOMPARED, digest);
                 self.blob(*digest, |blob| blob.state = BlobState::Damaged)
             }
             Event::ShareMade(made) => self.share_made(made),
@@ -168,6 +169,31 @@ impl Step<'_> {
             Event::EvidenceReceived(received) => self.evidence_received(received),
             Event::EvidenceOpened(_) | Event::Refused(_) => Ok(()),
         }
+    }
+
+    /// A name that nobody has: this one, or with the first free number behind it. Found in a number of
+    /// steps that a partner who takes the same name again and again can't make large.
+    fn free<V: DeserializeOwned>(
+        &self,
+        table: &Table<String, V>,
+        name: &str,
+    ) -> Result<String, Error> {
+        let numbered = |number: u64| match number {
+            1 => name.to_owned(),
+            number => format!("{name} ({number})"),
+        };
+        let (mut taken, mut free) = (0, 1);
+        while self.view().has(table, &numbered(free))? {
+            (taken, free) = (free, free * 2);
+        }
+        while free - taken > 1 {
+            let middle = taken + (free - taken) / 2;
+            match self.view().has(table, &numbered(middle))? {
+                true => taken = middle,
+                false => free = middle,
+            }
+        }
+        Ok(numbered(free))
     }
 
     fn user_added(&mut self, user: &UserAdded) -> Result<(), Error> {
@@ -194,12 +220,7 @@ impl Step<'_> {
         if let Some(old) = self.view().get(&table::PARTNER, &met.organisation)? {
             self.changes.delete(&table::PARTNER_NAME, &old.name);
         }
-        let mut name = met.name.clone();
-        let mut number = 2;
-        while self.view().has(&table::PARTNER_NAME, &name)? {
-            name = format!("{} ({number})", met.name);
-            number += 1;
-        }
+        let name = self.free(&table::PARTNER_NAME, &met.name)?;
         let partner = entity::Partner {
             name: name.clone(),
             role: met.role,
@@ -455,12 +476,7 @@ impl Step<'_> {
         share: ShareId,
         organisation: interdocket_sync::identity::OrganisationId,
     ) -> Result<(), Error> {
-        let mut number = offered.number.clone();
-        let mut next = 2;
-        while self.view().has(&table::CASE_NUMBER, &number)? {
-            number = format!("{} ({next})", offered.number);
-            next += 1;
-        }
+        let number = self.free(&table::CASE_NUMBER, &offered.number)?;
         let made = CaseMade {
             id,
             number,
@@ -544,6 +560,14 @@ impl Step<'_> {
             true => Hold::Frozen,
             false => Hold::Paused,
         };
+        if frozen {
+            // Nothing moves until people have looked at it: nobody is to try again and again.
+            let header = &share.header;
+            for other in [header.owner, header.partner] {
+                self.changes.delete(&table::OUTBOX, &(other, id));
+                self.changes.delete(&table::FETCH, &(other, id));
+            }
+        }
         self.put(&table::SHARE, &id, &share);
         Ok(())
     }

@@ -243,6 +243,8 @@ tables! {
     UNCOMPARED: Digest => (), Index 14;
     /// Records about something.
     ABOUT: (Uuid, u64) => (), Index 15;
+    /// Cases, shares and users of which a record can't be read, with the first such record.
+    LOST: Uuid => u64, Index 16;
 
     /// Where records lie in the journal.
     POSITION: u64 => u64, Feed 1;

@@ -83,9 +83,15 @@ impl Reading<'_> {
 /// Changes that are not applied yet.
 #[derive(Default)]
 pub struct Changes {
-    held: BTreeMap<(Tree, Vec<u8>), Option<Vec<u8>>>,
+    held: BTreeMap<At, Held>,
     ops: Vec<Op>,
+    undo: Vec<(At, Option<Held>)>,
 }
+
+/// A key in its tree.
+type At = (Tree, Vec<u8>);
+/// The value under it, none where it was deleted.
+type Held = Option<Vec<u8>>;
 
 impl Changes {
     /// Takes the changes since the last call, in order.
@@ -98,16 +104,36 @@ impl Changes {
         let key = table.key(key);
         let mut bytes = Vec::new();
         ciborium::into_writer(value, &mut bytes).expect("a Vec takes every byte");
-        self.held
-            .insert((table.tree, key.clone()), Some(bytes.clone()));
+        self.hold((table.tree, key.clone()), Some(bytes.clone()));
         self.ops.push(Op::Put(table.tree, key, bytes));
     }
 
     /// Removes a key.
     pub fn delete<K: Key, V>(&mut self, table: &Table<K, V>, key: &K) {
         let key = table.key(key);
-        self.held.insert((table.tree, key.clone()), None);
+        self.hold((table.tree, key.clone()), None);
         self.ops.push(Op::Delete(table.tree, key));
+    }
+
+    /// Keeps everything up to here, whatever is undone later.
+    pub fn settle(&mut self) {
+        self.undo.clear();
+    }
+
+    /// Takes everything back that was changed since the last [`Changes::settle`].
+    pub fn undo(&mut self) {
+        for (at, before) in self.undo.drain(..).rev() {
+            match before {
+                Some(before) => self.held.insert(at, before),
+                None => self.held.remove(&at),
+            };
+        }
+        self.ops.clear();
+    }
+
+    fn hold(&mut self, at: At, value: Held) {
+        let before = self.held.insert(at.clone(), value);
+        self.undo.push((at, before));
     }
 }
 

@@ -1,0 +1,494 @@
+//! Whole nodes without sockets: real actions, writer, journal and keys on disks in memory, under a
+//! clock that only moves when it is asked.
+//!
+//! Blobs lie in a temporary directory, as their store has no other disk.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use bytes::BytesMut;
+use chrono::{DateTime, TimeDelta, Utc};
+use interdocket_sync::blob::Digest;
+use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::Side;
+use interdocket_sync::receipt::Receipt;
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::Facts as _;
+use interdocket_sync::wire::batch::Batch;
+
+use crate::actions::case::{self, Case};
+use crate::actions::decide::Decided;
+use crate::actions::evidence::{self, Evidence};
+use crate::actions::partner::{self, Kind, OrganisationRole};
+use crate::actions::share::{self, Share};
+use crate::actions::{self, Change, Error, Way, exchange};
+use crate::blobs::{Blobs, Placed, Ranges, Reserve, StageId};
+use crate::chance;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::disk::Memory as Disk;
+use crate::event::{Bytes, Entry, Event, NodeMade, PartnerMet};
+use crate::federation::{self, history};
+use crate::journal::Journal;
+use crate::keyring::{KeyId, Keyring};
+use crate::keys::{Keys, Leaf, Pins};
+use crate::metrics::Metrics;
+use crate::node::{Moment, Node, Parts};
+use crate::run::Init;
+use crate::store::engine::{Engine as _, Pair, Tree};
+use crate::store::memory::Memory;
+use crate::store::project::ShareFacts;
+use crate::store::table;
+use crate::store::view::Store;
+use crate::writer::{Writer, catch_up};
+
+/// A clock that moves a second each time it is asked.
+pub(crate) struct Ticks(AtomicI64);
+
+impl Clock for Ticks {
+    fn now(&self) -> DateTime<Utc> {
+        noon() + TimeDelta::seconds(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+}
+
+pub(crate) fn noon() -> DateTime<Utc> {
+    "2026-03-01T12:00:00Z".parse().unwrap()
+}
+
+/// A node and the disks that outlive it.
+pub(crate) struct Bench {
+    pub(crate) node: Node,
+    dir: Arc<tempfile::TempDir>,
+    name: &'static str,
+    journal: Arc<Disk>,
+    keyring: Arc<Disk>,
+    pub(crate) engine: Arc<Memory>,
+    clock: Arc<Ticks>,
+}
+
+impl Bench {
+    pub(crate) fn new(name: &'static str) -> Self {
+        let dir = Arc::new(tempfile::tempdir().unwrap());
+        let keys = Keys::create(&dir.path().join("keys"), name, noon()).unwrap();
+        let (journal, keyring) = (Arc::<Disk>::default(), Arc::<Disk>::default());
+        let made = Event::NodeMade(NodeMade {
+            organisation: keys.organisation(),
+            name: name.into(),
+            role: OrganisationRole::Investigation,
+        });
+        let record = Entry {
+            actor: None,
+            way: Way::Socket,
+            event: made,
+        };
+        let ring = Arc::new(Keyring::open(keyring.clone(), keys.master(), chance::fill).unwrap());
+        let mut opened = Journal::open(journal.clone(), ring).unwrap();
+        opened.append(noon(), &[record.draft()]).unwrap();
+        Self::open(
+            dir,
+            name,
+            (journal, keyring),
+            Arc::default(),
+            Arc::new(Ticks(1.into())),
+        )
+    }
+
+    fn open(
+        dir: Arc<tempfile::TempDir>,
+        name: &'static str,
+        (journal_disk, keyring_disk): (Arc<Disk>, Arc<Disk>),
+        engine: Arc<Memory>,
+        clock: Arc<Ticks>,
+    ) -> Self {
+        let keys = Arc::new(Keys::open(&dir.path().join("keys"), clock.now()).unwrap());
+        let ring = Keyring::open(keyring_disk.clone(), keys.master(), chance::fill).unwrap();
+        let keyring = Arc::new(ring);
+        let journal = Journal::open(journal_disk.clone(), keyring.clone()).unwrap();
+        let reader = journal.reader();
+        let store = Store::new(engine.clone());
+        let metrics = Metrics::new();
+        let ticking: Arc<dyn Clock> = clock.clone();
+        let writer = Writer {
+            journal,
+            keyring,
+            store: store.clone(),
+            clock: ticking.clone(),
+            metrics: metrics.clone(),
+        };
+        let (queue, _) = writer.start().unwrap();
+        let reserve = Reserve {
+            bytes: 0,
+            percent: 0,
+        };
+        let (blobs, _) = Blobs::open(&dir.path().join("blobs"), reserve).unwrap();
+        let pins = Pins::default();
+        let partners = store.read().view().page(&table::PARTNER, &(), None, 9);
+        for (organisation, partner) in partners.unwrap() {
+            pins.set(organisation, &partner.root.0).unwrap();
+        }
+        let any = "127.0.0.1:0".parse().unwrap();
+        let config = Config::new(&Init {
+            data: dir.path().to_owned(),
+            name: name.into(),
+            role: OrganisationRole::Investigation,
+            federation: any,
+            pairing: any,
+            api: any,
+            metrics: None,
+            advertise: None,
+            allow_private: true,
+        });
+        let transport =
+            federation::serve::transport(&keys, &pins, &ticking, &store, &config).unwrap();
+        let https = federation::serve::certificate(&keys, &config, clock.as_ref()).unwrap();
+        let node = Node::new(Parts {
+            store,
+            queue,
+            journal: reader,
+            blobs,
+            keys,
+            https: Arc::new(Leaf::new(https)),
+            pins,
+            transport,
+            clock: ticking,
+            metrics,
+            config,
+            moment: Moment::default(),
+        });
+        Self {
+            node,
+            dir,
+            name,
+            journal: journal_disk,
+            keyring: keyring_disk,
+            engine,
+            clock,
+        }
+    }
+
+    /// The node as it comes back after power was lost at this very moment; its database is gone.
+    pub(crate) fn crash(self, seed: u64) -> Self {
+        let (journal, keyring) = (self.journal.copy(), self.keyring.copy());
+        journal.power_cut(seed);
+        keyring.power_cut(seed);
+        let disks = (Arc::new(journal), Arc::new(keyring));
+        Self::open(self.dir, self.name, disks, Arc::default(), self.clock)
+    }
+
+    /// A second node with the same keys and the same past, as of a restored backup.
+    pub(crate) fn twin(&self) -> Self {
+        let disks = (Arc::new(self.journal.copy()), Arc::new(self.keyring.copy()));
+        let (dir, clock) = (self.dir.clone(), self.clock.clone());
+        Self::open(dir, self.name, disks, Arc::default(), clock)
+    }
+
+    /// The node as it comes back after a key was destroyed; its database is gone.
+    pub(crate) fn erased(self, key: uuid::Uuid) -> Self {
+        let disk = Arc::new(self.keyring.copy());
+        let master = self.node.parts().keys.master();
+        let ring = Keyring::open(disk.clone(), master, chance::fill).unwrap();
+        ring.erase(KeyId(key)).unwrap();
+        ring.sync().unwrap();
+        let disks = (Arc::new(self.journal.copy()), disk);
+        Self::open(self.dir, self.name, disks, Arc::default(), self.clock)
+    }
+
+    pub(crate) fn id(&self) -> OrganisationId {
+        self.node.parts().keys.organisation()
+    }
+
+    pub(crate) async fn events(&self, events: Vec<Event>) -> Result<(), Error> {
+        let decided = self
+            .node
+            .decide(None, Way::Timer, |_| Ok(Decided::new(events, |_| Ok(()))));
+        decided.await
+    }
+
+    pub(crate) async fn change<A: Change>(&self, action: A) -> Result<A::Reply, Error> {
+        self.node.change(&self.node.owner(), action).await
+    }
+
+    /// Trusts another node, as if paired; sending and receiving copies is enabled.
+    pub(crate) async fn trust(&self, other: &Self, address: Option<String>) {
+        let met = PartnerMet {
+            organisation: other.id(),
+            name: other.name.into(),
+            role: OrganisationRole::Investigation,
+            root: Bytes(other.node.parts().keys.root_der().to_vec()),
+            address,
+            words: Vec::new(),
+        };
+        self.events(vec![Event::PartnerMet(met)]).await.unwrap();
+        let partner = other.name.to_owned();
+        let confirm = partner::Confirm {
+            partner: partner.clone(),
+        };
+        self.change(confirm).await.unwrap();
+        self.enable(&partner, true, true).await;
+    }
+
+    pub(crate) async fn enable(&self, partner: &str, send: bool, receive: bool) {
+        let kinds = |on: bool| {
+            on.then_some(Kind::Copy)
+                .into_iter()
+                .collect::<BTreeSet<_>>()
+        };
+        let enable = partner::Enable {
+            partner: partner.into(),
+            send: kinds(send),
+            receive: kinds(receive),
+        };
+        self.change(enable).await.unwrap();
+    }
+
+    pub(crate) async fn case(&self, number: &str) -> Case {
+        let create = case::Create {
+            number: number.into(),
+            title: "A case".into(),
+            description: String::new(),
+        };
+        self.change(create).await.unwrap()
+    }
+
+    pub(crate) async fn evidence(&self, case: &str, name: &str, bytes: &[u8]) -> Evidence {
+        let (body, arriving) = tokio::sync::mpsc::channel(1);
+        let request = evidence::Upload {
+            case: case.into(),
+            name: name.into(),
+            folder: String::new(),
+            title: None,
+        };
+        let bytes = bytes::Bytes::copy_from_slice(bytes);
+        body.send(Ok(bytes)).await.unwrap();
+        drop(body);
+        let owner = self.node.owner();
+        let added = self.node.upload_evidence(&owner, request, arriving);
+        added.await.unwrap()
+    }
+
+    pub(crate) async fn copy(&self, case: &str, partner: &str) -> Result<Share, Error> {
+        let copy = share::Copy {
+            case: case.into(),
+            partner: partner.into(),
+            evidence: Vec::new(),
+            folders: Vec::new(),
+            recipients: Vec::new(),
+            message: String::new(),
+        };
+        self.change(copy).await
+    }
+
+    pub(crate) fn shown(&self, share: ShareId) -> Share {
+        share::shown(&self.node.parts().store.read().view(), share).unwrap()
+    }
+
+    /// What this node would deliver next of its log of a share.
+    pub(crate) fn batch(&self, share: ShareId, from: Option<u64>) -> Option<Batch> {
+        let reading = self.node.parts().store.read();
+        let header = actions::decide::share(&reading.view(), share)
+            .unwrap()
+            .header;
+        let side = header.side(self.id()).unwrap();
+        let next = from.unwrap_or_else(|| header.log(side).countersigned + 1);
+        history::batch(
+            &reading.view(),
+            &self.node.parts().journal,
+            share,
+            side,
+            next,
+        )
+        .unwrap()
+    }
+
+    /// Takes a batch as if `from` had called.
+    pub(crate) async fn take(
+        &self,
+        from: OrganisationId,
+        batch: Batch,
+    ) -> Result<exchange::Taken, Error> {
+        if let Err(refusal) = exchange::verify(&batch, from, &self.node.parts().pins) {
+            return Ok(Err(refusal));
+        }
+        let node = self.node.clone();
+        let decided = self.node.decide(None, Way::Partner, move |context| {
+            let hashes = history::Hashes::new(context.view, &node.parts().journal, batch.share);
+            let known = |side: Side, number: u64| hashes.hash(side, number);
+            exchange::take(context, from, batch, &known)
+        });
+        decided.await
+    }
+
+    pub(crate) async fn disclose(&self, share: ShareId) -> Result<bool, Error> {
+        let disclosed = self.node.decide(None, Way::Timer, move |context| {
+            exchange::disclose(context, share)
+        });
+        disclosed.await
+    }
+
+    /// Delivers one batch to a partner, and takes its receipt; none where nothing waits.
+    pub(crate) async fn deliver(&self, to: &Self, share: ShareId) -> Option<Result<(), Refusal>> {
+        let batch = match self.batch(share, None) {
+            Some(batch) => batch,
+            None => {
+                self.disclose(share).await.ok()?;
+                self.batch(share, None)?
+            }
+        };
+        let countersignature = match to.take(self.id(), batch.clone()).await.unwrap() {
+            Ok(countersignature) => countersignature,
+            Err(refusal) => return Some(Err(refusal)),
+        };
+        let receipt = Receipt {
+            head: batch.head,
+            countersignature,
+        };
+        receipt
+            .verify_countersignature(&self.node.parts().pins)
+            .unwrap();
+        let decided = self.node.decide(None, Way::Partner, move |context| {
+            exchange::countersigned(context, &receipt)
+        });
+        decided.await.unwrap();
+        Some(Ok(()))
+    }
+
+    /// Whether this node knows of a share.
+    pub(crate) fn holds(&self, share: ShareId) -> bool {
+        let reading = self.node.parts().store.read();
+        reading.view().has(&table::SHARE, &share).unwrap()
+    }
+
+    /// Whether the owner has proven that it saw this node's acceptance.
+    pub(crate) fn accepted(&self, share: ShareId) -> bool {
+        self.receipted(share) > 0
+    }
+
+    /// Up to which entry of its own log this node holds a receipt.
+    pub(crate) fn receipted(&self, share: ShareId) -> u64 {
+        let reading = self.node.parts().store.read();
+        let header = actions::decide::share(&reading.view(), share)
+            .unwrap()
+            .header;
+        header.log(header.side(self.id()).unwrap()).countersigned
+    }
+
+    /// Evidence that this node wants of a share.
+    pub(crate) fn wanted(&self, share: ShareId) -> Vec<EvidenceId> {
+        let reading = self.node.parts().store.read();
+        let rows = reading.view().page(&table::WANTED, &share, None, 100_000);
+        let ids = rows.unwrap().into_iter().map(|((_, id), ())| id);
+        ids.collect()
+    }
+
+    /// The digests of the files of an item of a share.
+    pub(crate) fn files(&self, share: ShareId, evidence: EvidenceId) -> Vec<Digest> {
+        let reading = self.node.parts().store.read();
+        let facts = ShareFacts::new(reading.view(), share);
+        let files = facts.item(evidence).unwrap().files;
+        let digest = |place| facts.file(evidence, place).unwrap().blake3;
+        (0..files).map(digest).collect()
+    }
+
+    /// Copies the bytes of a blob from another node: durable, not recorded.
+    pub(crate) fn read(&self, from: &Self, share: ShareId, digest: Digest) -> Placed {
+        let blob = {
+            let reading = from.node.parts().store.read();
+            reading.view().get(&table::BLOB, &digest).unwrap().unwrap()
+        };
+        let placed = Placed {
+            digest,
+            size: blob.size,
+            place: blob.place,
+        };
+        let blobs = &from.node.parts().blobs;
+        let mut encoder = blobs.encode(&placed, Ranges::all(blob.size)).unwrap();
+        let stage = [share.as_bytes().as_slice(), &digest.0].concat();
+        let stage = StageId::new(&stage).unwrap();
+        let own = &self.node.parts().blobs;
+        let mut receiver = own.receive(stage, digest, blob.size).unwrap();
+        loop {
+            let mut piece = BytesMut::new();
+            let more = encoder.fill(&mut piece, 64 * 1024).unwrap();
+            receiver.write(&piece).unwrap();
+            if !more {
+                break;
+            }
+        }
+        own.commit(vec![receiver.finish().unwrap()]).unwrap()[0]
+    }
+
+    pub(crate) async fn store(
+        &self,
+        share: ShareId,
+        evidence: Vec<EvidenceId>,
+        placed: Vec<Placed>,
+    ) -> Result<(), Error> {
+        let stored = self.node.decide(None, Way::Partner, move |context| {
+            exchange::store(context, share, &evidence, &placed)
+        });
+        stored.await
+    }
+
+    /// Reads one wanted item from its owner; false where nothing is wanted.
+    pub(crate) async fn fetch(&self, from: &Self, share: ShareId) -> bool {
+        let Some(evidence) = self.wanted(share).first().copied() else {
+            return false;
+        };
+        let files = self.files(share, evidence).into_iter();
+        let placed = files.map(|digest| self.read(from, share, digest)).collect();
+        self.store(share, vec![evidence], placed).await.unwrap();
+        true
+    }
+
+    /// Everything that the tables hold.
+    pub(crate) fn tables(&self) -> Vec<Pair> {
+        dump(&self.engine)
+    }
+
+    /// Everything that the tables would hold if they were built again from the journal.
+    pub(crate) fn rebuilt(&self) -> Vec<Pair> {
+        let disk = Arc::new(self.keyring.copy());
+        let master = self.node.parts().keys.master();
+        let keyring = Arc::new(Keyring::open(disk, master, chance::fill).unwrap());
+        let journal = Journal::open(Arc::new(self.journal.copy()), keyring).unwrap();
+        let engine = Arc::<Memory>::default();
+        catch_up(&journal, &Store::new(engine.clone()), &mut |_, _| {}).unwrap();
+        dump(&engine)
+    }
+}
+
+fn dump(engine: &Memory) -> Vec<Pair> {
+    let all = |tree: &Tree| {
+        let (from, to) = (Bound::Unbounded, Bound::Unbounded);
+        engine.scan(*tree, from, to, usize::MAX).unwrap()
+    };
+    [Tree::Entity, Tree::Index, Tree::Feed]
+        .iter()
+        .flat_map(all)
+        .collect()
+}
+
+/// Two nodes that trust each other.
+pub(crate) async fn pair() -> (Bench, Bench) {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    north.trust(&south, None).await;
+    south.trust(&north, None).await;
+    (north, south)
+}
+
+/// Delivers and reads in both directions until nothing is left to do.
+pub(crate) async fn settle(owner: &Bench, partner: &Bench, share: ShareId) {
+    loop {
+        let mut moved = owner.deliver(partner, share).await == Some(Ok(()));
+        if partner.holds(share) {
+            moved |= partner.deliver(owner, share).await == Some(Ok(()));
+            moved |= partner.fetch(owner, share).await;
+        }
+        if !moved {
+            return;
+        }
+    }
+}

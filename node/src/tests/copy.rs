@@ -1,0 +1,126 @@
+//! The story of a copy, told over any crash.
+
+use interdocket_sync::refusal::Refusal;
+
+use crate::actions::partner;
+use crate::actions::share::{self, Status};
+use crate::disk::Dice;
+use crate::store::table;
+use crate::tests::bench::{pair, settle};
+
+#[tokio::test]
+async fn a_copy_arrives_whole_and_both_ends_say_so() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    north.evidence("1/26", "b.txt", &[7; 300_000]).await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    settle(&north, &south, share).await;
+    for node in [&north, &south] {
+        let shown = node.shown(share);
+        assert_eq!((shown.status, shown.behind), (Status::Complete, 0));
+        assert_eq!(shown.stored.evidence, 2);
+        assert_eq!(node.tables(), node.rebuilt());
+    }
+}
+
+/// Any order of steps with power cuts between them: both ends get there all the same.
+///
+/// faults C9, E2
+#[tokio::test]
+async fn no_crash_between_any_two_steps_loses_what_was_acknowledged() {
+    for seed in 0..40 {
+        let mut dice = Dice::new(seed);
+        let (mut north, mut south) = pair().await;
+        north.case("1/26").await;
+        for number in 0..3_u8 {
+            north
+                .evidence("1/26", &format!("{number}.txt"), &[number; 100])
+                .await;
+        }
+        let share = north.copy("1/26", "south").await.unwrap().id;
+        let mut proven = (0, 0);
+        for step in 0..20 {
+            let offered = south.holds(share);
+            match dice.below(5) {
+                0 => drop(north.deliver(&south, share).await),
+                1 if offered => drop(south.deliver(&north, share).await),
+                2 if offered && south.accepted(share) => drop(south.fetch(&north, share).await),
+                3 => north = north.crash(seed + step),
+                4 => south = south.crash(seed + step),
+                _ => {}
+            }
+            let now = (
+                north.receipted(share),
+                if south.holds(share) {
+                    south.receipted(share)
+                } else {
+                    0
+                },
+            );
+            assert!(
+                now.0 >= proven.0 && now.1 >= proven.1,
+                "seed {seed}, step {step}"
+            );
+            proven = now;
+            assert_eq!(north.tables(), north.rebuilt(), "seed {seed}, step {step}");
+        }
+        settle(&north, &south, share).await;
+        let (sent, received) = (north.shown(share), south.shown(share));
+        assert_eq!(sent.status, Status::Complete, "seed {seed}");
+        assert_eq!(
+            (sent.listed, sent.stored),
+            (received.listed, received.stored)
+        );
+        assert_eq!(south.tables(), south.rebuilt(), "seed {seed}");
+    }
+}
+
+/// What is cancelled while it is under way is not made visible, and nothing is tried again.
+#[tokio::test]
+async fn a_cancelled_copy_takes_nothing_in() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    while north.deliver(&south, share).await.is_some() {}
+    while south.deliver(&north, share).await.is_some() {}
+    let evidence = south.wanted(share)[0];
+    let placed = south.read(&north, share, south.files(share, evidence)[0]);
+    north.change(share::Cancel { share }).await.unwrap();
+    while north.deliver(&south, share).await.is_some() {}
+    south
+        .store(share, vec![evidence], vec![placed])
+        .await
+        .unwrap();
+    assert_eq!(south.shown(share).status, Status::Cancelled);
+    assert_eq!(south.shown(share).stored.evidence, 0);
+    let reading = south.node.parts().store.read();
+    assert!(
+        !reading
+            .view()
+            .has(&table::FETCH, &(north.id(), share))
+            .unwrap()
+    );
+}
+
+/// A partner that was removed and is paired again goes on where it was.
+#[tokio::test]
+async fn a_partner_that_is_paired_again_gets_what_waits() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let remove = |partner: &str| partner::Remove {
+        partner: partner.into(),
+    };
+    north.change(remove("south")).await.unwrap();
+    south.change(remove("north")).await.unwrap();
+    let batch = north.batch(share, None).unwrap();
+    let refused = south.take(north.id(), batch).await.unwrap();
+    assert_eq!(refused.unwrap_err(), Refusal::Signature);
+    north.trust(&south, None).await;
+    south.trust(&north, None).await;
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}

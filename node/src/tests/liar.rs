@@ -1,0 +1,288 @@
+//! A partner that lies, or a node that is damaged: nobody else is hurt.
+
+use interdocket_sync::blob::Sha256;
+use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::refusal::Refusal;
+use uuid::Uuid;
+
+use crate::actions::evidence::{self, FileState};
+use crate::actions::share::Status;
+use crate::actions::{ErrorKind, Way, decide::Decided, share};
+use crate::event::{AddedFile, BlobCompared, CaseMade, Event, EvidenceAdded};
+use crate::store::table;
+use crate::tests::bench::{Bench, pair, settle};
+
+/// South has accepted a share of north with so many small files, and read nothing yet.
+async fn listed(files: u32) -> (Bench, Bench, interdocket_sync::id::ShareId) {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    for number in 0..files {
+        north
+            .evidence("1/26", &format!("{number}.txt"), &number.to_be_bytes())
+            .await;
+    }
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    while north.deliver(&south, share).await.is_some() {}
+    while south.deliver(&north, share).await.is_some() {}
+    (north, south, share)
+}
+
+/// What was read in one request is recorded in several steps.
+#[tokio::test]
+async fn more_files_than_one_record_states_are_all_stored() {
+    let (north, south, share) = listed(300).await;
+    let wanted = south.wanted(share);
+    let files = wanted.iter().flat_map(|id| south.files(share, *id));
+    let placed: Vec<_> = files
+        .map(|digest| south.read(&north, share, digest))
+        .collect();
+    for evidence in wanted.chunks(256) {
+        south
+            .store(share, evidence.to_vec(), placed.clone())
+            .await
+            .unwrap();
+    }
+    settle(&north, &south, share).await;
+    assert_eq!(north.shown(share).status, Status::Complete);
+    assert_eq!(south.tables(), south.rebuilt());
+}
+
+/// fault C1
+#[tokio::test]
+async fn an_item_whose_bytes_did_not_come_is_not_stated_and_the_node_goes_on() {
+    let (north, south, share) = listed(2).await;
+    let wanted = south.wanted(share);
+    let first = south.files(share, wanted[0])[0];
+    let placed = south.read(&north, share, first);
+    south
+        .store(share, wanted.clone(), vec![placed])
+        .await
+        .unwrap();
+    assert_eq!(south.wanted(share), &wanted[1..]);
+    settle(&north, &south, share).await;
+    assert_eq!(north.shown(share).status, Status::Complete);
+}
+
+/// fault C9
+#[tokio::test]
+async fn a_batch_that_comes_twice_at_once_is_no_fork() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let batch = north.batch(share, None).unwrap();
+    let (go, wait) = std::sync::mpsc::sync_channel::<()>(1);
+    // The writer is busy until both wait, so that it takes both in one group.
+    let busy = south.node.decide(None, Way::Timer, move |_| {
+        wait.recv().unwrap();
+        Ok(Decided::new(Vec::new(), |_| Ok(())))
+    });
+    let (busy, first, second, ()) = tokio::join!(
+        busy,
+        south.take(north.id(), batch.clone()),
+        south.take(north.id(), batch.clone()),
+        async move { go.send(()).unwrap() },
+    );
+    busy.unwrap();
+    first.unwrap().unwrap();
+    assert_eq!(second.unwrap_err().kind, ErrorKind::Unavailable);
+    south.take(north.id(), batch).await.unwrap().unwrap();
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+#[tokio::test]
+async fn what_the_database_would_not_keep_is_never_durable_and_hurts_nobody_else() {
+    let north = Bench::new("north");
+    let before = north.tables();
+    let made = |number: &str, length: usize| {
+        Event::CaseMade(CaseMade {
+            id: CaseId::new(Uuid::from_u128(length as u128)),
+            number: number.into(),
+            title: String::new(),
+            description: "x".repeat(length),
+        })
+    };
+    let (small, large) = tokio::join!(
+        north.events(vec![made("1/26", 10)]),
+        north.events(vec![made("2/26", 10), made("3/26", 5000)]),
+    );
+    small.unwrap();
+    assert_eq!(large.unwrap_err().kind, ErrorKind::Unavailable);
+    let dangling = Event::CaseClosed(CaseId::new(Uuid::from_u128(1)));
+    assert!(north.events(vec![dangling]).await.is_err());
+    north.case("2/26").await;
+    assert!(north.tables().len() > before.len());
+    let north = north.crash(1);
+    assert_eq!(north.tables(), north.rebuilt());
+    north.case("3/26").await;
+}
+
+/// fault A9
+#[tokio::test]
+async fn two_histories_freeze_the_share_and_nothing_of_it_is_tried_again() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let twin = north.twin();
+    while north.deliver(&south, share).await.is_some() {}
+    let held = south.batch(share, None);
+    twin.deliver(&south, share).await.unwrap().unwrap();
+    assert_eq!(twin.deliver(&south, share).await, Some(Err(Refusal::Fork)));
+    assert_eq!(south.shown(share).status, Status::Frozen);
+    assert!(held.is_some(), "what was held stays");
+    let reading = south.node.parts().store.read();
+    let view = reading.view();
+    assert!(!view.has(&table::FETCH, &(north.id(), share)).unwrap());
+    assert!(!view.has(&table::OUTBOX, &(north.id(), share)).unwrap());
+    drop(reading);
+    assert_eq!(south.tables(), south.rebuilt());
+    let refused = south
+        .take(north.id(), north.batch(share, Some(1)).unwrap())
+        .await;
+    assert_eq!(refused.unwrap().unwrap_err(), Refusal::Frozen);
+}
+
+#[tokio::test]
+async fn a_node_starts_without_what_was_erased_and_keeps_the_rest() {
+    let north = Bench::new("north");
+    let lost = north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    north.case("2/26").await;
+    let kept = north.evidence("2/26", "b.txt", b"two").await;
+    let north = north.erased(lost.id.uuid());
+    let show = evidence::Show { evidence: kept.id };
+    assert_eq!(
+        north.node.query(&north.node.owner(), show).await.unwrap(),
+        kept
+    );
+    north.evidence("2/26", "c.txt", b"three").await;
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+#[tokio::test]
+async fn a_share_of_which_a_record_is_lost_is_closed_and_the_others_are_not() {
+    let (north, south, share) = listed(1).await;
+    let other = north.copy("1/26", "south").await.unwrap().id;
+    let south = south.erased(share.uuid());
+    let batch = north.batch(share, Some(1)).unwrap();
+    let closed = south.take(north.id(), batch).await.unwrap_err();
+    assert_eq!(closed.kind, ErrorKind::Unavailable);
+    settle(&north, &south, other).await;
+    assert_eq!(south.shown(other).status, Status::Complete);
+}
+
+/// A source that signs another SHA-256 than its bytes have.
+#[tokio::test]
+async fn a_false_sha256_is_seen() {
+    let north = Bench::new("north");
+    let case = north.case("1/26").await.id;
+    let placed = north.evidence("1/26", "a.txt", b"one").await;
+    let file = &placed.files[0];
+    let id = EvidenceId::new(Uuid::from_u128(7));
+    let added = EvidenceAdded {
+        id,
+        case,
+        title: "b".into(),
+        folder: String::new(),
+        file: AddedFile {
+            name: "b".into(),
+            size: file.size,
+            blake3: file.blake3,
+            sha256: Sha256([9; 32]),
+            place: None,
+        },
+    };
+    let compared = BlobCompared {
+        blake3: file.blake3,
+        sha256: file.sha256,
+    };
+    let events = vec![Event::EvidenceAdded(added), Event::BlobCompared(compared)];
+    north.events(events).await.unwrap();
+    let show = evidence::Show { evidence: id };
+    let shown = north.node.query(&north.node.owner(), show).await.unwrap();
+    assert_eq!(shown.files[0].state, FileState::Differs);
+    assert_eq!(placed.files[0].state, FileState::Verified);
+}
+
+/// faults A6, A13
+#[tokio::test]
+async fn what_another_organisation_wrote_is_not_taken() {
+    let (north, south) = pair().await;
+    let harbour = Bench::new("harbour");
+    south.trust(&harbour, None).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let batch = north.batch(share, None).unwrap();
+    let unknown = south.take(harbour.id(), batch.clone()).await.unwrap();
+    settle(&north, &south, share).await;
+    let known = south.take(harbour.id(), batch.clone()).await.unwrap();
+    assert_eq!(unknown.unwrap_err(), Refusal::NotShared);
+    assert_eq!(known.unwrap_err(), Refusal::NotShared);
+    let mut forged = batch;
+    forged.head.bytes[4] ^= 1;
+    let refused = south.take(north.id(), forged).await.unwrap();
+    assert_eq!(refused.unwrap_err(), Refusal::Signature);
+}
+
+/// fault A14
+#[tokio::test]
+async fn what_was_chosen_waits_while_sending_is_not_enabled() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    north.enable("south", false, true).await;
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).listed.evidence, 0);
+    north.enable("south", true, true).await;
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+#[tokio::test]
+async fn a_case_number_that_is_taken_gets_the_next_free_one() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    for _ in 0..5 {
+        let share = north.copy("1/26", "south").await.unwrap().id;
+        settle(&north, &south, share).await;
+    }
+    let reading = south.node.parts().store.read();
+    let rows = reading
+        .view()
+        .page(&table::CASE_NUMBER, &(), None, 99)
+        .unwrap();
+    let numbers: Vec<String> = rows.into_iter().map(|(number, _)| number).collect();
+    assert_eq!(
+        numbers,
+        ["1/26", "1/26 (2)", "1/26 (3)", "1/26 (4)", "1/26 (5)"]
+    );
+}
+
+/// Every text as long as the bounds allow fits the database, at both ends.
+#[tokio::test]
+async fn the_longest_texts_fit() {
+    let (north, south) = pair().await;
+    let create = crate::actions::case::Create {
+        number: "n".repeat(128),
+        title: "t".repeat(512),
+        description: "d".repeat(2048),
+    };
+    let number = north.change(create).await.unwrap().number;
+    north.evidence(&number, &"e".repeat(255), b"one").await;
+    let copy = share::Copy {
+        case: number,
+        partner: "south".into(),
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        recipients: vec!["r".repeat(96); 16],
+        message: "m".repeat(1024),
+    };
+    let share = north.change(copy).await.unwrap().id;
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}
