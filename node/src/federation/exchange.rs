@@ -152,6 +152,7 @@ impl Delivery for Exchange {
         if !hello.formats.contains(&FORMAT) {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
+        self.node.greeted(caller);
         let us = self.node.read(incarnation).await.map_err(unavailable)?;
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],
