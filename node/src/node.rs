@@ -366,6 +366,13 @@ impl Node {
         self.seen(partner, |seen| seen.refused = Some((share, refusal)));
     }
 
+    /// Notes that a partner took what a share has for it.
+    pub fn taken_by(&self, partner: OrganisationId, share: ShareId) {
+        self.seen(partner, |seen| {
+            seen.refused = seen.refused.filter(|(refused, _)| *refused != share);
+        });
+    }
+
     /// What was last seen of a partner, since the node was started.
     pub fn last_seen(&self, partner: OrganisationId) -> Seen {
         let seen = self

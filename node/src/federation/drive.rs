@@ -316,6 +316,7 @@ impl Drive {
                     actions::exchange::countersigned(context, &receipt)
                 });
                 decided.await?;
+                self.node.taken_by(self.partner, share);
                 Ok(true)
             }
             Err(error) => {
