@@ -75,6 +75,10 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
                 let message = "there is no contact with the partner";
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
+            Err(Stop::Full) => {
+                tracing::warn!(%partner, "storage is full: reading is paused until space is freed");
+                return Err(failed(&blobs::Error::Full));
+            }
             // What is wrong with one share does not keep the others waiting.
             Err(Stop::Own(error)) => {
                 tracing::warn!(%partner, %share, %error, "a share can't be read");
@@ -89,6 +93,8 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
 enum Stop {
     /// The connection broke, or the partner is busy: nothing else can be read now either.
     Link,
+    /// There is no space for any file.
+    Full,
     /// This node can't.
     Own(Error),
 }
@@ -113,8 +119,11 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
             .buffered(READS);
         while let Some(read) = reading.next().await {
             let answer = read?;
-            let cut = answer.cut;
+            let (cut, full) = (answer.cut, answer.full);
             clean &= record(node, share, answer).await?;
+            if full {
+                return Err(Stop::Full);
+            }
             if cut {
                 return Err(Stop::Link);
             }
@@ -187,6 +196,7 @@ struct Answer {
     placed: Vec<Placed>,
     missing: BTreeSet<Digest>,
     cut: bool,
+    full: bool,
 }
 
 async fn read(
@@ -201,6 +211,7 @@ async fn read(
             placed: Vec::new(),
             missing: Default::default(),
             cut: false,
+            full: false,
         });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
@@ -209,6 +220,7 @@ async fn read(
         node: node.clone(),
         share,
         files: request.files.clone(),
+        full: false,
     };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
     let mut cut = false;
@@ -221,7 +233,7 @@ async fn read(
         }
     }
     drop(pieces);
-    let (placed, missing) = taking
+    let (placed, missing, full) = taking
         .await
         .map_err(|_| broken("taking in what was read failed"))??;
     Ok(Answer {
@@ -229,6 +241,7 @@ async fn read(
         placed,
         missing,
         cut,
+        full,
     })
 }
 
@@ -297,13 +310,15 @@ struct Intake {
     node: Node,
     share: ShareId,
     files: Vec<File>,
+    full: bool,
 }
 
-type Taken = (Vec<Placed>, BTreeSet<Digest>);
+/// What is whole, what is missing, and whether for lack of space.
+type Taken = (Vec<Placed>, BTreeSet<Digest>, bool);
 
 impl Intake {
     fn run(
-        self,
+        mut self,
         ready: oneshot::Sender<Vec<u64>>,
         mut arriving: mpsc::Receiver<Arrived>,
     ) -> Result<Taken, Error> {
@@ -338,10 +353,13 @@ impl Intake {
             };
             let failed = match arrived.refusal {
                 Some(refusal) => Some(refusal.to_string()),
-                None => receiver
-                    .write(&arrived.data)
-                    .err()
-                    .map(|error| error.to_string()),
+                None => match receiver.write(&arrived.data) {
+                    Err(blobs::Error::Full) => {
+                        self.full = true;
+                        break;
+                    }
+                    written => written.err().map(|error| error.to_string()),
+                },
             };
             if let Some(reason) = failed {
                 tracing::warn!(share = %self.share, %reason, "a file can't be read from the partner");
@@ -359,16 +377,18 @@ impl Intake {
             .collect();
         self.count(Outcome::Done, whole.len());
         self.count(Outcome::Failed, missing.len());
-        Ok((self.commit(&self.node.parts().blobs, taken)?, missing))
+        let placed = self.commit(&self.node.parts().blobs, taken)?;
+        Ok((placed, missing, self.full))
     }
 
     /// Starts with a file when its first piece is there: one is open at a time.
     /// One that can't be taken in does not keep the others out.
-    fn open(&self, place: u32) -> Option<Receiver> {
+    fn open(&mut self, place: u32) -> Option<Receiver> {
         let file = self.files.get(place as usize)?;
         let stage = stage(self.share, file.blake3)?;
         let blobs = &self.node.parts().blobs;
         let receiver = blobs.receive(stage, file.blake3, file.size);
+        self.full |= matches!(receiver, Err(blobs::Error::Full));
         receiver
             .inspect_err(|error| {
                 let error = error as &dyn std::error::Error;
@@ -384,7 +404,7 @@ impl Intake {
     }
 
     /// Files without bytes are whole without any piece.
-    fn empty(&self, taken: &[Staged]) -> Option<Staged> {
+    fn empty(&mut self, taken: &[Staged]) -> Option<Staged> {
         let empty = self.files.iter().zip(0..).find(|(file, _)| file.size == 0);
         let (file, place) = empty?;
         if taken.iter().any(|staged| staged.digest() == file.blake3) {
@@ -486,6 +506,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         placed,
         missing,
         cut: _,
+        full: _,
     } = answer;
     let clean = missing.is_empty();
     let whole = match clean {
