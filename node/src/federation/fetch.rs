@@ -561,6 +561,9 @@ fn failed(error: &blobs::Error) -> Error {
     Error::new(ErrorKind::Unavailable, error.to_string())
 }
 
+#[cfg(test)]
+mod tests;
+
 /// Wanted items that are looked at together.
 const WISHES: usize = 4096;
 /// Bytes of one request: what is durable together, and in memory where files are small.

@@ -18,6 +18,9 @@ use interdocket_sync::receipt::Receipt;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Facts as _;
 use interdocket_sync::wire::batch::Batch;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use crate::actions::case::{self, Case};
 use crate::actions::decide::Decided;
@@ -62,7 +65,7 @@ pub(crate) fn noon() -> DateTime<Utc> {
 pub(crate) struct Bench {
     pub(crate) node: Node,
     dir: Arc<tempfile::TempDir>,
-    name: &'static str,
+    pub(crate) name: &'static str,
     journal: Arc<Disk>,
     keyring: Arc<Disk>,
     pub(crate) engine: Arc<Memory>,
@@ -200,6 +203,11 @@ impl Bench {
         self.node.parts().keys.organisation()
     }
 
+    /// Where the blobs lie.
+    pub(crate) fn blobs(&self) -> std::path::PathBuf {
+        self.dir.path().join("blobs")
+    }
+
     pub(crate) async fn events(&self, events: Vec<Event>) -> Result<(), Error> {
         let decided = self
             .node
@@ -209,6 +217,18 @@ impl Bench {
 
     pub(crate) async fn change<A: Change>(&self, action: A) -> Result<A::Reply, Error> {
         self.node.change(&self.node.owner(), action).await
+    }
+
+    /// Serves calls on loopback until the test ends; answers where.
+    pub(crate) async fn serve(&self, routes: Routes) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let transport = self.node.parts().transport.clone();
+        tokio::spawn(async move {
+            let stop = CancellationToken::new();
+            transport.serve(listener, routes, stop).await;
+        });
+        address
     }
 
     /// Trusts another node, as if paired; sending and receiving copies is enabled.
