@@ -178,7 +178,11 @@ pub fn take(
     match admitted.header.hold {
         Hold::Frozen => return Ok(frozen(&header, batch)),
         Hold::Paused => {
-            let events = vec![Event::SharePaused(batch.share)];
+            let paused = header.hold == Hold::Paused;
+            let events = match paused {
+                true => Vec::new(),
+                false => vec![Event::SharePaused(batch.share)],
+            };
             return Ok(Decided::new(events, |_| Ok(Err(Refusal::Newer))));
         }
         Hold::Free => {}

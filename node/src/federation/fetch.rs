@@ -138,11 +138,8 @@ fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<
     let owner = header.owner;
     let after = after.map(|evidence| (share, evidence));
     // The owner serves nothing before it has seen the acceptance: its receipt wakes this task.
-    let most = if header.partner_log.countersigned > 0 {
-        WISHES
-    } else {
-        0
-    };
+    let ready = header.partner_log.countersigned > 0 && header.hold == Hold::Free;
+    let most = if ready { WISHES } else { 0 };
     let rows = view.page(&table::WANTED, &share, after.as_ref(), most)?;
     let whole = rows.len() < WISHES;
     let last = rows

@@ -2,6 +2,7 @@
 
 use interdocket_sync::blob::Sha256;
 use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::log::entry::Body;
 use interdocket_sync::refusal::Refusal;
 use uuid::Uuid;
 
@@ -283,6 +284,28 @@ async fn the_longest_texts_fit() {
         message: "m".repeat(1024),
     };
     let share = north.change(copy).await.unwrap().id;
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+/// An owner whose entries can't be read pauses its share once, however often it tells.
+#[tokio::test]
+async fn a_partner_that_is_newer_is_recorded_once() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    north.deliver(&south, share).await.unwrap().unwrap();
+    north.disclose(share).await.unwrap();
+    let mut batch = north.batch(share, None).unwrap();
+    batch.entries[0].body = Body::Unread;
+    let before = south.node.parts().journal.head().count;
+    for _ in 0..3 {
+        let refused = south.take(north.id(), batch.clone()).await.unwrap();
+        assert_eq!(refused.unwrap_err(), Refusal::Newer);
+    }
+    assert_eq!(south.node.parts().journal.head().count, before + 1);
+    assert_eq!(south.shown(share).status, Status::Paused);
     settle(&north, &south, share).await;
     assert_eq!(south.shown(share).status, Status::Complete);
 }
