@@ -333,6 +333,15 @@ mod tests {
     }
 
     #[test]
+    fn example_in_deploy_is_what_init_writes() {
+        let mut example = config();
+        example.organisation.name = "North Police".to_owned();
+        example.federation.advertise = Some("node.north.example:7400".to_owned());
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/interdocket.toml");
+        assert_eq!(fs::read_to_string(path).unwrap(), example.render());
+    }
+
+    #[test]
     fn every_setting_is_commented() {
         let text = config().render();
         let lines: Vec<_> = text.lines().collect();

@@ -73,6 +73,7 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         let pause = match drive.pass().await {
             Ok(()) => drive.retry(),
             Err(stopped) => {
+                drive.greeted = false;
                 drive.tell(&stopped);
                 Some(PAUSE)
             }
@@ -136,7 +137,9 @@ impl Drive {
         if due.is_empty() && self.greeted {
             return Ok(());
         }
-        self.greet().await?;
+        if !self.greeted {
+            self.greet().await?;
+        }
         for share in due {
             self.held.remove(&share);
             match self.share(share).await {
@@ -158,7 +161,6 @@ impl Drive {
 
     /// Says hello: before anything else, and whenever there is contact again.
     async fn greet(&mut self) -> Result<(), Stop> {
-        self.greeted = false;
         let parts = self.node.parts();
         let incarnation = self.node.read(|view| {
             let node = view.get(&table::NODE, &())?;

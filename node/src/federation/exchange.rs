@@ -151,7 +151,6 @@ impl Delivery for Exchange {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
         let us = self.node.read(hello).await.map_err(unavailable)?;
-        self.node.nudge(caller);
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],
             incarnation: us,

@@ -493,17 +493,11 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
                 .await?
         }
     };
-    let mut whole = whole.as_slice();
     let placed: Arc<[Placed]> = placed.into();
-    while let Some((now, rest)) = whole
-        .split_at_checked(whole.len().min(STORED))
-        .filter(|(now, _)| !now.is_empty())
-    {
-        let evidence = now.to_vec();
-        let blobs = Arc::clone(&placed);
-        whole = rest;
+    for evidence in whole.chunks(STORED) {
+        let (evidence, placed) = (evidence.to_vec(), Arc::clone(&placed));
         let stored = node.decide(None, Way::Partner, move |context| {
-            actions::exchange::store(context, share, &evidence, &blobs)
+            actions::exchange::store(context, share, &evidence, &placed)
         });
         stored.await?;
     }

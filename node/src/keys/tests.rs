@@ -1,3 +1,5 @@
+//! The keys on disk, their certificates and their renewal, and what counts under a pinned root.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 

@@ -1,3 +1,5 @@
+//! The ceremony between both ends, and everything that must not get through it.
+
 use chrono::{DateTime, Utc};
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};

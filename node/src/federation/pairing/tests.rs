@@ -1,3 +1,5 @@
+//! Pairing over loopback: both ends of the ceremony, and strangers at the port.
+
 use std::sync::Mutex;
 
 use interdocket_sync::pairing::{Address, Inviter, Role, Secret};

@@ -1,0 +1,176 @@
+//! A disk that is full.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use interdocket_tests::files::{noise, write};
+use interdocket_tests::node::text;
+use interdocket_tests::skip::skip;
+use interdocket_tests::wait::until;
+use interdocket_tests::world::{case, copy, delivered, enable, pair, share, whole};
+use interdocket_tests::{Node, Reach, World};
+use serde_json::Value;
+
+/// A small disk of its own, in memory; it goes with the test.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// Mounts it; none where that is not allowed here.
+    fn mount(path: PathBuf, mebibytes: u32) -> Option<Self> {
+        fs::create_dir(&path).unwrap();
+        let options = format!("size={mebibytes}m,mode=700");
+        let mount = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
+            .arg(&path)
+            .output();
+        mount.ok()?.status.success().then_some(Self(path))
+    }
+
+    fn grow(&self, mebibytes: u32) {
+        let options = format!("remount,size={mebibytes}m");
+        let grown = Command::new("mount")
+            .args(["-o", &options])
+            .arg(&self.0)
+            .status();
+        assert!(grown.unwrap().success());
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: whoever failed here may still run on it.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Makes a node on a small disk, with a reserve that fits it.
+fn node(disk: &Path, name: &'static str, reach: Reach) -> Node {
+    let mut node = World::make_at(&disk.join(name), name, reach);
+    let settings = node.data.join("interdocket.toml");
+    let text = fs::read_to_string(&settings).unwrap();
+    let reserve = "reserve_bytes = 1073741824";
+    assert!(text.contains(reserve), "{text}");
+    fs::write(&settings, text.replace(reserve, "reserve_bytes = 8388608")).unwrap();
+    node.start();
+    node
+}
+
+/// fault E3
+#[test]
+fn full_disk_pauses_intake_and_nothing_else() {
+    let world = World::new();
+    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+        return skip("no file system can be mounted here: it takes root");
+    };
+    let north = node(&disk.0, "north", Reach::Dialable);
+    let (small, large) = (world.path("small.txt"), world.path("large.bin"));
+    write(&small, "fits");
+    noise(&large, 80, 9);
+    case(&north, "2026-17", &[&small]);
+    let path = large.display().to_string();
+    let refused = north.refused(&["evidence", "add", "2026-17", &path]);
+    let reason = text(&refused.reply["failed"][0]["reason"]);
+    assert!(reason.contains("storage is full"), "{reason}");
+    let listed = north.call(&["evidence", "list", "2026-17"]);
+    assert_eq!(
+        listed["evidence"].as_array().unwrap().len(),
+        1,
+        "nothing is half there"
+    );
+    north.call(&["case", "edit", "2026-17", "--title", "Arson"]);
+    let item = text(&listed["evidence"][0]["id"]);
+    let out = world.path("out.txt").display().to_string();
+    north.call(&["evidence", "get", &item, "--output", &out]);
+    whole(&north);
+
+    disk.grow(256);
+    north.call(&["evidence", "add", "2026-17", &path]);
+    whole(&north);
+    drop(north);
+}
+
+/// fault E3
+#[test]
+fn disk_without_a_byte_left_loses_nothing_and_serves_what_it_has() {
+    let world = World::new();
+    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+        return skip("no file system can be mounted here: it takes root");
+    };
+    let mut north = node(&disk.0, "north", Reach::Dialable);
+    let small = world.path("small.txt");
+    write(&small, "fits");
+    case(&north, "2026-17", &[&small]);
+    let filler = disk.0.join("filler");
+    let filled = noise_until_full(&filler);
+    assert!(filled > 0);
+    let mut acknowledged = Vec::new();
+    let refused = until("a change is refused", || {
+        let number = format!("full-{}", acknowledged.len());
+        match north.try_call(&["case", "create", &number, "--title", "Fire"]) {
+            Ok(case) => {
+                acknowledged.push(text(&case["id"]));
+                None
+            }
+            Err(refused) => Some(refused),
+        }
+    });
+    assert_eq!(refused.code, 7, "{refused:?}");
+    assert!(refused.message.contains("full"), "{refused:?}");
+    assert_eq!(
+        north.call(&["case", "show", "2026-17"])["evidence"],
+        1,
+        "reading goes on"
+    );
+
+    fs::remove_file(&filler).unwrap();
+    north.call(&["case", "create", "after", "--title", "Fire"]);
+    north.stop();
+    north.start();
+    for id in &acknowledged {
+        north.call(&["case", "show", id]);
+    }
+    whole(&north);
+    drop(north);
+}
+
+fn noise_until_full(path: &Path) -> u64 {
+    use std::io::Write as _;
+    let mut file = fs::File::create(path).unwrap();
+    for piece in [1 << 16, 1 << 12, 1 << 8, 1] {
+        while file.write_all(&vec![7; piece]).is_ok() {}
+    }
+    file.metadata().unwrap().len()
+}
+
+/// fault E3
+#[test]
+fn receiver_whose_disk_was_full_goes_on_by_itself() {
+    let world = World::new();
+    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+        return skip("no file system can be mounted here: it takes root");
+    };
+    let north = world.node("north", Reach::Dialable);
+    let south = node(&disk.0, "south", Reach::Hidden);
+    pair(&north, &south);
+    enable(&north, &south);
+    let large = world.path("large.bin");
+    noise(&large, 96, 10);
+    case(&north, "2026-17", &[&large]);
+    let id = copy(&north, "2026-17", &south);
+    until("it says that its disk is full", || {
+        south.log().contains("storage is full").then_some(())
+    });
+    assert_eq!(share(&north, &id)["status"], "processing");
+    let there = text(&share(&south, &id)["case"]);
+    let listed = south.call(&["evidence", "list", &there]);
+    assert_eq!(
+        listed["evidence"],
+        Value::Array(Vec::new()),
+        "nothing is half there"
+    );
+    disk.grow(512);
+    delivered(&north, &south, &id);
+    whole(&south);
+    drop(south);
+}
