@@ -113,10 +113,13 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
             .buffered(READS);
         while let Some(read) = reading.next().await {
             let answer = read?;
-            let cut = answer.cut;
+            let end = answer.end;
             clean &= record(node, share, answer).await?;
-            if cut {
-                return Err(Stop::Link);
+            match end {
+                End::Whole => {}
+                // What the owner refuses as a whole it refuses for every request.
+                End::Refused => return Ok(false),
+                End::Cut => return Err(Stop::Link),
             }
         }
         if whole {
@@ -183,7 +186,18 @@ struct Answer {
     request: Wanted,
     placed: Vec<Placed>,
     missing: BTreeSet<Digest>,
-    cut: bool,
+    end: End,
+}
+
+/// How a stream of bytes ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// By itself.
+    Whole,
+    /// The owner refused the call.
+    Refused,
+    /// The connection broke, or nothing came in time.
+    Cut,
 }
 
 async fn read(
@@ -197,7 +211,7 @@ async fn read(
             request,
             placed: Vec::new(),
             missing: Default::default(),
-            cut: false,
+            end: End::Whole,
         });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
@@ -208,13 +222,15 @@ async fn read(
         files: request.files.clone(),
     };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
-    let mut cut = false;
+    let mut end = End::Whole;
     if let Ok(ranges) = starts.await {
         let sent = stream_in(&node, partner, share, &request.files, ranges, &pieces).await;
         if let Err(status) = sent {
             tracing::debug!(%partner, %share, code = ?status.code(), "a read ended early");
-            // A refusal is about this share; without one, nothing else can be read either.
-            cut = status.details().is_empty();
+            end = match status.details() {
+                [] => End::Cut,
+                _ => End::Refused,
+            };
         }
     }
     drop(pieces);
@@ -225,7 +241,7 @@ async fn read(
         request,
         placed,
         missing,
-        cut,
+        end,
     })
 }
 
@@ -482,7 +498,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         request,
         placed,
         missing,
-        cut: _,
+        end: _,
     } = answer;
     let clean = missing.is_empty();
     let whole = match clean {

@@ -17,7 +17,7 @@ use interdocket_sync::log::Side;
 use interdocket_sync::receipt::Receipt;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Facts as _;
-use interdocket_sync::wire::batch::Batch;
+use interdocket_sync::wire::batch::{self, Batch};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
@@ -172,13 +172,19 @@ impl Bench {
         }
     }
 
-    /// The node as it comes back after power was lost at this very moment; its database is gone.
+    /// The node as it comes back after power was lost at this very moment; by an even seed its
+    /// database is gone, by an odd one it is behind.
     pub(crate) fn crash(self, seed: u64) -> Self {
         let (journal, keyring) = (self.journal.copy(), self.keyring.copy());
         journal.power_cut(seed);
         keyring.power_cut(seed);
         let disks = (Arc::new(journal), Arc::new(keyring));
-        Self::open(self.dir, self.name, disks, Arc::default(), self.clock)
+        let engine = match seed % 2 {
+            0 => Arc::default(),
+            _ => self.engine,
+        };
+        engine.power_cut(seed);
+        Self::open(self.dir, self.name, disks, engine, self.clock)
     }
 
     /// A second node with the same keys and the same past, as of a restored backup.
@@ -357,7 +363,10 @@ impl Bench {
                 self.batch(share, None)?
             }
         };
-        let countersignature = match to.take(self.id(), batch.clone()).await.unwrap() {
+        let Ok(arrived) = batch::read(batch::write(&batch).unwrap()) else {
+            return Some(Err(Refusal::Malformed));
+        };
+        let countersignature = match to.take(self.id(), arrived).await.unwrap() {
             Ok(countersignature) => countersignature,
             Err(refusal) => return Some(Err(refusal)),
         };

@@ -1,15 +1,19 @@
 //! A partner that lies, or a node that is damaged: nobody else is hurt.
 
 use interdocket_sync::blob::Sha256;
+use interdocket_sync::evidence::{File, Item};
 use interdocket_sync::id::{CaseId, EvidenceId};
 use interdocket_sync::log::entry::Body;
 use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::decide::Command;
 use uuid::Uuid;
 
 use crate::actions::evidence::{self, FileState};
+use crate::actions::exchange;
 use crate::actions::share::Status;
 use crate::actions::{ErrorKind, Way, decide::Decided, share};
 use crate::event::{AddedFile, BlobCompared, CaseMade, Event, EvidenceAdded};
+use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::tests::bench::{Bench, pair, settle};
 
@@ -308,4 +312,55 @@ async fn a_partner_that_is_newer_is_recorded_once() {
     assert_eq!(south.shown(share).status, Status::Paused);
     settle(&north, &south, share).await;
     assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+/// Items with many long file names need more entries than one head may cover.
+#[tokio::test]
+async fn items_of_any_legal_size_are_disclosed_in_batches_that_are_taken() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    let file = north
+        .evidence("1/26", "a.bin", b"one")
+        .await
+        .files
+        .remove(0);
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let received = |number: u128| Item {
+        evidence: EvidenceId::new(Uuid::from_u128(number)),
+        title: "t".repeat(512),
+        folder: "f".repeat(1024),
+        added_at: crate::tests::bench::noon(),
+        added_by: "b".repeat(128),
+        files: vec![
+            File {
+                name: "n".repeat(255),
+                size: file.size,
+                blake3: file.blake3,
+                sha256: file.sha256,
+            };
+            64
+        ],
+    };
+    settle(&north, &south, share).await;
+    for from in [1, 25] {
+        let items = (from..from + 24).map(received).collect();
+        let listed = north.node.decide(None, Way::Timer, move |context| {
+            let header = crate::actions::decide::share(&context.view, share)?.header;
+            let node = context.node()?;
+            let facts = ShareFacts::new(context.view, share);
+            let entries = exchange::entries(context, &header, &facts, Command::Add(items))?;
+            let events = exchange::written(context, &header, &node, entries);
+            Ok(Decided::new(events.into_iter().collect(), |_| Ok(())))
+        });
+        listed.await.unwrap();
+        settle(&north, &south, share).await;
+    }
+    let harbour = Bench::new("harbour");
+    south.trust(&harbour, None).await;
+    harbour.trust(&south, None).await;
+    let case = south.shown(share).case.to_string();
+    let onward = south.copy(&case, "harbour").await.unwrap().id;
+    settle(&south, &harbour, onward).await;
+    assert_eq!(harbour.shown(onward).stored.evidence, 49);
+    assert_eq!(south.shown(onward).status, Status::Complete);
 }

@@ -273,3 +273,55 @@ async fn a_suspended_partner_is_told_nothing() {
     let refused = read(&south, &north, request(share, &[(&digest.0, 0)])).await;
     assert!(refused.unwrap_err().details().is_empty());
 }
+
+/// Reads the first message of a large file, has north decide something, and counts what still comes.
+async fn after<A: crate::actions::Change>(
+    north: &Bench,
+    south: &Bench,
+    action: impl FnOnce(ShareId) -> A,
+) -> (usize, Status) {
+    let (share, digest) = shared(north, south, "1/26", &vec![3; SIZE]).await;
+    let mut client = TransferClient::new(south.node.parts().transport.channel(north.id()));
+    let asked = client.read(request(share, &[(&digest.0, 0)])).await;
+    let mut replies = asked.unwrap().into_inner();
+    replies.message().await.unwrap().unwrap();
+    north.change(action(share)).await.unwrap();
+    let mut bytes = 0;
+    loop {
+        match replies.message().await {
+            Ok(Some(reply)) => {
+                bytes += reply
+                    .pieces
+                    .iter()
+                    .map(|piece| piece.data.len())
+                    .sum::<usize>();
+            }
+            Ok(None) => panic!("the file was completed"),
+            Err(status) => return (bytes, status),
+        }
+    }
+}
+
+/// More than all windows and buffers between two nodes hold.
+const SIZE: usize = 64 << 20;
+
+/// fault A3
+#[tokio::test]
+async fn a_cancellation_stops_a_stream_that_is_under_way() {
+    let (north, south, _) = three().await;
+    let (bytes, ended) = after(&north, &south, |share| share::Cancel { share }).await;
+    let details = v1::Refusal::decode(ended.details()).unwrap();
+    assert_eq!(refusal::read(details), Some(Refusal::NotShared));
+    assert!(bytes < SIZE / 2, "{bytes}");
+}
+
+/// faults A3, B6
+#[tokio::test]
+async fn a_suspension_cuts_a_stream_that_is_under_way() {
+    let (north, south, _) = three().await;
+    let suspend = |_| crate::actions::partner::Suspend {
+        partner: "south".into(),
+    };
+    let (bytes, ended) = after(&north, &south, suspend).await;
+    assert!(ended.details().is_empty() || bytes < SIZE / 2);
+}
