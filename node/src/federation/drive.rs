@@ -396,6 +396,9 @@ pub(super) fn jittered(pause: Duration) -> Duration {
     pause / 2 + pause * u32::from(byte) / 255
 }
 
+#[cfg(test)]
+mod tests;
+
 /// How long a call may take, its wait for a connection included.
 const CALL: Duration = Duration::from_secs(60);
 /// How long to wait without contact; contact ends the wait at once.
