@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound as _, TimeDelta, Utc};
 
 /// Tells the time.
 pub trait Clock: Send + Sync + 'static {
@@ -47,7 +47,9 @@ impl Default for System {
 
 impl Clock for System {
     /// Follows small corrections of the machine's clock, never backwards by more than them.
+    ///
+    /// Microseconds are what the journal keeps: a time that is decided with is the one that is read again.
     fn now(&self) -> DateTime<Utc> {
-        Utc::now()
+        Utc::now().trunc_subsecs(6)
     }
 }

@@ -195,6 +195,12 @@ impl Node {
                 Ok(read) => Ok(Bytes::copy_from_slice(&buffer[..read])),
                 Err(error) => Err(error),
             };
+            if let Err(error) = &piece {
+                let reason = error.get_ref().and_then(|reason| reason.downcast_ref());
+                if let Some(error) = reason {
+                    self.suspect(placed, error);
+                }
+            }
             let failed = piece.is_err();
             // Whoever read it may have gone away.
             if out.blocking_send(piece).is_err() || failed {

@@ -162,6 +162,7 @@ impl Keys {
     /// does not hold what it should.
     pub fn open(dir: &Path, now: DateTime<Utc>) -> Result<Self, Error> {
         file::private(dir)?;
+        file::closed(&dir.join(ROOT_KEY))?;
         let root_path = dir.join(ROOT);
         let damaged = || Error::Damaged(root_path.clone());
         let root = CertificateDer::from_pem_slice(&file::read(&root_path)?);

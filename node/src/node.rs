@@ -67,9 +67,20 @@ pub struct Parts {
 pub struct Moment {
     refusals: Refusals,
     seen: Mutex<BTreeMap<OrganisationId, Seen>>,
-    doors: Mutex<BTreeMap<OrganisationId, watch::Sender<()>>>,
+    doors: Mutex<BTreeMap<OrganisationId, watch::Sender<Knocks>>>,
     partners: Notify,
     judged: AtomicU64,
+}
+
+/// How often those who drive a partner were woken, by why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Knocks {
+    /// There may be something to do with it.
+    pub wakes: u64,
+    /// It should learn that something changed here: it is to be greeted anew.
+    pub news: u64,
+    /// It greeted this node.
+    pub greetings: u64,
 }
 
 /// What was last seen of a partner.
@@ -262,6 +273,10 @@ impl Node {
         for effect in effects {
             match effect {
                 Effect::Nudge(partner) => self.nudge(partner),
+                Effect::Greet(partner) => {
+                    self.knock(partner, |knocks| knocks.news += 1);
+                    self.0.transport.nudge(partner);
+                }
                 Effect::Pin(partner, root) => {
                     if let Err(error) = self.0.pins.set(partner, &root) {
                         tracing::error!(%partner, error = &error as &dyn std::error::Error, "a root can't be pinned");
@@ -289,17 +304,26 @@ impl Node {
 
     /// Wakes those who drive a partner, without dialling it.
     pub fn wake(&self, partner: OrganisationId) {
+        self.knock(partner, |knocks| knocks.wakes += 1);
+    }
+
+    /// Notes that a partner greeted this node: what it refused may be welcome now.
+    pub fn greeted(&self, partner: OrganisationId) {
+        self.knock(partner, |knocks| knocks.greetings += 1);
+    }
+
+    fn knock(&self, partner: OrganisationId, knock: impl FnOnce(&mut Knocks)) {
         let mut doors = self
             .0
             .moment
             .doors
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        doors.entry(partner).or_default().send_replace(());
+        doors.entry(partner).or_default().send_modify(knock);
     }
 
     /// What wakes those who drive a partner.
-    pub fn door(&self, partner: OrganisationId) -> watch::Receiver<()> {
+    pub fn door(&self, partner: OrganisationId) -> watch::Receiver<Knocks> {
         let mut doors = self
             .0
             .moment
@@ -340,6 +364,13 @@ impl Node {
     /// Notes that a partner refused what a share has for it.
     pub fn refused_by(&self, partner: OrganisationId, share: ShareId, refusal: Refusal) {
         self.seen(partner, |seen| seen.refused = Some((share, refusal)));
+    }
+
+    /// Notes that a partner took what a share has for it.
+    pub fn taken_by(&self, partner: OrganisationId, share: ShareId) {
+        self.seen(partner, |seen| {
+            seen.refused = seen.refused.filter(|(refused, _)| *refused != share);
+        });
     }
 
     /// What was last seen of a partner, since the node was started.

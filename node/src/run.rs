@@ -98,7 +98,7 @@ pub fn init(init: &Init) -> Result<Initialised, Error> {
     let keys = Keys::create(&data.join(KEYS), name, clock.now())
         .map_err(|error| failed("make the node's keys", &error))?;
     let organisation = keys.organisation();
-    let (mut journal, _) = journal(data, &keys)?;
+    let (mut journal, _) = journal(hold(data)?, &keys)?;
     let made = Event::NodeMade(NodeMade {
         organisation,
         name: name.to_owned(),
@@ -149,7 +149,7 @@ fn empty(data: &Path) -> Result<(), Error> {
 /// `Conflict` while the node runs, `Unavailable` where the journal cannot be read.
 pub fn rebuild(data: &Path, progress: &Progress) -> Result<Rebuilt, Error> {
     let (config, keys, _) = identity(data)?;
-    let (journal, _) = journal(data, &keys)?;
+    let (journal, _) = journal(hold(data)?, &keys)?;
     let (fresh, old) = (data.join("database.new"), data.join(DATABASE));
     if fresh.exists() {
         std::fs::remove_dir_all(&fresh)
@@ -179,9 +179,11 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let (config, keys, clock) = identity(data)?;
     log::start(config.log.format, &config.log.level)
         .map_err(|error| failed("set up the log", &error))?;
+    // Before anything that a node which runs already could notice.
+    let held = hold(data)?;
     let sockets = Sockets::bind(data, &config).await?;
     let place = data.to_owned();
-    let opened = tokio::task::spawn_blocking(move || open(&place, config, keys, clock)).await;
+    let opened = tokio::task::spawn_blocking(move || open(&place, held, config, keys, clock)).await;
     let (node, writer) =
         opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
     let tasks = TaskTracker::new();
@@ -223,8 +225,14 @@ fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
     Ok((config, keys, clock))
 }
 
-/// The journal with its keyring; taken for this process alone.
-fn journal(data: &Path, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
+/// The directories of the journal and its keyring, taken for this process alone.
+struct Held {
+    journal: Arc<dyn Disk>,
+    keyring: Arc<dyn Disk>,
+}
+
+/// Takes a data directory for this process alone.
+fn hold(data: &Path) -> Result<Held, Error> {
     let disk = |folder: &str| {
         let path = data.join(folder);
         std::fs::create_dir_all(&path).map_err(|error| failed("make a directory", &error))?;
@@ -236,11 +244,18 @@ fn journal(data: &Path, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
                 _ => failed("open a directory of the node", &error),
             })
     };
-    let journal = disk(JOURNAL)?;
-    let keyring = Keyring::open(disk(KEYRING)?, keys.master(), chance::fill)
+    Ok(Held {
+        journal: disk(JOURNAL)?,
+        keyring: disk(KEYRING)?,
+    })
+}
+
+/// The journal with its keyring.
+fn journal(held: Held, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
+    let keyring = Keyring::open(held.keyring, keys.master(), chance::fill)
         .map_err(|error| failed("open the keyring", &error))?;
     let keyring = Arc::new(keyring);
-    let journal = Journal::open(journal, Arc::clone(&keyring))
+    let journal = Journal::open(held.journal, Arc::clone(&keyring))
         .map_err(|error| failed("open the journal", &error))?;
     Ok((journal, keyring))
 }
@@ -254,11 +269,12 @@ fn running(data: &Path) -> Error {
 /// Opens what is stored, brings the database up to the journal, and starts the writer.
 fn open(
     data: &Path,
+    held: Held,
     config: Config,
     keys: Keys,
     clock: Arc<dyn Clock>,
 ) -> Result<(Node, std::thread::JoinHandle<()>), Error> {
-    let (journal, keyring) = journal(data, &keys)?;
+    let (journal, keyring) = journal(held, &keys)?;
     let reader = journal.reader();
     let store = Store::new(Arc::new(database(data, &config)?));
     let metrics = Metrics::new();
@@ -360,7 +376,7 @@ fn partners(store: &Store) -> Result<Vec<(OrganisationId, entity::Partner)>, Err
         .page(&table::PARTNER, &(), None, usize::MAX)?)
 }
 
-/// Everything that listens, bound before anything is opened: so a port that is taken is said at once.
+/// Everything that listens, bound before anything is read: so a port that is taken is said at once.
 struct Sockets {
     federation: TcpListener,
     pairing: TcpListener,

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 /// As long as anything here may take on a busy machine.
-pub const LONG: Duration = Duration::from_secs(90);
+pub const LONG: Duration = Duration::from_secs(180);
 
 /// Looks until there is something to see; panics with `what` where that takes too long.
 pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {

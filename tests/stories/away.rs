@@ -27,8 +27,9 @@ fn copies_go_both_ways_where_only_one_side_can_be_dialled() {
     let file = world.path("late.txt");
     write(&file, "late");
     for (owner, partner) in [(&north, &south), (&south, &north)] {
-        case(owner, "late", &[&file]);
-        let id = copy(owner, "late", partner);
+        let number = format!("late-{}", owner.name);
+        case(owner, &number, &[&file]);
+        let id = copy(owner, &number, partner);
         delivered(owner, partner, &id);
     }
 }
@@ -44,17 +45,15 @@ fn copies_go_both_ways_where_both_sides_can_be_dialled() {
     both_ways(&world, &north, &south);
 }
 
-/// fault B1
+/// fault E12
 #[test]
-fn invitation_of_a_node_that_nobody_can_dial_is_refused_with_advice() {
+fn copies_go_both_ways_where_only_the_one_that_accepted_can_be_dialled() {
     let world = World::new();
+    let north = world.node("north", Reach::Dialable);
     let south = world.node("south", Reach::Hidden);
-    let refused = south.refused(&["partner", "invite"]);
-    assert!(
-        refused.message.contains("advertises no address"),
-        "{refused:?}"
-    );
-    assert!(!refused.hints.is_empty(), "{refused:?}");
+    pair(&south, &north);
+    enable(&north, &south);
+    both_ways(&world, &north, &south);
 }
 
 /// fault E12

@@ -60,7 +60,7 @@ fn no_bit_of_the_journal_changes_unnoticed() {
             assert!(said.contains("journal"), "byte {at}: {said}");
             refused += 1;
         } else {
-            let verified = north.call(&["audit", "verify"]);
+            let verified = north.refused(&["audit", "verify"]).reply;
             let damaged = verified["damaged"].as_array().unwrap();
             assert!(!damaged.is_empty(), "byte {at} of {size} changed unnoticed");
             north.stop();
@@ -130,11 +130,11 @@ fn damaged_file_is_named_and_never_served() {
     let refused = north.refused(&["evidence", "get", &id, "--output", &out]);
     assert_eq!(refused.code, 7, "{refused:?}");
     assert!(File::open(&out).is_err(), "nothing is half there");
-    let sent = copy(&north, "2026-17", &south);
     until("it is marked", || {
         let shown = north.call(&["evidence", "show", &id]);
         (shown["files"][0]["state"] == "damaged").then_some(())
     });
+    let sent = copy(&north, "2026-17", &south);
     let checked = north.refused(&["check"]);
     let problems = checked.reply["problems"].to_string();
     assert!(problems.contains(&digest), "{checked:?}");

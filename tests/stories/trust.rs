@@ -172,7 +172,7 @@ fn copy_that_is_not_enabled_there_waits_and_says_so_until_it_is() {
     write(&note, "unasked");
     case(&north, "2026-17", &[&note]);
     let refused = north.refused(&["share", "copy", "2026-17", "--partner", &south.id]);
-    assert_eq!(refused.code, 6, "{refused:?}");
+    assert_eq!(refused.code, 4, "{refused:?}");
     assert!(refused.hints[0].contains("partner enable"), "{refused:?}");
 
     north.call(&["partner", "enable", &south.id, "--send", "copy"]);

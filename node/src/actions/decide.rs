@@ -64,6 +64,8 @@ pub type Answer<R> = Box<dyn FnOnce(&View<'_>) -> Result<R, Error> + Send>;
 pub enum Effect {
     /// Something is to be done with a partner: delivered, read, or dialled.
     Nudge(OrganisationId),
+    /// A partner is to learn that something it was refused may go now.
+    Greet(OrganisationId),
     /// A partner's root counts from now on.
     Pin(OrganisationId, Vec<u8>),
     /// A partner's root does not count any more, and its connections end.

@@ -220,7 +220,7 @@ impl Change for Enable {
                 shown(view, id)
             })
             .then(Effect::Recheck)
-            .then(Effect::Nudge(id)),
+            .then(Effect::Greet(id)),
         )
     }
 }

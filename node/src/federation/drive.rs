@@ -27,7 +27,7 @@ use tonic::{Request, Status};
 use super::history;
 use crate::actions::{self, Error, Way};
 use crate::metrics;
-use crate::node::Node;
+use crate::node::{Knocks, Node};
 use crate::store::table;
 
 /// Why a pass over what waits for a partner ended early.
@@ -67,9 +67,10 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         partner,
         held: BTreeMap::new(),
         greeted: false,
+        knocks: *door.borrow(),
     };
     loop {
-        door.mark_unchanged();
+        drive.knocked(*door.borrow_and_update());
         let pause = match drive.pass().await {
             Ok(()) => drive.retry(),
             Err(stopped) => {
@@ -78,16 +79,25 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
                 Some(PAUSE)
             }
         };
-        let timer = async {
-            match pause {
-                Some(pause) => tokio::time::sleep(jittered(pause)).await,
-                None => std::future::pending().await,
+        let mut due = pause.map(|pause| Instant::now() + jittered(pause));
+        loop {
+            let timer = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => return,
+                changed = door.changed() => if changed.is_err() { return },
+                () = timer => break,
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            changed = door.changed() => if changed.is_err() { return },
-            () = timer => {}
+            if drive.knocked(*door.borrow_and_update()) {
+                break;
+            }
+            // A greeting alone starts no pass: two nodes in trouble must not wake each other.
+            let eased = drive.retry().map(|pause| Instant::now() + pause);
+            due = due.into_iter().chain(eased).min();
         }
     }
 }
@@ -108,6 +118,7 @@ struct Drive {
     /// Shares that the partner refused, and when to try again.
     held: BTreeMap<ShareId, Instant>,
     greeted: bool,
+    knocks: Knocks,
 }
 
 impl Drive {
@@ -115,7 +126,22 @@ impl Drive {
         let channel = self.node.parts().transport.channel(self.partner);
         DeliveryClient::new(channel)
             .max_decoding_message_size(limits::MESSAGE_MAX)
-            .max_encoding_message_size(2 * limits::MESSAGE_MAX)
+            .max_encoding_message_size(limits::MESSAGE_MAX)
+    }
+
+    /// Takes in why the door was knocked at; true where there may be something to do at once.
+    fn knocked(&mut self, knocks: Knocks) -> bool {
+        let before = std::mem::replace(&mut self.knocks, knocks);
+        if knocks.news != before.news {
+            self.greeted = false;
+        }
+        if knocks.greetings != before.greetings {
+            let soon = Instant::now() + SOON;
+            for until in self.held.values_mut() {
+                *until = soon.min(*until);
+            }
+        }
+        (knocks.wakes, knocks.news) != (before.wakes, before.news)
     }
 
     async fn pass(&mut self) -> Result<(), Stop> {
@@ -290,6 +316,7 @@ impl Drive {
                     actions::exchange::countersigned(context, &receipt)
                 });
                 decided.await?;
+                self.node.taken_by(self.partner, share);
                 Ok(true)
             }
             Err(error) => {

@@ -147,10 +147,13 @@ impl Delivery for Exchange {
         request: Request<v1::ConnectRequest>,
     ) -> Result<Response<v1::ConnectReply>, Status> {
         let caller = self.caller(&request).await?;
-        if !request.get_ref().formats.contains(&FORMAT) {
+        let hello = request.get_ref();
+        self.node.met(caller, &hello.version, hello.at);
+        if !hello.formats.contains(&FORMAT) {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
-        let us = self.node.read(hello).await.map_err(unavailable)?;
+        self.node.greeted(caller);
+        let us = self.node.read(incarnation).await.map_err(unavailable)?;
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],
             incarnation: us,
@@ -318,6 +321,7 @@ impl Reading {
 
     fn damaged(&self, placed: &Placed, error: &blobs::Error) -> Refusal {
         tracing::error!(digest = %placed.digest, error = error as &dyn std::error::Error, "a blob can't be read");
+        self.node.suspect(placed, error);
         Refusal::Damaged
     }
 
@@ -457,7 +461,7 @@ fn serves(view: &View<'_>, caller: OrganisationId, share: ShareId) -> Result<boo
     Ok(!lost && found.header.partner == caller && found.header.serves())
 }
 
-fn hello(view: &View<'_>) -> Result<u64, Error> {
+fn incarnation(view: &View<'_>) -> Result<u64, Error> {
     let node = view
         .get(&table::NODE, &())?
         .ok_or_else(|| broken("the node's record is missing"))?;

@@ -23,6 +23,7 @@ use interdocket_sync::transfer::{Request as Wanted, Wish, plan};
 use interdocket_sync::wire::refusal;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use super::drive::jittered;
@@ -75,6 +76,10 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
                 let message = "there is no contact with the partner";
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
+            Err(Stop::Full) => {
+                tracing::warn!(%partner, "storage is full: reading is paused until space is freed");
+                return Err(failed(&blobs::Error::Full));
+            }
             // What is wrong with one share does not keep the others waiting.
             Err(Stop::Own(error)) => {
                 tracing::warn!(%partner, %share, %error, "a share can't be read");
@@ -89,6 +94,8 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
 enum Stop {
     /// The connection broke, or the partner is busy: nothing else can be read now either.
     Link,
+    /// There is no space for any file.
+    Full,
     /// This node can't.
     Own(Error),
 }
@@ -109,12 +116,18 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
         let requests = plan(page.wishes, &|digest| page.held.contains(&digest), BYTES);
         // One request is read while the one before it is made durable and recorded.
         let mut reading = stream::iter(requests)
-            .map(|request| read(node.clone(), partner, share, request))
+            .map(|request| {
+                let reading = read(node.clone(), partner, share, request);
+                AbortOnDropHandle::new(tokio::spawn(reading))
+            })
             .buffered(READS);
         while let Some(read) = reading.next().await {
-            let answer = read?;
-            let end = answer.end;
+            let answer = read.map_err(|_| broken("reading from a partner failed"))??;
+            let (end, full) = (answer.end, answer.full);
             clean &= record(node, share, answer).await?;
+            if full {
+                return Err(Stop::Full);
+            }
             match end {
                 End::Whole => {}
                 // What the owner refuses as a whole it refuses for every request.
@@ -187,6 +200,7 @@ struct Answer {
     placed: Vec<Placed>,
     missing: BTreeSet<Digest>,
     end: End,
+    full: bool,
 }
 
 /// How a stream of bytes ended.
@@ -212,6 +226,7 @@ async fn read(
             placed: Vec::new(),
             missing: Default::default(),
             end: End::Whole,
+            full: false,
         });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
@@ -220,6 +235,7 @@ async fn read(
         node: node.clone(),
         share,
         files: request.files.clone(),
+        full: false,
     };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
     let mut end = End::Whole;
@@ -234,7 +250,7 @@ async fn read(
         }
     }
     drop(pieces);
-    let (placed, missing) = taking
+    let (placed, missing, full) = taking
         .await
         .map_err(|_| broken("taking in what was read failed"))??;
     Ok(Answer {
@@ -242,6 +258,7 @@ async fn read(
         placed,
         missing,
         end,
+        full,
     })
 }
 
@@ -310,13 +327,15 @@ struct Intake {
     node: Node,
     share: ShareId,
     files: Vec<File>,
+    full: bool,
 }
 
-type Taken = (Vec<Placed>, BTreeSet<Digest>);
+/// What is whole, what is missing, and whether for lack of space.
+type Taken = (Vec<Placed>, BTreeSet<Digest>, bool);
 
 impl Intake {
     fn run(
-        self,
+        mut self,
         ready: oneshot::Sender<Vec<u64>>,
         mut arriving: mpsc::Receiver<Arrived>,
     ) -> Result<Taken, Error> {
@@ -351,10 +370,13 @@ impl Intake {
             };
             let failed = match arrived.refusal {
                 Some(refusal) => Some(refusal.to_string()),
-                None => receiver
-                    .write(&arrived.data)
-                    .err()
-                    .map(|error| error.to_string()),
+                None => match receiver.write(&arrived.data) {
+                    Err(blobs::Error::Full) => {
+                        self.full = true;
+                        break;
+                    }
+                    written => written.err().map(|error| error.to_string()),
+                },
             };
             if let Some(reason) = failed {
                 tracing::warn!(share = %self.share, %reason, "a file can't be read from the partner");
@@ -372,16 +394,18 @@ impl Intake {
             .collect();
         self.count(Outcome::Done, whole.len());
         self.count(Outcome::Failed, missing.len());
-        Ok((self.commit(&self.node.parts().blobs, taken)?, missing))
+        let placed = self.commit(&self.node.parts().blobs, taken)?;
+        Ok((placed, missing, self.full))
     }
 
     /// Starts with a file when its first piece is there: one is open at a time.
     /// One that can't be taken in does not keep the others out.
-    fn open(&self, place: u32) -> Option<Receiver> {
+    fn open(&mut self, place: u32) -> Option<Receiver> {
         let file = self.files.get(place as usize)?;
         let stage = stage(self.share, file.blake3)?;
         let blobs = &self.node.parts().blobs;
         let receiver = blobs.receive(stage, file.blake3, file.size);
+        self.full |= matches!(receiver, Err(blobs::Error::Full));
         receiver
             .inspect_err(|error| {
                 let error = error as &dyn std::error::Error;
@@ -397,7 +421,7 @@ impl Intake {
     }
 
     /// Files without bytes are whole without any piece.
-    fn empty(&self, taken: &[Staged]) -> Option<Staged> {
+    fn empty(&mut self, taken: &[Staged]) -> Option<Staged> {
         let empty = self.files.iter().zip(0..).find(|(file, _)| file.size == 0);
         let (file, place) = empty?;
         if taken.iter().any(|staged| staged.digest() == file.blake3) {
@@ -499,6 +523,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         placed,
         missing,
         end: _,
+        full: _,
     } = answer;
     let clean = missing.is_empty();
     let whole = match clean {

@@ -107,7 +107,7 @@ fn prepare(error: &dyn std::error::Error) -> Error {
 pub fn routes(node: &Node) -> Routes {
     let exchange = Exchange::new(node.clone());
     let delivery = DeliveryServer::new(exchange.clone())
-        .max_decoding_message_size(2 * limits::MESSAGE_MAX)
+        .max_decoding_message_size(limits::MESSAGE_MAX)
         .max_encoding_message_size(limits::MESSAGE_MAX);
     let transfer = TransferServer::new(exchange).max_decoding_message_size(limits::MESSAGE_MAX);
     let (reporter, health) = tonic_health::server::health_reporter();

@@ -53,6 +53,14 @@ pub(super) fn private(path: &Path) -> Result<(), Error> {
     check(path, DIRECTORY)
 }
 
+/// Refuses a file that others may use; it may be missing.
+pub(super) fn closed(path: &Path) -> Result<(), Error> {
+    match path.exists() {
+        true => check(path, FILE),
+        false => Ok(()),
+    }
+}
+
 /// Reads a file that only the node's user may read.
 pub(super) fn read(path: &Path) -> Result<Zeroizing<Vec<u8>>, Error> {
     check(path, FILE)?;

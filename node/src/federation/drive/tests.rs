@@ -92,6 +92,7 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
     }
     shares.sort_unstable();
     let drive = Drive {
+        knocks: Default::default(),
         node: north.node.clone(),
         partner: south.id(),
         held: BTreeMap::new(),
@@ -186,6 +187,7 @@ async fn a_partner_that_lost_entries_gets_all_of_them_again() {
     north.trust(&restored, Some(address)).await;
     north.change(add).await.unwrap();
     let mut drive = Drive {
+        knocks: Default::default(),
         node: north.node.clone(),
         partner: south.id(),
         held: BTreeMap::new(),
