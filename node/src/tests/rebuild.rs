@@ -40,15 +40,10 @@ async fn act(dice: &mut Dice, north: &Bench, south: &Bench, round: u64) {
         }
         6 => drop(north.copy(&number, "south").await),
         7 => {
-            let name = format!("user {round}");
-            let role = Role::Investigator;
-            let add = user::Add {
-                name: name.clone(),
-                role,
-            };
-            drop(north.change(add).await);
-            let days = None;
-            drop(north.change(user::Token { user: name, days }).await);
+            let (name, role) = (format!("user {round}"), Role::Investigator);
+            drop(north.change(user::Add { name, role }).await);
+            let (user, days) = (format!("user {round}"), None);
+            drop(north.change(user::Token { user, days }).await);
         }
         8 => {
             let partner = "south".to_owned();
