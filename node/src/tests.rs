@@ -4,4 +4,5 @@
 pub(crate) mod bench;
 mod copy;
 mod liar;
+mod rebuild;
 mod wire;

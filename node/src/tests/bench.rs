@@ -280,6 +280,15 @@ impl Bench {
     }
 
     pub(crate) async fn evidence(&self, case: &str, name: &str, bytes: &[u8]) -> Evidence {
+        self.try_evidence(case, name, bytes).await.unwrap()
+    }
+
+    pub(crate) async fn try_evidence(
+        &self,
+        case: &str,
+        name: &str,
+        bytes: &[u8],
+    ) -> Result<Evidence, Error> {
         let (body, arriving) = tokio::sync::mpsc::channel(1);
         let request = evidence::Upload {
             case: case.into(),
@@ -291,8 +300,7 @@ impl Bench {
         body.send(Ok(bytes)).await.unwrap();
         drop(body);
         let owner = self.node.owner();
-        let added = self.node.upload_evidence(&owner, request, arriving);
-        added.await.unwrap()
+        self.node.upload_evidence(&owner, request, arriving).await
     }
 
     pub(crate) async fn copy(&self, case: &str, partner: &str) -> Result<Share, Error> {
@@ -402,6 +410,23 @@ impl Bench {
             .unwrap()
             .header;
         header.log(header.side(self.id()).unwrap()).countersigned
+    }
+
+    /// The shares that this node knows of.
+    pub(crate) fn shares(&self) -> Vec<ShareId> {
+        let reading = self.node.parts().store.read();
+        let rows = reading.view().page(&table::SHARE, &(), None, 1000);
+        rows.unwrap().into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// The evidence of the case of a share.
+    pub(crate) fn listed(&self, share: ShareId) -> Vec<EvidenceId> {
+        let case = self.shown(share).case;
+        let reading = self.node.parts().store.read();
+        let rows = reading
+            .view()
+            .page(&table::CASE_EVIDENCE, &case, None, 1000);
+        rows.unwrap().into_iter().map(|((_, id), ())| id).collect()
     }
 
     /// Evidence that this node wants of a share.

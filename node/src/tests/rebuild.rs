@@ -1,0 +1,141 @@
+//! The tables follow from the journal: after any actions they are what a rebuild makes of it.
+
+use crate::actions::user::{self, Role};
+use crate::actions::{case, partner, share};
+use crate::disk::Dice;
+use crate::event::Event;
+use crate::store::table;
+use crate::tests::bench::{Bench, pair, settle};
+
+/// One action of any kind; whether it is allowed does not matter here.
+async fn act(dice: &mut Dice, north: &Bench, south: &Bench, round: u64) {
+    let number = format!("{}/26", dice.below(3));
+    match dice.below(11) {
+        0 => {
+            let create = case::Create {
+                number,
+                title: "t".into(),
+                description: String::new(),
+            };
+            drop(north.change(create).await);
+        }
+        1 => {
+            let edit = case::Edit {
+                case: number,
+                number: Some(format!("{}/26", dice.below(3))),
+                title: Some("u".into()),
+                description: None,
+            };
+            drop(north.change(edit).await);
+        }
+        2 => drop(north.change(case::Close { case: number }).await),
+        3 | 4 => {
+            let bytes = [u8::try_from(dice.below(4)).unwrap(); 40];
+            drop(north.try_evidence(&number, "f.txt", &bytes).await);
+        }
+        5 => {
+            if let Ok(made) = north.copy(&number, "south").await {
+                settle(north, south, made.id).await;
+            }
+        }
+        6 => drop(north.copy(&number, "south").await),
+        7 => {
+            let (name, role) = (format!("user {round}"), Role::Investigator);
+            drop(north.change(user::Add { name, role }).await);
+            let (user, days) = (format!("user {round}"), None);
+            drop(north.change(user::Token { user, days }).await);
+        }
+        8 => {
+            let partner = "south".to_owned();
+            let suspend = partner::Suspend {
+                partner: partner.clone(),
+            };
+            drop(north.change(suspend).await);
+            drop(north.change(partner::Resume { partner }).await);
+        }
+        9 => {
+            let shares = north.shares();
+            if let Some(share) = shares.get(dice.below(shares.len().max(1))) {
+                let share = *share;
+                drop(north.change(share::Cancel { share }).await);
+                drop(north.change(share::End { share }).await);
+            }
+        }
+        _ => {
+            let shares = north.shares();
+            if let Some(share) = shares.get(dice.below(shares.len().max(1))) {
+                let add = share::Add {
+                    share: *share,
+                    evidence: Vec::new(),
+                };
+                drop(north.change(add).await);
+                settle(north, south, *share).await;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_was_done_a_rebuild_gives_the_same_tables() {
+    for seed in 0..12 {
+        let mut dice = Dice::new(seed);
+        let (mut north, south) = pair().await;
+        for round in 0..40 {
+            act(&mut dice, &north, &south, round).await;
+            if dice.below(10) == 0 {
+                north = north.crash(seed + round);
+            }
+        }
+        assert_eq!(north.tables(), north.rebuilt(), "seed {seed}");
+        assert_eq!(south.tables(), south.rebuilt(), "seed {seed}");
+    }
+}
+
+/// fault C11
+#[tokio::test]
+async fn the_same_number_and_file_from_two_partners_stay_two_cases_and_one_blob() {
+    let (north, south) = pair().await;
+    let harbour = Bench::new("harbour");
+    south.trust(&harbour, None).await;
+    harbour.trust(&south, None).await;
+    for owner in [&north, &harbour] {
+        owner.case("1/26").await;
+        owner.evidence("1/26", "a.txt", b"one").await;
+        let share = owner.copy("1/26", "south").await.unwrap().id;
+        settle(owner, &south, share).await;
+    }
+    let reading = south.node.parts().store.read();
+    let cases = reading.view().page(&table::CASE, &(), None, 9).unwrap();
+    let mut numbers: Vec<&str> = cases.iter().map(|(_, case)| &*case.number).collect();
+    numbers.sort_unstable();
+    assert_eq!(numbers, ["1/26", "1/26 (2)"]);
+    let blobs = reading.view().page(&table::BLOB, &(), None, 9).unwrap();
+    assert_eq!(blobs.len(), 1);
+    assert_eq!(blobs[0].1.uses, 2);
+}
+
+/// Damage that is found before SHA-256 was compared is not looked at again and again.
+#[tokio::test]
+async fn a_damaged_blob_waits_for_no_comparison_and_is_never_read() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    settle(&north, &south, share).await;
+    let digest = south.files(share, north.listed(share)[0])[0];
+    let waits = |node: &Bench| {
+        let reading = node.node.parts().store.read();
+        reading.view().has(&table::UNCOMPARED, &digest).unwrap()
+    };
+    assert!(waits(&south));
+    south
+        .events(vec![Event::BlobDamaged(digest)])
+        .await
+        .unwrap();
+    assert!(!waits(&south));
+    // The same bytes from another share heal it.
+    let again = north.copy("1/26", "south").await.unwrap().id;
+    settle(&north, &south, again).await;
+    assert!(waits(&south));
+    assert_eq!(south.tables(), south.rebuilt());
+}
