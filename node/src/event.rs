@@ -6,6 +6,8 @@
 
 use std::collections::BTreeSet;
 
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
@@ -33,10 +35,19 @@ pub struct Entry {
     pub event: Event,
 }
 
-/// Bytes that were signed elsewhere or are no text.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// Bytes that were signed elsewhere or are no text: as they are in the journal, base64 for people.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
 pub struct Bytes(#[serde(with = "serde_bytes")] pub Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() {
+            return serializer.serialize_str(&BASE64_STANDARD.encode(&self.0));
+        }
+        serializer.serialize_bytes(&self.0)
+    }
+}
 
 impl std::fmt::Debug for Bytes {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -538,4 +549,44 @@ pub fn subject(organisation: OrganisationId) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&organisation.as_bytes()[..16]);
     Uuid::from_bytes(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn signed_bytes_are_base64_for_people_and_bytes_in_the_journal() {
+        let bytes = Bytes(vec![0, 250, 251, 252]);
+        assert_eq!(serde_json::to_value(&bytes).unwrap(), "APr7/A==");
+        let mut kept = Vec::new();
+        ciborium::into_writer(&bytes, &mut kept).unwrap();
+        assert_eq!(kept, [0x44, 0, 250, 251, 252]);
+        let read: Bytes = ciborium::from_reader(kept.as_slice()).unwrap();
+        assert_eq!(read, bytes);
+    }
+
+    #[test]
+    fn an_entry_survives_the_journal() {
+        let entry = Entry {
+            actor: None,
+            way: Way::Timer,
+            event: Event::CaseClosed(CaseId::new(Uuid::from_u128(7))),
+        };
+        assert_eq!(Entry::decode(&entry.encode()).unwrap(), entry);
+        assert_eq!(Event::name(entry.event.number()), "case closed");
+        assert_eq!(entry.event.key(), KeyId(Uuid::from_u128(7)));
+    }
+
+    /// A release that is older than the journal refuses it and does not guess.
+    #[test]
+    fn an_event_of_a_newer_release_is_unreadable() {
+        let unknown = serde_json::json!({
+            "actor": null, "way": "timer", "event": { "sun_risen": 1 }
+        });
+        let mut bytes = Vec::new();
+        ciborium::into_writer(&unknown, &mut bytes).unwrap();
+        assert!(Entry::decode(&bytes).is_err());
+        assert_eq!(Event::name(u16::MAX), "of a newer release");
+    }
 }

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::blob::Digest;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::decide::Decided;
@@ -16,7 +16,7 @@ use crate::node::Node;
 use crate::store::entity::BlobState;
 use crate::store::table;
 
-/// Compares SHA-256 of received files, one at a time, until told to stop.
+/// Compares SHA-256 of received files, one after the other, until told to stop.
 pub async fn compare(node: Node, stop: CancellationToken) {
     let mut after = None;
     loop {
@@ -27,13 +27,12 @@ pub async fn compare(node: Node, stop: CancellationToken) {
         let page = next.await.unwrap_or_default();
         let whole = page.len() < COMPARED;
         after = page.last().filter(|_| !whole).map(|(digest, ())| *digest);
-        for (digest, ()) in page {
-            if stop.is_cancelled() {
-                return;
-            }
-            if let Err(error) = compare_one(&node, digest).await {
-                tracing::warn!(%digest, %error, "SHA-256 could not be compared");
-            }
+        let digests = page.into_iter().map(|(digest, ())| digest).collect();
+        if let Err(error) = compare_page(&node, digests, stop.clone()).await {
+            tracing::warn!(%error, "SHA-256 could not be compared");
+        }
+        if stop.is_cancelled() {
+            return;
         }
         let pause = if whole { EVERY } else { Duration::ZERO };
         tokio::select! {
@@ -43,32 +42,37 @@ pub async fn compare(node: Node, stop: CancellationToken) {
     }
 }
 
-async fn compare_one(node: &Node, digest: Digest) -> Result<(), Error> {
-    let (reader, files) = (node.clone(), node.clone());
-    let Some(placed) = node.read(move |_| place(&reader, digest)).await? else {
-        return Ok(());
-    };
-    let computed = node
-        .blocking(move || match files.parts().blobs.verify(&placed) {
-            Ok(sha256) => Ok(Some(sha256)),
-            Err(error) => {
-                files.suspect(&placed, &error);
-                Ok(None)
+/// Compares some, and records them together: one sync for all.
+async fn compare_page(
+    node: &Node,
+    digests: Vec<Digest>,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let files = node.clone();
+    let compared = node
+        .blocking(move || {
+            let mut compared = Vec::new();
+            for digest in digests {
+                if stop.is_cancelled() {
+                    break;
+                }
+                let Some(placed) = place(&files, digest)? else {
+                    continue;
+                };
+                match files.parts().blobs.verify(&placed) {
+                    Ok(sha256) => compared.push(BlobCompared {
+                        blake3: digest,
+                        sha256,
+                    }),
+                    Err(error) => files.suspect(&placed, &error),
+                }
             }
+            Ok(compared)
         })
         .await?;
-    let Some(sha256) = computed else {
-        return Ok(());
-    };
-    record(node, digest, sha256).await
-}
-
-async fn record(node: &Node, blake3: Digest, sha256: Sha256) -> Result<(), Error> {
-    let compared = Event::BlobCompared(BlobCompared { blake3, sha256 });
-    node.decide(None, Way::Timer, |_| {
-        Ok(Decided::new(vec![compared], |_| Ok(())))
-    })
-    .await
+    let events = compared.into_iter().map(Event::BlobCompared).collect();
+    node.decide(None, Way::Timer, |_| Ok(Decided::new(events, |_| Ok(()))))
+        .await
 }
 
 fn place(node: &Node, digest: Digest) -> Result<Option<Placed>, Error> {

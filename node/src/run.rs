@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 use crate::node::{Moment, Node, Parts};
 use crate::store::engine::OpenError;
 use crate::store::project::SHAPE;
-use crate::store::sled::{self, Sled};
+use crate::store::sled;
 use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
@@ -156,7 +156,7 @@ pub fn rebuild(data: &Path, progress: &Progress) -> Result<Rebuilt, Error> {
             .map_err(|error| failed("remove a half-built database", &error))?;
     }
     {
-        let engine = Sled::open(&fresh, config.store.cache_bytes.get(), SHAPE)
+        let engine = sled::Sled::open(&fresh, config.store.cache_bytes.get(), SHAPE)
             .map_err(|error| failed("make a new database", &error))?;
         let store = Store::new(Arc::new(engine));
         catch_up(&journal, &store, &mut |done, total| {
@@ -325,10 +325,10 @@ fn open(
 }
 
 /// The database; one that can't be used is moved aside, as it follows from the journal.
-fn database(data: &Path, config: &Config) -> Result<Sled, Error> {
+fn database(data: &Path, config: &Config) -> Result<sled::Sled, Error> {
     let dir = data.join(DATABASE);
     let cache = config.store.cache_bytes.get();
-    match Sled::open(&dir, cache, SHAPE) {
+    match sled::Sled::open(&dir, cache, SHAPE) {
         Ok(engine) => Ok(engine),
         Err(OpenError::Locked) => Err(running(data)),
         Err(error @ OpenError::Io(_)) => Err(failed("open the database", &error)),
@@ -336,7 +336,8 @@ fn database(data: &Path, config: &Config) -> Result<Sled, Error> {
             let aside =
                 sled::aside(&dir).map_err(|error| failed("move the database aside", &error))?;
             eprintln!("{error}; it is kept as {}", aside.display());
-            Sled::open(&dir, cache, SHAPE).map_err(|error| failed("make a new database", &error))
+            sled::Sled::open(&dir, cache, SHAPE)
+                .map_err(|error| failed("make a new database", &error))
         }
     }
 }

@@ -4,3 +4,4 @@
 pub(crate) mod bench;
 mod copy;
 mod liar;
+mod wire;

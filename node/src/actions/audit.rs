@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Shows records of the journal, oldest first.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Show {
-    /// Only those about this case, evidence, share, partner or user, by id.
+    /// Only those about this case, by number, partner or user, by name, or anything by its id.
     #[serde(default)]
     pub about: Option<String>,
     /// Continue after this record.

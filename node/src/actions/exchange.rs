@@ -32,7 +32,7 @@ use crate::store::view::View;
 use crate::store::{entity, table};
 
 /// Writes the next entries of this node's log of a share, as far as evidence waits: one batch.
-/// Answers whether more waits.
+/// Answers whether there were any.
 ///
 /// # Errors
 /// [`Error`] where the share is gone or the tables fail.
@@ -60,7 +60,6 @@ pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>,
     for ((_, evidence), ()) in &waiting {
         items.push(item(&context.view, *evidence)?);
     }
-    let more = share.waiting > waiting.len() as u64;
     let command = match items.is_empty() {
         true => Command::List(actor(context)?),
         false => Command::Add(items),
@@ -69,11 +68,11 @@ pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>,
     facts.done()?;
     // Items with many files fill more entries than one head may cover: the rest waits for the next.
     entries.truncate(limits::BATCH_ENTRIES_MAX);
-    let events = written(context, &share.header, &node, entries);
-    let more = more || (!waiting.is_empty());
-    Ok(Decided::new(events.into_iter().collect(), move |_| {
-        Ok(more)
-    }))
+    let events: Vec<Event> = written(context, &share.header, &node, entries)
+        .into_iter()
+        .collect();
+    let wrote = !events.is_empty();
+    Ok(Decided::new(events, move |_| Ok(wrote)))
 }
 
 /// Takes a partner's countersignature of this node's log.
@@ -147,11 +146,11 @@ pub fn take(
     let Some(partner) = partner.filter(rules::trusts) else {
         return Ok(refuse(Refusal::Suspended));
     };
-    super::decide::whole(&context.view, batch.share.uuid())?;
     let (header, terms) = match header(context, &node, &partner, caller, &batch)? {
         Ok(found) => found,
         Err(refusal) => return Ok(refuse(refusal)),
     };
+    super::decide::whole(&context.view, batch.share.uuid())?;
     if let Some(Err(refusal)) = batch
         .terms
         .as_ref()
@@ -179,7 +178,11 @@ pub fn take(
     match admitted.header.hold {
         Hold::Frozen => return Ok(frozen(&header, batch)),
         Hold::Paused => {
-            let events = vec![Event::SharePaused(batch.share)];
+            let paused = header.hold == Hold::Paused;
+            let events = match paused {
+                true => Vec::new(),
+                false => vec![Event::SharePaused(batch.share)],
+            };
             return Ok(Decided::new(events, |_| Ok(Err(Refusal::Newer))));
         }
         Hold::Free => {}

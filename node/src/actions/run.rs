@@ -1,17 +1,20 @@
 //! Actions that need more than the tables: the journal, connections, or what was last seen of a
 //! partner.
 
+use std::collections::BTreeSet;
+
 use interdocket_sync::identity::OrganisationId;
 
 use super::audit::{BodyState, Record, Verified};
 use super::decide::{self, broken};
-use super::partner::{Finding, Findings, Partner, State};
+use super::partner::{Finding, Findings, Kind, Partner, State};
 use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, node, partner, share};
 use crate::event::{Entry, Event};
 use crate::federation::history;
 use crate::journal::{Body, Position};
 use crate::node::{Node, Seen};
 use crate::store::table;
+use crate::store::view::View;
 
 impl Run for node::Status {
     async fn run(self, of: &Node, caller: &Caller) -> Result<node::Node, Error> {
@@ -123,10 +126,14 @@ fn trust(partner: &Partner) -> Finding {
 
 fn enabled(partner: &Partner) -> Finding {
     let any = !partner.send.is_empty() || !partner.receive.is_empty();
+    let names = |kinds: &BTreeSet<Kind>| match kinds.contains(&Kind::Copy) {
+        true => "copies",
+        false => "nothing",
+    };
     let text = format!(
-        "sending {} kinds, receiving {}",
-        partner.send.len(),
-        partner.receive.len()
+        "{} may be sent, {} received",
+        names(&partner.send),
+        names(&partner.receive)
     );
     finding(
         "kinds",
@@ -223,7 +230,7 @@ impl Run for audit::Show {
             let rows: Vec<(u64, u64)> = match &self.about {
                 None => view.page(&table::POSITION, &(), Some(&after), limit)?,
                 Some(about) => {
-                    let subject = subject(about)?;
+                    let subject = subject(view, about)?;
                     let rows =
                         view.page(&table::ABOUT, &subject, Some(&(subject, after)), limit)?;
                     rows.into_iter()
@@ -247,15 +254,25 @@ impl Run for audit::Show {
     }
 }
 
-/// An id of anything, as the index has ids.
-fn subject(about: &str) -> Result<uuid::Uuid, Error> {
-    let organisation = about
-        .parse::<OrganisationId>()
-        .map(crate::event::subject)
-        .ok();
-    organisation.or_else(|| about.parse().ok()).ok_or_else(|| {
-        Error::new(ErrorKind::Invalid, format!("\"{about}\" is not an id"))
-            .hint("give the id of a case, evidence, share, partner or user")
+/// What is meant, as the index has ids: an id, a case's number, or a partner's or user's name.
+fn subject(view: &View<'_>, about: &str) -> Result<uuid::Uuid, Error> {
+    if let Ok(organisation) = about.parse::<OrganisationId>() {
+        return Ok(crate::event::subject(organisation));
+    }
+    if let Ok(id) = about.parse() {
+        return Ok(id);
+    }
+    let name = about.to_owned();
+    if let Some(case) = view.get(&table::CASE_NUMBER, &name)? {
+        return Ok(case.uuid());
+    }
+    if let Some(partner) = view.get(&table::PARTNER_NAME, &name)? {
+        return Ok(crate::event::subject(partner));
+    }
+    view.get(&table::USER_NAME, &name)?.ok_or_else(|| {
+        let message = format!("there is no case, partner or user \"{about}\"");
+        Error::new(ErrorKind::NotFound, message)
+            .hint("give a case's number, a partner's or user's name, or any id")
     })
 }
 

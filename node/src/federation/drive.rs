@@ -131,7 +131,7 @@ impl Drive {
         let channel = self.node.parts().transport.channel(self.partner);
         DeliveryClient::new(channel)
             .max_decoding_message_size(limits::MESSAGE_MAX)
-            .max_encoding_message_size(2 * limits::MESSAGE_MAX)
+            .max_encoding_message_size(limits::MESSAGE_MAX)
     }
 
     /// Takes in why the door was knocked at; true where there may be something to do at once.
@@ -400,6 +400,9 @@ pub(super) fn jittered(pause: Duration) -> Duration {
     let [byte] = crate::chance::bytes::<1>();
     pause / 2 + pause * u32::from(byte) / 255
 }
+
+#[cfg(test)]
+mod tests;
 
 /// How long a call may take, its wait for a connection included.
 const CALL: Duration = Duration::from_secs(60);

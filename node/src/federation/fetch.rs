@@ -23,6 +23,7 @@ use interdocket_sync::transfer::{Request as Wanted, Wish, plan};
 use interdocket_sync::wire::refusal;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
 use super::drive::jittered;
@@ -115,17 +116,23 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
         let requests = plan(page.wishes, &|digest| page.held.contains(&digest), BYTES);
         // One request is read while the one before it is made durable and recorded.
         let mut reading = stream::iter(requests)
-            .map(|request| read(node.clone(), partner, share, request))
+            .map(|request| {
+                let reading = read(node.clone(), partner, share, request);
+                AbortOnDropHandle::new(tokio::spawn(reading))
+            })
             .buffered(READS);
         while let Some(read) = reading.next().await {
-            let answer = read?;
-            let (cut, full) = (answer.cut, answer.full);
+            let answer = read.map_err(|_| broken("reading from a partner failed"))??;
+            let (end, full) = (answer.end, answer.full);
             clean &= record(node, share, answer).await?;
             if full {
                 return Err(Stop::Full);
             }
-            if cut {
-                return Err(Stop::Link);
+            match end {
+                End::Whole => {}
+                // What the owner refuses as a whole it refuses for every request.
+                End::Refused => return Ok(false),
+                End::Cut => return Err(Stop::Link),
             }
         }
         if whole {
@@ -147,11 +154,8 @@ fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<
     let owner = header.owner;
     let after = after.map(|evidence| (share, evidence));
     // The owner serves nothing before it has seen the acceptance: its receipt wakes this task.
-    let most = if header.partner_log.countersigned > 0 {
-        WISHES
-    } else {
-        0
-    };
+    let ready = header.partner_log.countersigned > 0 && header.hold == Hold::Free;
+    let most = if ready { WISHES } else { 0 };
     let rows = view.page(&table::WANTED, &share, after.as_ref(), most)?;
     let whole = rows.len() < WISHES;
     let last = rows
@@ -195,8 +199,19 @@ struct Answer {
     request: Wanted,
     placed: Vec<Placed>,
     missing: BTreeSet<Digest>,
-    cut: bool,
+    end: End,
     full: bool,
+}
+
+/// How a stream of bytes ended.
+#[derive(Clone, Copy)]
+enum End {
+    /// By itself.
+    Whole,
+    /// The owner refused the call.
+    Refused,
+    /// The connection broke, or nothing came in time.
+    Cut,
 }
 
 async fn read(
@@ -210,7 +225,7 @@ async fn read(
             request,
             placed: Vec::new(),
             missing: Default::default(),
-            cut: false,
+            end: End::Whole,
             full: false,
         });
     }
@@ -223,13 +238,15 @@ async fn read(
         full: false,
     };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
-    let mut cut = false;
+    let mut end = End::Whole;
     if let Ok(ranges) = starts.await {
         let sent = stream_in(&node, partner, share, &request.files, ranges, &pieces).await;
         if let Err(status) = sent {
             tracing::debug!(%partner, %share, code = ?status.code(), "a read ended early");
-            // A refusal is about this share; without one, nothing else can be read either.
-            cut = status.details().is_empty();
+            end = match status.details() {
+                [] => End::Cut,
+                _ => End::Refused,
+            };
         }
     }
     drop(pieces);
@@ -240,7 +257,7 @@ async fn read(
         request,
         placed,
         missing,
-        cut,
+        end,
         full,
     })
 }
@@ -505,7 +522,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         request,
         placed,
         missing,
-        cut: _,
+        end: _,
         full: _,
     } = answer;
     let clean = missing.is_empty();
@@ -575,6 +592,9 @@ fn without(
 fn failed(error: &blobs::Error) -> Error {
     Error::new(ErrorKind::Unavailable, error.to_string())
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Wanted items that are looked at together.
 const WISHES: usize = 4096;

@@ -2,6 +2,7 @@
 //! together.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use interdocket_proto::v1::delivery_server::DeliveryServer;
 use interdocket_proto::v1::transfer_server::TransferServer;
@@ -106,7 +107,7 @@ fn prepare(error: &dyn std::error::Error) -> Error {
 pub fn routes(node: &Node) -> Routes {
     let exchange = Exchange::new(node.clone());
     let delivery = DeliveryServer::new(exchange.clone())
-        .max_decoding_message_size(2 * limits::MESSAGE_MAX)
+        .max_decoding_message_size(limits::MESSAGE_MAX)
         .max_encoding_message_size(limits::MESSAGE_MAX);
     let transfer = TransferServer::new(exchange).max_decoding_message_size(limits::MESSAGE_MAX);
     let (reporter, health) = tonic_health::server::health_reporter();
@@ -147,6 +148,34 @@ pub fn partner(
 ) {
     let (transport, routes, token) = (node.parts().transport.clone(), routes(node), stop.clone());
     tasks.spawn(async move { transport.keep(partner, routes, token).await });
-    tasks.spawn(drive::drive(node.clone(), partner, stop.clone()));
-    tasks.spawn(fetch::fetch(node.clone(), partner, stop.clone()));
+    let (of, token) = (node.clone(), stop.clone());
+    let driving = move || drive::drive(of.clone(), partner, token.clone());
+    tasks.spawn(again("delivery", partner, stop.clone(), driving));
+    let (of, token) = (node.clone(), stop.clone());
+    let fetching = move || fetch::fetch(of.clone(), partner, token.clone());
+    tasks.spawn(again("reading", partner, stop.clone(), fetching));
 }
+
+/// Keeps a task up: one that panics is said to have, and starts again after a pause.
+async fn again<F>(
+    what: &'static str,
+    partner: OrganisationId,
+    stop: CancellationToken,
+    start: impl Fn() -> F,
+) where
+    F: Future<Output = ()> + Send + 'static,
+{
+    while let Err(ended) = tokio::spawn(start()).await {
+        if ended.is_cancelled() {
+            return;
+        }
+        tracing::error!(%partner, what, "a task broke: it starts again in a while");
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(AGAIN) => {}
+        }
+    }
+}
+
+/// How long a task that panicked rests.
+const AGAIN: Duration = Duration::from_secs(60);

@@ -8,7 +8,8 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::engine::{Engine, Error, KEY, Op, Tree, VALUE};
-use super::{memory, sled};
+use super::memory;
+use super::sled;
 
 /// An engine that can be closed and opened again.
 trait Bench: Engine + Sized {

@@ -17,7 +17,10 @@ use interdocket_sync::log::Side;
 use interdocket_sync::receipt::Receipt;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Facts as _;
-use interdocket_sync::wire::batch::Batch;
+use interdocket_sync::wire::batch::{self, Batch};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tonic::service::Routes;
 
 use crate::actions::case::{self, Case};
 use crate::actions::decide::Decided;
@@ -62,7 +65,7 @@ pub(crate) fn noon() -> DateTime<Utc> {
 pub(crate) struct Bench {
     pub(crate) node: Node,
     dir: Arc<tempfile::TempDir>,
-    name: &'static str,
+    pub(crate) name: &'static str,
     journal: Arc<Disk>,
     keyring: Arc<Disk>,
     pub(crate) engine: Arc<Memory>,
@@ -169,13 +172,19 @@ impl Bench {
         }
     }
 
-    /// The node as it comes back after power was lost at this very moment; its database is gone.
+    /// The node as it comes back after power was lost at this very moment; by an even seed its
+    /// database is gone, by an odd one it is behind.
     pub(crate) fn crash(self, seed: u64) -> Self {
         let (journal, keyring) = (self.journal.copy(), self.keyring.copy());
         journal.power_cut(seed);
         keyring.power_cut(seed);
         let disks = (Arc::new(journal), Arc::new(keyring));
-        Self::open(self.dir, self.name, disks, Arc::default(), self.clock)
+        let engine = match seed % 2 {
+            0 => Arc::default(),
+            _ => self.engine,
+        };
+        engine.power_cut(seed);
+        Self::open(self.dir, self.name, disks, engine, self.clock)
     }
 
     /// A second node with the same keys and the same past, as of a restored backup.
@@ -200,6 +209,11 @@ impl Bench {
         self.node.parts().keys.organisation()
     }
 
+    /// Where the blobs lie.
+    pub(crate) fn blobs(&self) -> std::path::PathBuf {
+        self.dir.path().join("blobs")
+    }
+
     pub(crate) async fn events(&self, events: Vec<Event>) -> Result<(), Error> {
         let decided = self
             .node
@@ -209,6 +223,18 @@ impl Bench {
 
     pub(crate) async fn change<A: Change>(&self, action: A) -> Result<A::Reply, Error> {
         self.node.change(&self.node.owner(), action).await
+    }
+
+    /// Serves calls on loopback until the test ends; answers where.
+    pub(crate) async fn serve(&self, routes: Routes) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let transport = self.node.parts().transport.clone();
+        tokio::spawn(async move {
+            let stop = CancellationToken::new();
+            transport.serve(listener, routes, stop).await;
+        });
+        address
     }
 
     /// Trusts another node, as if paired; sending and receiving copies is enabled.
@@ -337,7 +363,10 @@ impl Bench {
                 self.batch(share, None)?
             }
         };
-        let countersignature = match to.take(self.id(), batch.clone()).await.unwrap() {
+        let Ok(arrived) = batch::read(batch::write(&batch).unwrap()) else {
+            return Some(Err(Refusal::Malformed));
+        };
+        let countersignature = match to.take(self.id(), arrived).await.unwrap() {
             Ok(countersignature) => countersignature,
             Err(refusal) => return Some(Err(refusal)),
         };

@@ -124,3 +124,22 @@ async fn a_partner_that_is_paired_again_gets_what_waits() {
     settle(&north, &south, share).await;
     assert_eq!(south.shown(share).status, Status::Complete);
 }
+
+/// Bytes that were durable and not recorded are read again; nothing is visible before.
+#[tokio::test]
+async fn a_crash_between_bytes_and_their_record_loses_nothing() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "small", b"one").await;
+    north.evidence("1/26", "large", &[4; 400_000]).await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    while north.deliver(&south, share).await.is_some() {}
+    while south.deliver(&north, share).await.is_some() {}
+    for evidence in south.wanted(share) {
+        south.read(&north, share, south.files(share, evidence)[0]);
+    }
+    let south = south.crash(3);
+    assert_eq!(south.shown(share).stored.evidence, 0);
+    settle(&north, &south, share).await;
+    assert_eq!(north.shown(share).status, Status::Complete);
+}

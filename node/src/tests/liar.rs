@@ -1,14 +1,19 @@
 //! A partner that lies, or a node that is damaged: nobody else is hurt.
 
 use interdocket_sync::blob::Sha256;
+use interdocket_sync::evidence::{File, Item};
 use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::log::entry::Body;
 use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::decide::Command;
 use uuid::Uuid;
 
 use crate::actions::evidence::{self, FileState};
+use crate::actions::exchange;
 use crate::actions::share::Status;
 use crate::actions::{ErrorKind, Way, decide::Decided, share};
 use crate::event::{AddedFile, BlobCompared, CaseMade, Event, EvidenceAdded};
+use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::tests::bench::{Bench, pair, settle};
 
@@ -285,4 +290,77 @@ async fn the_longest_texts_fit() {
     let share = north.change(copy).await.unwrap().id;
     settle(&north, &south, share).await;
     assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+/// An owner whose entries can't be read pauses its share once, however often it tells.
+#[tokio::test]
+async fn a_partner_that_is_newer_is_recorded_once() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    north.deliver(&south, share).await.unwrap().unwrap();
+    north.disclose(share).await.unwrap();
+    let mut batch = north.batch(share, None).unwrap();
+    batch.entries[0].body = Body::Unread;
+    let before = south.node.parts().journal.head().count;
+    for _ in 0..3 {
+        let refused = south.take(north.id(), batch.clone()).await.unwrap();
+        assert_eq!(refused.unwrap_err(), Refusal::Newer);
+    }
+    assert_eq!(south.node.parts().journal.head().count, before + 1);
+    assert_eq!(south.shown(share).status, Status::Paused);
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+/// Items with many long file names need more entries than one head may cover.
+#[tokio::test]
+async fn items_of_any_legal_size_are_disclosed_in_batches_that_are_taken() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    let file = north
+        .evidence("1/26", "a.bin", b"one")
+        .await
+        .files
+        .remove(0);
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let received = |number: u128| Item {
+        evidence: EvidenceId::new(Uuid::from_u128(number)),
+        title: "t".repeat(512),
+        folder: "f".repeat(1024),
+        added_at: crate::tests::bench::noon(),
+        added_by: "b".repeat(128),
+        files: vec![
+            File {
+                name: "n".repeat(255),
+                size: file.size,
+                blake3: file.blake3,
+                sha256: file.sha256,
+            };
+            64
+        ],
+    };
+    settle(&north, &south, share).await;
+    for from in [1, 25] {
+        let items = (from..from + 24).map(received).collect();
+        let listed = north.node.decide(None, Way::Timer, move |context| {
+            let header = crate::actions::decide::share(&context.view, share)?.header;
+            let node = context.node()?;
+            let facts = ShareFacts::new(context.view, share);
+            let entries = exchange::entries(context, &header, &facts, Command::Add(items))?;
+            let events = exchange::written(context, &header, &node, entries);
+            Ok(Decided::new(events.into_iter().collect(), |_| Ok(())))
+        });
+        listed.await.unwrap();
+        settle(&north, &south, share).await;
+    }
+    let harbour = Bench::new("harbour");
+    south.trust(&harbour, None).await;
+    harbour.trust(&south, None).await;
+    let case = south.shown(share).case.to_string();
+    let onward = south.copy(&case, "harbour").await.unwrap().id;
+    settle(&south, &harbour, onward).await;
+    assert_eq!(harbour.shown(onward).stored.evidence, 49);
+    assert_eq!(south.shown(onward).status, Status::Complete);
 }

@@ -4,8 +4,8 @@
 //! shortened forms mean different hosts to different programs. Which addresses are allowed is the
 //! node's decision.
 
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};

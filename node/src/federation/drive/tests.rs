@@ -1,0 +1,199 @@
+//! Delivering to a partner that lies or holds back.
+
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use interdocket_proto::v1::delivery_server::{Delivery, DeliveryServer};
+use tonic::Response;
+use tonic::service::Routes;
+
+use super::*;
+use crate::federation::exchange::Exchange;
+use crate::tests::bench::Bench;
+
+/// How a partner answers what concerns one share.
+#[derive(Debug, Clone, Copy)]
+enum Mode {
+    Busy,
+    OtherReceipt,
+    NoOutcome,
+    GapForEver,
+}
+
+#[derive(Clone)]
+struct Liar {
+    honest: Exchange,
+    greeted: Arc<AtomicU64>,
+    lies: Arc<Mutex<Option<(ShareId, Mode)>>>,
+    before: Arc<Mutex<Option<v1::Countersignature>>>,
+}
+
+#[tonic::async_trait]
+impl Delivery for Liar {
+    async fn connect(
+        &self,
+        request: Request<v1::ConnectRequest>,
+    ) -> Result<Response<v1::ConnectReply>, Status> {
+        self.greeted.fetch_add(1, Ordering::SeqCst);
+        self.honest.connect(request).await
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<v1::DeliverRequest>,
+    ) -> Result<Response<v1::DeliverReply>, Status> {
+        let share = request.get_ref().batch.as_ref().unwrap().share.clone();
+        let lie = *self.lies.lock().unwrap();
+        let mode = lie.filter(|(about, _)| about.as_bytes()[..] == share[..]);
+        let outcome = match mode.map(|(_, mode)| mode) {
+            None => {
+                let reply = self.honest.deliver(request).await?;
+                if let Some(Outcome::Receipt(receipt)) = &reply.get_ref().outcome {
+                    *self.before.lock().unwrap() = Some(receipt.clone());
+                }
+                return Ok(reply);
+            }
+            Some(Mode::Busy) => {
+                let details = refusal::write(Refusal::Busy).encode_to_vec();
+                let code = tonic::Code::FailedPrecondition;
+                return Err(Status::with_details(code, "", details.into()));
+            }
+            Some(Mode::OtherReceipt) => self.before.lock().unwrap().clone().map(Outcome::Receipt),
+            Some(Mode::NoOutcome) => None,
+            Some(Mode::GapForEver) => {
+                let gap = Refusal::Gap { expected: 1 };
+                Some(Outcome::Refusal(refusal::write(gap)))
+            }
+        };
+        Ok(Response::new(v1::DeliverReply { outcome }))
+    }
+}
+
+/// North has two shares for south, which may lie about the first.
+async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let liar = Liar {
+        honest: Exchange::new(south.node.clone()),
+        greeted: Arc::default(),
+        lies: Arc::default(),
+        before: Arc::default(),
+    };
+    let address = south
+        .serve(Routes::new(DeliveryServer::new(liar.clone())))
+        .await;
+    north.trust(&south, Some(address)).await;
+    south.trust(&north, None).await;
+    let mut shares = Vec::new();
+    for number in ["1/26", "2/26"] {
+        north.case(number).await;
+        north.evidence(number, "a.bin", b"one").await;
+        shares.push(north.copy(number, "south").await.unwrap().id);
+    }
+    shares.sort_unstable();
+    let drive = Drive {
+        knocks: Default::default(),
+        node: north.node.clone(),
+        partner: south.id(),
+        held: BTreeMap::new(),
+        greeted: false,
+    };
+    let shares = shares.try_into().unwrap();
+    (north, south, drive, liar, shares)
+}
+
+/// faults C8, A9
+#[tokio::test]
+async fn a_share_that_a_partner_lies_about_does_not_hold_up_the_next() {
+    for mode in [
+        Mode::Busy,
+        Mode::OtherReceipt,
+        Mode::NoOutcome,
+        Mode::GapForEver,
+    ] {
+        let (north, _south, mut drive, liar, [first, second]) = two().await;
+        *liar.lies.lock().unwrap() = Some((second, Mode::Busy));
+        drive.pass().await.unwrap();
+        drive.held.clear();
+        let proven = north.receipted(first);
+        assert!(proven > 0);
+        north.evidence("1/26", "b.bin", b"two").await;
+        *liar.lies.lock().unwrap() = Some((first, mode));
+        let add = |share| actions::share::Add {
+            share,
+            evidence: Vec::new(),
+        };
+        north.change(add(first)).await.unwrap();
+        drive.pass().await.unwrap();
+        assert_eq!(north.receipted(second), 3, "{mode:?}");
+        assert!(north.shown(second).behind == 0, "{mode:?}");
+    }
+}
+
+/// A receipt for another head than was delivered proves nothing.
+#[tokio::test]
+async fn a_receipt_for_something_else_is_not_taken() {
+    let (north, _south, mut drive, liar, [first, second]) = two().await;
+    *liar.lies.lock().unwrap() = Some((second, Mode::OtherReceipt));
+    drive.pass().await.unwrap();
+    assert!(north.receipted(first) > 0);
+    assert_eq!(north.receipted(second), 0);
+    assert!(drive.held.contains_key(&second));
+}
+
+/// Two nodes that hold each other's shares back don't greet each other for ever.
+#[tokio::test]
+async fn what_is_held_back_is_no_reason_to_greet_again() {
+    let (north, south, mut drive, liar, _) = two().await;
+    south.enable("north", true, false).await;
+    for _ in 0..5 {
+        drive.pass().await.unwrap();
+    }
+    assert_eq!(drive.held.len(), 2);
+    assert_eq!(liar.greeted.load(Ordering::SeqCst), 1);
+    assert!(drive.retry().is_some());
+    drop(north);
+}
+
+/// A partner that came back from a backup gets everything that it lacks, in one pass.
+#[tokio::test]
+async fn a_partner_that_lost_entries_gets_all_of_them_again() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    north.trust(&south, None).await;
+    south.trust(&north, None).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "0.bin", b"zero").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    assert!(north.deliver(&south, share).await.is_some());
+    let restored = south.twin();
+    for number in 1..9_u8 {
+        north
+            .evidence("1/26", &format!("{number}.bin"), &[number])
+            .await;
+        let add = actions::share::Add {
+            share,
+            evidence: Vec::new(),
+        };
+        north.change(add).await.unwrap();
+        while north.deliver(&south, share).await.is_some() {}
+    }
+    let honest = DeliveryServer::new(Exchange::new(restored.node.clone()));
+    let address = restored.serve(Routes::new(honest)).await;
+    north.evidence("1/26", "9.bin", &[9]).await;
+    let add = actions::share::Add {
+        share,
+        evidence: Vec::new(),
+    };
+    north.trust(&restored, Some(address)).await;
+    north.change(add).await.unwrap();
+    let mut drive = Drive {
+        knocks: Default::default(),
+        node: north.node.clone(),
+        partner: south.id(),
+        held: BTreeMap::new(),
+        greeted: false,
+    };
+    drive.pass().await.unwrap();
+    assert_eq!(restored.wanted(share).len(), 10);
+    assert_eq!(north.shown(share).behind, 0);
+}

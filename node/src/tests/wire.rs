@@ -1,0 +1,327 @@
+//! A partner that lies over real connections: mutual TLS on loopback, and calls that no honest node
+//! makes.
+
+use interdocket_proto::v1;
+use interdocket_proto::v1::deliver_reply::Outcome;
+use interdocket_proto::v1::delivery_client::DeliveryClient;
+use interdocket_proto::v1::transfer_client::TransferClient;
+use interdocket_sync::blob::Digest;
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::Signer;
+use interdocket_sync::limits;
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::wire::{batch, refusal};
+use prost::Message as _;
+use tonic::{Code, Status};
+use uuid::Uuid;
+
+use crate::actions::share;
+use crate::federation::serve::routes;
+use crate::tests::bench::{Bench, settle};
+
+/// North serves; south and harbour can dial it.
+async fn three() -> (Bench, Bench, Bench) {
+    let nodes = (
+        Bench::new("north"),
+        Bench::new("south"),
+        Bench::new("harbour"),
+    );
+    let (north, south, harbour) = &nodes;
+    let address = north.serve(routes(&north.node)).await;
+    for partner in [south, harbour] {
+        north.trust(partner, None).await;
+        partner.trust(north, Some(address.clone())).await;
+    }
+    nodes
+}
+
+async fn shared(north: &Bench, with: &Bench, number: &str, bytes: &[u8]) -> (ShareId, Digest) {
+    north.case(number).await;
+    let added = north.evidence(number, "a.bin", bytes).await;
+    let name = if with.id() == north.id() {
+        "north"
+    } else {
+        with.name
+    };
+    let share = north.copy(number, name).await.unwrap().id;
+    while north.deliver(with, share).await.is_some() {}
+    while with.deliver(north, share).await.is_some() {}
+    (share, added.files[0].blake3)
+}
+
+fn request(share: ShareId, files: &[(&[u8], u64)]) -> v1::ReadRequest {
+    let range = |(digest, from): &(&[u8], u64)| v1::FileRange {
+        digest: digest.to_vec().into(),
+        from: *from,
+    };
+    v1::ReadRequest {
+        share: share.as_bytes().to_vec().into(),
+        files: files.iter().map(range).collect(),
+    }
+}
+
+/// All that a caller sees of a read: the messages, or the status with its details.
+async fn read(by: &Bench, at: &Bench, request: v1::ReadRequest) -> Result<Vec<u8>, Status> {
+    let channel = by.node.parts().transport.channel(at.id());
+    let mut client = TransferClient::new(channel).max_decoding_message_size(2 << 20);
+    let mut replies = client.read(request).await?.into_inner();
+    let mut seen = Vec::new();
+    while let Some(reply) = replies.message().await? {
+        seen.extend(reply.encode_length_delimited_to_vec());
+    }
+    Ok(seen)
+}
+
+fn status(status: &Status) -> (Code, String, Vec<u8>) {
+    let (message, details) = (status.message().to_owned(), status.details().to_vec());
+    (status.code(), message, details)
+}
+
+fn refused(seen: &[u8]) -> Vec<Option<Refusal>> {
+    let reply = v1::ReadReply::decode_length_delimited(seen).unwrap();
+    let pieces = reply.pieces.into_iter();
+    pieces
+        .map(|piece| piece.refusal.and_then(refusal::read))
+        .collect()
+}
+
+/// faults A1, A2, A6
+#[tokio::test]
+async fn what_is_not_shared_looks_like_what_does_not_exist() {
+    let (north, south, harbour) = three().await;
+    let (share, digest) = shared(&north, &south, "1/26", b"one").await;
+    let (other, hers) = shared(&north, &harbour, "2/26", b"two").await;
+    north.case("3/26").await;
+    let private = north.evidence("3/26", "c.bin", b"three").await.files[0].blake3;
+    let (cancelled, gone) = shared(&north, &south, "4/26", b"four").await;
+    north
+        .change(share::Cancel { share: cancelled })
+        .await
+        .unwrap();
+
+    let unknown = read(&south, &north, request(share, &[(&[0xee; 32], 0)]))
+        .await
+        .unwrap();
+    assert_eq!(refused(&unknown), [Some(Refusal::NotShared)]);
+    for digest in [hers, private, gone] {
+        for from in [0, 1, u64::MAX] {
+            let seen = read(&south, &north, request(share, &[(&digest.0, from)])).await;
+            assert_eq!(seen.unwrap(), unknown);
+        }
+    }
+    let nowhere = ShareId::new(Uuid::from_u128(1));
+    let unknown = read(&south, &north, request(nowhere, &[(&digest.0, 0)]))
+        .await
+        .unwrap_err();
+    for share in [other, cancelled] {
+        for digest in [digest, hers, gone] {
+            let seen = read(&south, &north, request(share, &[(&digest.0, 0)])).await;
+            assert_eq!(status(&seen.unwrap_err()), status(&unknown));
+        }
+    }
+    let served = read(&south, &north, request(share, &[(&digest.0, 0)]))
+        .await
+        .unwrap();
+    assert_eq!(refused(&served), [None]);
+}
+
+/// faults C2, C3
+#[tokio::test]
+async fn ranges_out_of_bounds_and_too_many_files_are_refused() {
+    let (north, south, _) = three().await;
+    let (share, digest) = shared(&north, &south, "1/26", &[5; 100_000]).await;
+    let asked: [(&[u8], u64); 5] = [
+        (&digest.0, 1),
+        (&digest.0, 16 * 1024 + 1),
+        (&digest.0, 112 * 1024),
+        (&digest.0, u64::MAX),
+        (&digest.0[..31], 0),
+    ];
+    let seen = read(&south, &north, request(share, &asked)).await.unwrap();
+    assert_eq!(refused(&seen), [Some(Refusal::Malformed); 5]);
+    let many = vec![(&digest.0[..], 0); limits::READ_FILES_MAX + 1];
+    let refused = read(&south, &north, request(share, &many))
+        .await
+        .unwrap_err();
+    let details = v1::Refusal::decode(refused.details()).unwrap();
+    assert_eq!(refusal::read(details), Some(Refusal::Limit));
+    let mut short = request(share, &[(&digest.0, 0)]);
+    short.share = short.share.slice(..15);
+    assert!(read(&south, &north, short).await.is_err());
+}
+
+/// faults C4, C8
+#[tokio::test]
+async fn who_does_not_read_what_it_asked_for_delays_nobody_else() {
+    let (north, south, harbour) = three().await;
+    let large = vec![3; 8 << 20];
+    let (share, digest) = shared(&north, &south, "1/26", &large).await;
+    let (other, hers) = shared(&north, &harbour, "2/26", b"two").await;
+    let mut client = TransferClient::new(south.node.parts().transport.channel(north.id()));
+    let mut unread = Vec::new();
+    for _ in 0..limits::READS_MAX {
+        unread.push(
+            client
+                .read(request(share, &[(&digest.0, 0)]))
+                .await
+                .unwrap(),
+        );
+    }
+    let more = tokio::spawn(async move { client.read(request(share, &[(&digest.0, 0)])).await });
+    let seen = read(&harbour, &north, request(other, &[(&hers.0, 0)]))
+        .await
+        .unwrap();
+    assert_eq!(refused(&seen), [None]);
+    assert!(!more.is_finished(), "one more than the limit waits");
+    drop(unread);
+    more.await.unwrap().unwrap();
+}
+
+async fn deliver(by: &Bench, at: &Bench, batch: v1::Batch) -> Result<Option<Refusal>, Status> {
+    let channel = by.node.parts().transport.channel(at.id());
+    let mut client = DeliveryClient::new(channel).max_encoding_message_size(16 << 20);
+    let request = v1::DeliverRequest { batch: Some(batch) };
+    let reply = client.deliver(request).await?.into_inner();
+    Ok(match reply.outcome.unwrap() {
+        Outcome::Receipt(_) => None,
+        Outcome::Refusal(message) => refusal::read(message),
+    })
+}
+
+/// The key for the federation port, used for signing.
+struct Leaf {
+    key: std::sync::Arc<rustls::sign::CertifiedKey>,
+    chain: Vec<Vec<u8>>,
+}
+
+impl Signer for Leaf {
+    fn sign(&self, message: &[u8]) -> [u8; 64] {
+        let schemes = [rustls::SignatureScheme::ED25519];
+        let signer = self.key.key.choose_scheme(&schemes).unwrap();
+        signer.sign(message).unwrap().try_into().unwrap()
+    }
+
+    fn certificates(&self) -> &[Vec<u8>] {
+        &self.chain
+    }
+}
+
+/// faults A6, A13, C9, B12
+#[tokio::test]
+async fn logs_that_somebody_else_wrote_or_nobody_signed_are_refused() {
+    let (north, south, harbour) = three().await;
+    south.case("1/26").await;
+    south.evidence("1/26", "a.bin", b"one").await;
+    let share = south.copy("1/26", "north").await.unwrap().id;
+    let honest = south.batch(share, None).unwrap();
+    let wire = batch::write(&honest).unwrap();
+
+    let stolen = deliver(&harbour, &north, wire.clone()).await.unwrap();
+    assert_eq!(stolen, Some(Refusal::NotShared));
+
+    let key = south.node.parts().keys.tls().current();
+    let mut chain: Vec<Vec<u8>> = key.cert.iter().map(|der| der.to_vec()).collect();
+    chain.push(south.node.parts().keys.root_der().to_vec());
+    let mut leaf = honest.clone();
+    leaf.head = honest.head.head.clone().sign(&Leaf { key, chain });
+    let refused = deliver(&south, &north, batch::write(&leaf).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(refused, Some(Refusal::Signature));
+
+    let mut other = honest.clone();
+    other.head = honest
+        .head
+        .head
+        .clone()
+        .sign(&harbour.node.parts().keys.signer());
+    let refused = deliver(&south, &north, batch::write(&other).unwrap())
+        .await
+        .unwrap();
+    assert_eq!(refused, Some(Refusal::Signature));
+
+    let mut long = wire.clone();
+    long.entries = vec![wire.entries[0].clone(); limits::BATCH_ENTRIES_MAX + 1];
+    let refused = deliver(&south, &north, long).await.unwrap();
+    assert_eq!(refused, Some(Refusal::Malformed));
+
+    let mut huge = wire.clone();
+    huge.entries[0].body = vec![0; 8 << 20].into();
+    assert_eq!(
+        deliver(&south, &north, huge).await.unwrap_err().code(),
+        Code::OutOfRange
+    );
+    assert!(!north.holds(share));
+
+    for _ in 0..3 {
+        assert_eq!(deliver(&south, &north, wire.clone()).await.unwrap(), None);
+    }
+    assert!(north.holds(share));
+    settle(&south, &north, share).await;
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+/// fault A11
+#[tokio::test]
+async fn a_suspended_partner_is_told_nothing() {
+    let (north, south, _) = three().await;
+    let (share, digest) = shared(&north, &south, "1/26", b"one").await;
+    let suspend = crate::actions::partner::Suspend {
+        partner: "south".into(),
+    };
+    north.change(suspend).await.unwrap();
+    let refused = read(&south, &north, request(share, &[(&digest.0, 0)])).await;
+    assert!(refused.unwrap_err().details().is_empty());
+}
+
+/// Reads the first message of a large file, has north decide something, and counts what still comes.
+async fn after<A: crate::actions::Change>(
+    north: &Bench,
+    south: &Bench,
+    action: impl FnOnce(ShareId) -> A,
+) -> (usize, Status) {
+    let (share, digest) = shared(north, south, "1/26", &vec![3; SIZE]).await;
+    let mut client = TransferClient::new(south.node.parts().transport.channel(north.id()));
+    let asked = client.read(request(share, &[(&digest.0, 0)])).await;
+    let mut replies = asked.unwrap().into_inner();
+    replies.message().await.unwrap().unwrap();
+    north.change(action(share)).await.unwrap();
+    let mut bytes = 0;
+    loop {
+        match replies.message().await {
+            Ok(Some(reply)) => {
+                bytes += reply
+                    .pieces
+                    .iter()
+                    .map(|piece| piece.data.len())
+                    .sum::<usize>();
+            }
+            Ok(None) => panic!("the file was completed"),
+            Err(status) => return (bytes, status),
+        }
+    }
+}
+
+/// More than all windows and buffers between two nodes hold.
+const SIZE: usize = 64 << 20;
+
+/// fault A3
+#[tokio::test]
+async fn a_cancellation_stops_a_stream_that_is_under_way() {
+    let (north, south, _) = three().await;
+    let (bytes, ended) = after(&north, &south, |share| share::Cancel { share }).await;
+    let details = v1::Refusal::decode(ended.details()).unwrap();
+    assert_eq!(refusal::read(details), Some(Refusal::NotShared));
+    assert!(bytes < SIZE / 2, "{bytes}");
+}
+
+/// faults A3, B6
+#[tokio::test]
+async fn a_suspension_cuts_a_stream_that_is_under_way() {
+    let (north, south, _) = three().await;
+    let suspend = |_| crate::actions::partner::Suspend {
+        partner: "south".into(),
+    };
+    let (bytes, ended) = after(&north, &south, suspend).await;
+    assert!(ended.details().is_empty() || bytes < SIZE / 2);
+}
