@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::{Duration, Instant};
 
 use interdocket_tests::files::write;
 use interdocket_tests::skip::{installed, skip};
@@ -54,6 +55,20 @@ fn second_process_on_one_directory_is_refused_and_disturbs_nothing() {
     assert!(refused.message.contains("is running on"), "{refused:?}");
     let refused = north.refused(&["init", "--name", "Other"]);
     assert_eq!(refused.code, 6, "{refused:?}");
+}
+
+/// fault E12
+#[test]
+fn node_that_waits_for_contact_stops_at_once() {
+    let world = World::new();
+    let (mut north, mut south) = world.pair();
+    south.stop();
+    north.stop();
+    north.start();
+    let begun = Instant::now();
+    north.stop();
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(8), "it took {took:?}");
 }
 
 /// fault E17

@@ -71,7 +71,12 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
     };
     loop {
         drive.knocked(*door.borrow_and_update());
-        let pause = match drive.pass().await {
+        // A pass that waits for contact must not keep the node from stopping.
+        let passed = tokio::select! {
+            () = stop.cancelled() => return,
+            passed = drive.pass() => passed,
+        };
+        let pause = match passed {
             Ok(()) => drive.retry(),
             Err(stopped) => {
                 drive.greeted = false;
