@@ -282,8 +282,8 @@ fn section(line: &str) -> Option<&str> {
 
 const TEMPLATE: &str = include_str!("config/interdocket.toml");
 
-/// Enough for the inner nodes of ten million records.
-const CACHE_BYTES: NonZeroU64 = NonZeroU64::new(256 << 20).expect("it is not zero");
+/// Enough for the inner nodes of some million records; the database takes about twice that.
+const CACHE_BYTES: NonZeroU64 = NonZeroU64::new(64 << 20).expect("it is not zero");
 
 /// Room for the journal to go on, and for an administrator to make more.
 const RESERVE_BYTES: u64 = 1 << 30;

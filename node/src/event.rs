@@ -95,6 +95,9 @@ pub enum Event {
     BlobCompared(BlobCompared),
     /// A blob's bytes were found damaged.
     BlobDamaged(Digest),
+    /// Bytes that are new on this node are durable. Apart from what names them, so that erasing that
+    /// does not lose them for others.
+    BlobsStored(Vec<StoredBlob>),
     /// A share was made.
     ShareMade(ShareMade),
     /// Evidence was chosen for a share; it is disclosed when the partner can take it.
@@ -237,8 +240,21 @@ pub struct AddedFile {
     pub blake3: Digest,
     /// From the same pass.
     pub sha256: Sha256,
-    /// Where it lies; none where the node held it already.
-    pub place: Option<Place>,
+}
+
+/// Bytes that are new on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBlob {
+    /// Names them.
+    pub blake3: Digest,
+    /// How many.
+    pub size: u64,
+    /// Where they lie.
+    pub place: Place,
+    /// Computed here, or as their source says.
+    pub sha256: Sha256,
+    /// Whether SHA-256 was computed here.
+    pub compared: bool,
 }
 
 /// A file of evidence was opened for reading.
@@ -354,8 +370,6 @@ pub struct EvidenceReceived {
     pub share: ShareId,
     /// The items, by their ids at the owner.
     pub evidence: Vec<EvidenceId>,
-    /// The blobs that are new on this node, and where they lie.
-    pub blobs: Vec<(Digest, u64, Place)>,
 }
 
 /// Something was refused to somebody who asked.
@@ -426,6 +440,7 @@ impl Event {
             Self::EvidenceOpened(_) => 51,
             Self::BlobCompared(_) => 52,
             Self::BlobDamaged(_) => 53,
+            Self::BlobsStored(_) => 54,
             Self::ShareMade(_) => 60,
             Self::ShareWidened(_) => 61,
             Self::LogWritten(_) => 62,
@@ -459,6 +474,7 @@ impl Event {
             51 => "evidence opened",
             52 => "blob compared",
             53 => "blob damaged",
+            54 => "blobs stored",
             60 => "share made",
             61 => "share widened",
             62 => "log written",
@@ -501,6 +517,7 @@ impl Event {
             | Self::PartnerRemoved(_)
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
+            | Self::BlobsStored(_)
             | Self::Refused(_) => KeyId::NODE,
         }
     }
@@ -508,7 +525,10 @@ impl Event {
     /// What it is about: by these ids the audit finds it.
     pub fn subjects(&self) -> Vec<Uuid> {
         match self {
-            Self::NodeMade(_) | Self::BlobCompared(_) | Self::BlobDamaged(_) => Vec::new(),
+            Self::NodeMade(_)
+            | Self::BlobCompared(_)
+            | Self::BlobDamaged(_)
+            | Self::BlobsStored(_) => Vec::new(),
             Self::UserAdded(user) => vec![user.id],
             Self::TokenMade(token) => vec![token.user],
             Self::InvitationMade(invitation) | Self::InvitationTried(invitation) => {

@@ -13,7 +13,7 @@ use super::case::Origin;
 use super::decide::{self, Context, Decided, bounded, broken, filled, line};
 use super::{Error, ErrorKind, Query};
 use crate::blobs::{Place, Placed};
-use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened};
+use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened, StoredBlob};
 use crate::store::entity::{self, BlobState};
 use crate::store::table;
 use crate::store::view::View;
@@ -223,13 +223,19 @@ impl Taken {
                 size: self.size,
                 blake3: self.blake3,
                 sha256: self.sha256,
-                place: self.place,
             },
         };
-        Ok(Decided::new(
-            vec![Event::EvidenceAdded(added)],
-            move |view| shown(view, id),
-        ))
+        let stored = self.place.map(|place| {
+            Event::BlobsStored(vec![StoredBlob {
+                blake3: self.blake3,
+                size: self.size,
+                place,
+                sha256: self.sha256,
+                compared: true,
+            }])
+        });
+        let events = stored.into_iter().chain([Event::EvidenceAdded(added)]);
+        Ok(Decided::new(events.collect(), move |view| shown(view, id)))
     }
 }
 

@@ -2,7 +2,7 @@
 //! stored. Done by timers and partners' calls, through the same door as everything else.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::{File, Item};
@@ -25,6 +25,7 @@ use super::{Error, ErrorKind};
 use crate::blobs::Placed;
 use crate::event::{
     Bytes, Event, EvidenceReceived, HeadCountersigned, LogReceived, LogWritten, ShareFrozen,
+    StoredBlob,
 };
 use crate::rules;
 use crate::store::project::ShareFacts;
@@ -302,6 +303,7 @@ pub fn store(
     let node = context.node()?;
     let facts = ShareFacts::new(context.view, id);
     let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
+    let mut fresh: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
     let mut wanted = Vec::new();
     let mut stored: Vec<StoredItem> = Vec::new();
     for evidence in evidence {
@@ -311,28 +313,26 @@ pub fn store(
         let item = facts
             .item(*evidence)
             .ok_or_else(|| broken("an item of a share is missing"))?;
-        let files =
-            (0..item.files).map(|place| facts.file(*evidence, place).map(|file| file.blake3));
-        let files: Option<Vec<Digest>> = files.collect();
+        let files = (0..item.files).map(|place| facts.file(*evidence, place));
+        let files: Option<Vec<File>> = files.collect();
         let files = files.ok_or_else(|| broken("a file of a share is missing"))?;
         let mut whole = true;
-        for digest in &files {
-            whole &= places.contains_key(digest) || held(&context.view, digest)?;
+        for file in &files {
+            whole &= places.contains_key(&file.blake3) || held(&context.view, &file.blake3)?;
         }
         if !whole {
             continue;
         }
+        fresh.extend(files.iter().filter_map(|file| {
+            let placed = places.get(&file.blake3)?;
+            Some((file.blake3, stored_blob(placed, file)))
+        }));
         wanted.push(*evidence);
         stored.push(StoredItem {
             evidence: *evidence,
-            files,
+            files: files.iter().map(|file| file.blake3).collect(),
         });
     }
-    let used: BTreeSet<Digest> = stored
-        .iter()
-        .flat_map(|item| &item.files)
-        .copied()
-        .collect();
     let Ok(entries) = decide(
         &share.header,
         &facts,
@@ -347,19 +347,27 @@ pub fn store(
     if entries.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     }
-    let blobs = used
-        .iter()
-        .filter_map(|digest| places.get(digest))
-        .map(|blob| (blob.digest, blob.size, blob.place))
-        .collect();
     let received = EvidenceReceived {
         share: id,
         evidence: wanted,
-        blobs,
     };
-    let mut events = vec![Event::EvidenceReceived(received)];
+    let mut events = Vec::new();
+    if !fresh.is_empty() {
+        events.push(Event::BlobsStored(fresh.into_values().collect()));
+    }
+    events.push(Event::EvidenceReceived(received));
     events.extend(written(context, &share.header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
+}
+
+fn stored_blob(placed: &Placed, file: &File) -> StoredBlob {
+    StoredBlob {
+        blake3: placed.digest,
+        size: placed.size,
+        place: placed.place,
+        sha256: file.sha256,
+        compared: false,
+    }
 }
 
 /// Whether this node holds these bytes, as far as it knows undamaged.

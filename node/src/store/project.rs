@@ -18,16 +18,15 @@ use super::table::{self, Table};
 use super::view::{self, Changes, View};
 use crate::actions::case::Origin;
 use crate::actions::partner::State;
-use crate::blobs::Place;
 use crate::event::{
-    CaseEdited, CaseMade, Entry, Event, EvidenceAdded, PartnerEnabled, PartnerMet, TokenMade,
-    UserAdded,
+    CaseEdited, CaseMade, Entry, Event, EvidenceAdded, PartnerEnabled, PartnerMet, StoredBlob,
+    TokenMade, UserAdded,
 };
 
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 2;
+pub const SHAPE: u32 = 3;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -151,6 +150,7 @@ impl Step<'_> {
             }
             Event::EvidenceAdded(added) => self.evidence_added(added, entry),
             Event::BlobCompared(compared) => self.blob_compared(compared.blake3, compared.sha256),
+            Event::BlobsStored(stored) => stored.iter().try_for_each(|blob| self.blob_stored(blob)),
             Event::BlobDamaged(digest) => {
                 self.changes.delete(&table::UNCOMPARED, digest);
                 self.blob(*digest, |blob| blob.state = BlobState::Damaged)
@@ -294,7 +294,7 @@ impl Step<'_> {
         };
         self.put(&table::EVIDENCE, &added.id, &evidence);
         self.put(&table::FILE, &(added.id, 0), &kept);
-        self.used(&kept, file.place, BlobState::Compared)?;
+        self.used(file.blake3)?;
         self.counted(added.case, added.id, size)
     }
 
@@ -308,40 +308,37 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Counts one more use of a blob; the first one says where it lies.
-    fn used(
-        &mut self,
-        file: &entity::File,
-        place: Option<Place>,
-        state: BlobState,
-    ) -> Result<(), Error> {
-        let held = self.view().get(&table::BLOB, &file.blake3)?;
-        let blob = match (held, place) {
-            // Where bytes came again after they were found damaged, the new ones count.
-            (Some(held), Some(place)) if held.state == BlobState::Damaged => entity::Blob {
-                place,
-                state,
-                uses: held.uses + 1,
-                ..held
-            },
-            (Some(held), _) => entity::Blob {
-                uses: held.uses + 1,
-                ..held
-            },
-            (None, Some(place)) => entity::Blob {
-                size: file.size,
-                place,
-                sha256: file.sha256,
-                state,
-                uses: 1,
-            },
-            (None, None) => return Err(Error::Dangling(self.meta.seq)),
-        };
-        if blob.state == BlobState::Stored {
-            self.put(&table::UNCOMPARED, &file.blake3, &());
+    /// Keeps where new bytes lie. Where they came again after they were found damaged, the new ones
+    /// count.
+    fn blob_stored(&mut self, stored: &StoredBlob) -> Result<(), Error> {
+        let held = self.view().get(&table::BLOB, &stored.blake3)?;
+        if held
+            .as_ref()
+            .is_some_and(|held| held.state != BlobState::Damaged)
+        {
+            return Ok(());
         }
-        self.put(&table::BLOB, &file.blake3, &blob);
+        let state = match stored.compared {
+            true => BlobState::Compared,
+            false => BlobState::Stored,
+        };
+        let blob = entity::Blob {
+            size: stored.size,
+            place: stored.place,
+            sha256: stored.sha256,
+            state,
+            uses: held.map_or(0, |held| held.uses),
+        };
+        if state == BlobState::Stored {
+            self.put(&table::UNCOMPARED, &stored.blake3, &());
+        }
+        self.put(&table::BLOB, &stored.blake3, &blob);
         Ok(())
+    }
+
+    /// Counts one more use of a blob.
+    fn used(&mut self, digest: Digest) -> Result<(), Error> {
+        self.blob(digest, |blob| blob.uses += 1)
     }
 
     fn blob(

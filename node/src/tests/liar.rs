@@ -196,7 +196,6 @@ async fn a_false_sha256_is_seen() {
             size: file.size,
             blake3: file.blake3,
             sha256: Sha256([9; 32]),
-            place: None,
         },
     };
     let compared = BlobCompared {

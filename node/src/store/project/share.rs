@@ -1,9 +1,7 @@
 //! What events say of shares: their logs, what waits, what is wanted, and what a received share becomes.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 
-use interdocket_sync::blob::Digest;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::entry::{Body, Entry as LogEntry, Offered};
@@ -14,12 +12,11 @@ use interdocket_sync::share::status;
 use interdocket_sync::share::terms::SignedTerms;
 use interdocket_sync::share::{Fact, Facts, Hold, Key, State};
 
-use super::super::entity::{self, BlobState};
+use super::super::entity;
 use super::super::table;
 use super::super::view::{self, View};
 use super::{Error, Step};
 use crate::actions::case::Origin;
-use crate::blobs::Place;
 use crate::event::{
     Bytes, CaseMade, EvidenceReceived, HeadCountersigned, LogReceived, LogWritten, ShareMade,
     ShareWidened,
@@ -273,11 +270,6 @@ impl Step<'_> {
     /// What this node holds of a received share becomes its own evidence.
     pub(super) fn evidence_received(&mut self, received: &EvidenceReceived) -> Result<(), Error> {
         let share = self.get(&table::SHARE, &received.share)?;
-        let places: BTreeMap<Digest, Place> = received
-            .blobs
-            .iter()
-            .map(|(digest, _, place)| (*digest, *place))
-            .collect();
         for origin in &received.evidence {
             let facts = ShareFacts::new(self.view(), received.share);
             let item = facts.item(*origin);
@@ -314,7 +306,7 @@ impl Step<'_> {
                 };
                 self.put(&table::FILE, &(id, place), &kept);
                 self.put(&table::DELIVERED, &(share.header.owner, file.blake3), &());
-                self.used(&kept, places.get(&file.blake3).copied(), BlobState::Stored)?;
+                self.used(file.blake3)?;
             }
             self.counted(share.case, id, item.bytes)?;
         }
