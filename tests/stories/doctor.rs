@@ -50,7 +50,7 @@ fn doctor_names_what_keeps_partners_apart() {
     north.call(&["partner", "confirm", &south.id, "--yes"]);
     contact(&north, &south);
 
-    finds(&north, &south, "kinds", "sending 0");
+    finds(&north, &south, "kinds", "nothing may be sent");
     for (node, partner) in [(&north, &south), (&south, &north)] {
         node.call(&[
             "partner",
