@@ -7,7 +7,7 @@ use interdocket_sync::blob::Digest;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::decide::Decided;
-use crate::actions::node::{Check, Checked};
+use crate::actions::node::{Check, Checked, Unrecorded};
 use crate::actions::{Action, Caller, Error, Run, Way};
 use crate::blobs::Placed;
 use crate::event::{BlobCompared, Event};
@@ -177,6 +177,7 @@ impl Run for Check {
                         .page(&table::BLOB, &(), after.as_ref(), 256)?
                 };
                 let Some((last, _)) = page.last() else {
+                    unrecorded(&work, &mut checked)?;
                     return Ok(checked);
                 };
                 after = Some(*last);
@@ -210,11 +211,38 @@ impl Run for Check {
     }
 }
 
+/// Counts bytes that no record names: a crash between making them durable and recording them leaves
+/// such. They are nobody's, are never served, and are named again when the same bytes come.
+fn unrecorded(node: &Node, checked: &mut Checked) -> Result<(), Error> {
+    let mut failed = None;
+    let listed = node.parts().blobs.list(&mut |placed| {
+        let row = node
+            .parts()
+            .store
+            .read()
+            .view()
+            .get(&table::BLOB, &placed.digest);
+        match row {
+            Ok(Some(blob)) if blob.place == placed.place => {}
+            Ok(_) => {
+                checked.unrecorded.blobs += 1;
+                checked.unrecorded.bytes += placed.size;
+            }
+            Err(error) => failed = Some(error),
+        }
+    });
+    if let Err(error) = listed {
+        checked.problems.push(error.to_string());
+    }
+    failed.map_or(Ok(()), |error| Err(error.into()))
+}
+
 fn journal(node: &Node) -> Result<Checked, Error> {
     let mut checked = Checked {
         records: 0,
         blobs: 0,
         bytes: 0,
+        unrecorded: Unrecorded::default(),
         problems: Vec::new(),
     };
     match node.parts().journal.verify(true) {

@@ -2,11 +2,12 @@
 //!
 //! Starting and stopping it is in `run`; what it decides is in `actions`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use interdocket_sync::blob::Digest;
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Point;
@@ -67,6 +68,7 @@ pub struct Parts {
 pub struct Moment {
     refusals: Refusals,
     seen: Mutex<BTreeMap<OrganisationId, Seen>>,
+    doubts: Mutex<BTreeSet<(ShareId, Digest)>>,
     doors: Mutex<BTreeMap<OrganisationId, watch::Sender<Knocks>>>,
     partners: Notify,
     judged: AtomicU64,
@@ -382,6 +384,28 @@ impl Node {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         seen.get(&partner).cloned().unwrap_or_default()
+    }
+
+    /// Notes that what a partner sent for a file did not match its digest.
+    pub fn doubt(&self, share: ShareId, digest: Digest) {
+        let mut doubts = self
+            .0
+            .moment
+            .doubts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        doubts.insert((share, digest));
+    }
+
+    /// Whether a file is doubted; it is asked for as such once.
+    pub fn take_doubt(&self, share: ShareId, digest: Digest) -> bool {
+        let mut doubts = self
+            .0
+            .moment
+            .doubts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        doubts.remove(&(share, digest))
     }
 
     fn seen(&self, partner: OrganisationId, note: impl FnOnce(&mut Seen)) {

@@ -52,6 +52,18 @@ pub struct Checked {
     pub blobs: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// What lies on the disk and no record names.
+    #[serde(default)]
+    pub unrecorded: Unrecorded,
     /// What is wrong, one line each; empty where nothing is.
     pub problems: Vec<String>,
+}
+
+/// What lies on the disk and no record names: left by a crash, harmless, and never served.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Unrecorded {
+    /// How many blobs.
+    pub blobs: u64,
+    /// Their bytes.
+    pub bytes: u64,
 }

@@ -212,6 +212,10 @@ impl Run for share::Show {
         let of = node.clone();
         node.read(move |view| {
             let mut shown = share::shown(view, self.share)?;
+            shown.refusal = match of.last_seen(shown.partner).refused {
+                Some((share, refusal)) if share == self.share => Some(refusal.to_string()),
+                _ => None,
+            };
             let receipts = history::receipts(view, &of.parts().journal, self.share)?;
             shown.receipts = receipts.iter().map(share::Receipt::of).collect();
             Ok(shown)

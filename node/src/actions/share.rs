@@ -137,6 +137,9 @@ pub struct Share {
     pub behind: u64,
     /// Since when the oldest of them waits.
     pub behind_since: Option<DateTime<Utc>>,
+    /// Why the partner did not take what it was sent last; nothing where it did. Only in `share.show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusal: Option<String>,
     /// The newest receipts: only in `share.show`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
@@ -443,6 +446,7 @@ pub fn shown(view: &View<'_>, id: ShareId) -> Result<Share, Error> {
         behind_since: share.behind_since,
         recipients: share.recipients,
         message: share.message,
+        refusal: None,
         receipts: Vec::new(),
     })
 }

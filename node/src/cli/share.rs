@@ -235,6 +235,9 @@ fn show(share: &Share) -> String {
     table.row(["Disclosed", &totals(share.listed)]);
     table.row(["Partner holds", &totals(share.stored)]);
     table.row(["Waiting", &behind(share.behind, share.behind_since)]);
+    if let Some(refusal) = &share.refusal {
+        table.row(["Not taken", refusal]);
+    }
     let mut shown = table.to_string();
     let receipts = receipts(share);
     if !receipts.is_empty() {

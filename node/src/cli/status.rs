@@ -41,6 +41,13 @@ pub(super) async fn check(context: &Context) -> Result<(), Error> {
         for problem in &checked.problems {
             shown += &format!("problem: {}\n", text::display(problem));
         }
+        if checked.unrecorded.blobs > 0 {
+            shown += &format!(
+                "{} with {} belong to no record: left by a crash, harmless, never served.\n",
+                count(checked.unrecorded.blobs, "blob", "blobs"),
+                size(checked.unrecorded.bytes),
+            );
+        }
         if checked.problems.is_empty() {
             shown += "Everything is whole.\n";
         }

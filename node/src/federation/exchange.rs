@@ -287,6 +287,10 @@ impl Reading {
         if range.from > placed.size || !range.from.is_multiple_of(interdocket_sync::blob::GROUP) {
             return Err(Refusal::Malformed);
         }
+        if range.doubted {
+            let verified = self.node.parts().blobs.verify(&placed);
+            verified.map_err(|error| self.damaged(&placed, &error))?;
+        }
         let ranges = match range.from {
             0 => Ranges::all(placed.size),
             from => Ranges::after(placed.size, from),

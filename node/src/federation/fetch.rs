@@ -274,6 +274,7 @@ async fn stream_in(
     let range = |(file, from): (&File, u64)| v1::FileRange {
         digest: Bytes::copy_from_slice(&file.blake3.0),
         from,
+        doubted: node.take_doubt(share, file.blake3),
     };
     let request = v1::ReadRequest {
         share: Bytes::copy_from_slice(share.as_bytes()),
@@ -374,6 +375,12 @@ impl Intake {
                     Err(blobs::Error::Full) => {
                         self.full = true;
                         break;
+                    }
+                    Err(error @ blobs::Error::Mismatch { .. }) => {
+                        if let Some(file) = self.files.get(arrived.file as usize) {
+                            self.node.doubt(self.share, file.blake3);
+                        }
+                        Some(error.to_string())
                     }
                     written => written.err().map(|error| error.to_string()),
                 },

@@ -166,6 +166,22 @@ async fn a_node_starts_without_what_was_erased_and_keeps_the_rest() {
     assert_eq!(north.tables(), north.rebuilt());
 }
 
+/// fault E18
+#[tokio::test]
+async fn erasing_one_case_loses_no_bytes_that_another_has_too() {
+    let north = Bench::new("north");
+    let lost = north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"the same").await;
+    north.case("2/26").await;
+    let kept = north.evidence("2/26", "b.txt", b"the same").await;
+    let north = north.erased(lost.id.uuid());
+    let show = evidence::Show { evidence: kept.id };
+    assert_eq!(
+        north.node.query(&north.node.owner(), show).await.unwrap(),
+        kept
+    );
+}
+
 #[tokio::test]
 async fn a_share_of_which_a_record_is_lost_is_closed_and_the_others_are_not() {
     let (north, south, share) = listed(1).await;

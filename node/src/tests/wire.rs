@@ -53,6 +53,7 @@ fn request(share: ShareId, files: &[(&[u8], u64)]) -> v1::ReadRequest {
     let range = |(digest, from): &(&[u8], u64)| v1::FileRange {
         digest: digest.to_vec().into(),
         from: *from,
+        doubted: false,
     };
     v1::ReadRequest {
         share: share.as_bytes().to_vec().into(),
@@ -123,6 +124,24 @@ async fn what_is_not_shared_looks_like_what_does_not_exist() {
         .await
         .unwrap();
     assert_eq!(refused(&served), [None]);
+}
+
+/// fault E5
+#[tokio::test]
+async fn an_owner_that_is_doubted_reads_its_own_copy_before_it_sends_any() {
+    let (north, south, _) = three().await;
+    let (share, digest) = shared(&north, &south, "1/26", &vec![5; 400_000]).await;
+    let name = digest.to_string();
+    let blob = north.blobs().join("own").join(&name[..2]).join(&name);
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[200_000] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let mut request = request(share, &[(&digest.0, 0)]);
+    let sent = read(&south, &north, request.clone()).await.unwrap();
+    assert!(sent.len() > 400_000, "what is not doubted is sent at once");
+    request.files[0].doubted = true;
+    let seen = read(&south, &north, request).await.unwrap();
+    assert_eq!(refused(&seen), [Some(Refusal::Damaged)]);
 }
 
 /// faults C2, C3
