@@ -13,6 +13,13 @@ use interdocket_sync::refusal::Refusal;
 use interdocket_sync::wire::{batch, refusal};
 use prost::Message as _;
 use tonic::{Code, Status};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::ServerReflectionRequest;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
+use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use uuid::Uuid;
 
 use crate::actions::share;
@@ -124,6 +131,35 @@ async fn what_is_not_shared_looks_like_what_does_not_exist() {
         .await
         .unwrap();
     assert_eq!(refused(&served), [None]);
+}
+
+#[tokio::test]
+async fn a_partner_sees_health_and_which_services_there_are() {
+    let (north, south, _) = three().await;
+    let channel = south.node.parts().transport.channel(north.id());
+    let check = HealthCheckRequest {
+        service: "interdocket.v1.Delivery".into(),
+    };
+    let health = HealthClient::new(channel.clone()).check(check).await;
+    let serving = ServingStatus::Serving as i32;
+    assert_eq!(health.unwrap().into_inner().status, serving);
+    let list = ServerReflectionRequest {
+        host: String::new(),
+        message_request: Some(MessageRequest::ListServices(String::new())),
+    };
+    let mut answers = ServerReflectionClient::new(channel)
+        .server_reflection_info(tokio_stream::once(list))
+        .await
+        .unwrap()
+        .into_inner();
+    let answer = answers.message().await.unwrap().unwrap().message_response;
+    let Some(MessageResponse::ListServicesResponse(listed)) = answer else {
+        panic!("no list of services");
+    };
+    let names: Vec<_> = listed.service.into_iter().map(|one| one.name).collect();
+    for name in ["interdocket.v1.Delivery", "interdocket.v1.Transfer"] {
+        assert!(names.iter().any(|found| found == name), "{names:?}");
+    }
 }
 
 /// fault E5
