@@ -94,7 +94,7 @@ pub fn init(init: &Init) -> Result<Initialised, Error> {
         .mode(0o700)
         .create(data)
         .map_err(|error| failed("make the data directory", &error))?;
-    let clock = clock::System::new();
+    let clock = clock::System;
     let keys = Keys::create(&data.join(KEYS), name, clock.now())
         .map_err(|error| failed("make the node's keys", &error))?;
     let organisation = keys.organisation();
@@ -219,7 +219,7 @@ fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
         };
         Error::new(kind, error.to_string())
     })?;
-    let clock: Arc<dyn Clock> = Arc::new(clock::System::new());
+    let clock: Arc<dyn Clock> = Arc::new(clock::System);
     let keys = Keys::open(&data.join(KEYS), clock.now())
         .map_err(|error| failed("open the node's keys", &error))?;
     Ok((config, keys, clock))
