@@ -10,6 +10,7 @@ pub mod drive;
 pub mod exchange;
 pub mod fetch;
 pub mod history;
+mod lease;
 pub mod link;
 pub mod pairing;
 mod reverse;

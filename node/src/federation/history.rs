@@ -7,6 +7,7 @@ use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::Entry as LogEntry;
 use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::receipt::{Countersignature, Receipt};
+use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::share::terms::SignedTerms;
 use interdocket_sync::wire::batch::Batch;
 
@@ -14,6 +15,7 @@ use crate::actions::Error;
 use crate::actions::decide::broken;
 use crate::event::{Entry, Event};
 use crate::journal::{Body, Position, Reader};
+use crate::seal::Seal;
 use crate::store::table;
 use crate::store::view::View;
 
@@ -130,7 +132,7 @@ fn batch_with(
     let unreadable = |_| broken("what was signed can't be read back");
     let entries = entries
         .iter()
-        .map(|entry| LogEntry::read(&entry.0))
+        .map(|entry| LogEntry::kept(&entry.0))
         .collect::<Result<_, _>>();
     Ok(Some((
         SignedHead::read(&head.0).map_err(unreadable)?,
@@ -147,6 +149,62 @@ fn terms(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<SignedTerm
     };
     let bytes = bytes.ok_or_else(|| broken("a share's terms are missing"))?;
     SignedTerms::read(&bytes.0).map_err(|_| broken("what was signed can't be read back"))
+}
+
+/// A revocation that was made or received, read back.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn revocation(
+    view: &View<'_>,
+    journal: &Reader,
+    record: u64,
+) -> Result<SignedRevocation, Error> {
+    let bytes = match event(view, journal, record)? {
+        Event::ShareRevoked(event) => event.revocation,
+        Event::RevocationReceived(event) => event.revocation,
+        _ => return Err(broken("a revocation's record is something else")),
+    };
+    SignedRevocation::read(&bytes.0).map_err(|_| broken("what was signed can't be read back"))
+}
+
+/// An entry of the owner's log of a received share, opened with its seal where it is sealed; none where it
+/// is not held, or can't be opened.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn opened(
+    view: &View<'_>,
+    journal: &Reader,
+    share: ShareId,
+    number: u64,
+    seal: Option<&Seal>,
+) -> Result<Option<LogEntry>, Error> {
+    let before = (share, Side::Owner, number.saturating_sub(1));
+    let rows = view.page(&table::BATCH, &(share, Side::Owner), Some(&before), 1)?;
+    let Some((_, seq)) = rows.into_iter().next() else {
+        return Ok(None);
+    };
+    let (entries, sealed) = match event(view, journal, seq)? {
+        Event::LogWritten(written) => (written.entries, Vec::new()),
+        Event::LogReceived(received) => (received.entries, received.sealed),
+        _ => return Err(broken("a record of a log is something else")),
+    };
+    let unreadable = |_| broken("what was signed can't be read back");
+    for (place, bytes) in entries.iter().enumerate() {
+        let entry = LogEntry::kept(&bytes.0).map_err(unreadable)?;
+        if entry.number != number {
+            continue;
+        }
+        let Some(sealed) = sealed.get(place) else {
+            return Ok(Some(entry));
+        };
+        let plain = seal.and_then(|seal| seal.open(&entry.hash, &sealed.0));
+        return plain
+            .map(|plain| LogEntry::read(&plain).map_err(unreadable))
+            .transpose();
+    }
+    Ok(None)
 }
 
 /// The newest receipts of a share, both logs, newest last.
