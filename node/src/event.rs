@@ -133,7 +133,7 @@ pub enum Event {
     EvidenceReceived(EvidenceReceived),
     /// Files of a synchronised share are verified and durable here, sealed under its lease.
     EvidenceSealed(EvidenceSealed),
-    /// Sealed files are to be erased: they were withdrawn, or the share was revoked.
+    /// Sealed files were erased: they were withdrawn, or the share was revoked.
     SealedErased(SealedErased),
     /// Somebody, or the node by itself, wants a share imported.
     ImportAsked(ShareId),
@@ -468,28 +468,32 @@ pub struct EvidenceReceived {
 pub struct EvidenceSealed {
     /// The share.
     pub share: ShareId,
-    /// The files that are new under it.
-    pub blobs: Vec<SealedBlob>,
+    /// The parts of files that are new under it.
+    pub parts: Vec<SealedPart>,
 }
 
-/// A sealed file.
+/// A part of a sealed file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SealedBlob {
-    /// Names its plain bytes.
+pub struct SealedPart {
+    /// Names the file.
+    pub file: Digest,
+    /// Which of its parts, from 0.
+    pub part: u32,
+    /// Names the sealed bytes.
     pub blake3: Digest,
-    /// How many.
+    /// How many they are.
     pub size: u64,
     /// Where they lie.
     pub place: Place,
 }
 
-/// Sealed files are to be erased.
+/// Sealed files were erased.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SealedErased {
     /// The share.
     pub share: ShareId,
     /// The files.
-    pub blobs: Vec<Digest>,
+    pub files: Vec<Digest>,
 }
 
 /// An import has brought all that was granted, or was refused.

@@ -58,6 +58,13 @@ impl Leases {
         due.map(|(share, _)| *share).collect()
     }
 
+    /// In what time the next renewal is due; none where nothing is held.
+    pub fn next(&self, now: Duration) -> Option<Duration> {
+        let half = |lease: &Lease| lease.asked + (lease.until - lease.asked) / 2;
+        let next = self.lock().values().map(half).min()?;
+        Some(next.saturating_sub(now).max(Duration::from_secs(1)))
+    }
+
     /// Wipes the key of a share.
     pub fn drop(&self, share: ShareId) {
         self.lock().remove(&share);

@@ -31,7 +31,7 @@ use crate::store::project::ShareFacts;
 use crate::store::{entity, table};
 
 pub use self::disclose::{covered, disclose, following, item};
-pub use self::import::{ask, ended, grant, import, importable, placed_for_import};
+pub use self::import::{ask, delivered, ended, grant, import, importable};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};
 
@@ -153,7 +153,9 @@ pub fn take(
         return Ok(Decided::new(Vec::new(), |_| Ok(Ok(countersignature))));
     }
     let side = batch.head.head.side;
-    let sealing = side == Side::Owner && matches!(header.kind, sync::Kind::Advanced(_));
+    let text = |entry: &Entry| entry.body.redacted() != entry.body;
+    let advanced = side == Side::Owner && matches!(header.kind, sync::Kind::Advanced(_));
+    let sealing = advanced && admitted.applied.iter().any(text);
     // Without its lease an honest owner sends nothing of such a share.
     let lease = match (sealing, lease) {
         (true, None) => return Ok(refuse(Refusal::Malformed)),

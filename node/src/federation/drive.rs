@@ -313,7 +313,8 @@ impl Drive {
         let (share, node) = (batch.share, self.node.clone());
         let lent = self.node.read(move |view| {
             let header = actions::decide::share(view, share)?.header;
-            let sealed = matches!(header.kind, Kind::Advanced(_)) && !header.revoked;
+            let sealed = matches!(header.kind, Kind::Advanced(_));
+            let sealed = sealed && !header.revoked && !header.suspended;
             sealed.then(|| lease::lend(&node, share)).transpose()
         });
         Ok(lent.await?)

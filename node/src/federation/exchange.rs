@@ -57,7 +57,7 @@ impl Exchange {
     }
 
     /// The calling partner, if it is trusted now.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
+    pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
         let peer = request.extensions().get::<Peer>().copied();
         let caller = peer
             .ok_or_else(|| Status::new(Code::Unauthenticated, ""))?
@@ -75,7 +75,7 @@ impl Exchange {
     }
 
     /// Counts and records a refusal, and makes it what the partner is told.
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         partner: OrganisationId,
         action: &str,
@@ -132,22 +132,21 @@ impl Exchange {
             Ok(batch) => batch,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let share = batch.share;
         let node = self.node.clone();
         let seal = lease.as_ref().map(lease::Lease::seal);
         let decided = self.node.decide(None, Way::Partner, move |context| {
-            let share = batch.share;
             let journal = &node.parts().journal;
             let hashes = history::Hashes::new(context.view, journal, share);
             let known = |side: Side, number: u64| hashes.hash(side, number);
             actions::exchange::take(context, caller, batch, &known, seal.as_ref())
         });
         let taken = decided.await.map_err(unavailable)?;
-        if let (Ok(_), Some(lease)) = (&taken, lease) {
-            lease
-                .keep(&self.node, caller, asked)
-                .await
-                .map_err(unavailable)?;
+        match (&taken, lease) {
+            (Ok(_), Some(lease)) => lease.keep(&self.node, caller, asked).await,
+            _ => lease::review(&self.node, share).await,
         }
+        .map_err(unavailable)?;
         Ok(taken)
     }
 }
@@ -231,6 +230,9 @@ impl Delivery for Exchange {
             actions::exchange::receive(context, &revocation)
         });
         let countersignature = taken.await.map_err(unavailable)?;
+        lease::review(&self.node, share)
+            .await
+            .map_err(unavailable)?;
         let message = v1::Countersignature::decode(countersignature.bytes.as_slice());
         let receipt = message.map_err(|_| Status::new(Code::Internal, ""))?;
         Ok(Response::new(v1::RevokeReply {
@@ -538,13 +540,13 @@ fn incarnation(view: &View<'_>) -> Result<u64, Error> {
 }
 
 /// A refusal of a whole call.
-fn status(refused: Refusal) -> Status {
+pub(super) fn status(refused: Refusal) -> Status {
     let details = refusal::write(refused).encode_to_vec();
     Status::with_details(Code::FailedPrecondition, "", details.into())
 }
 
 /// What this node can't do now is told without its reason.
-fn unavailable(error: Error) -> Status {
+pub(super) fn unavailable(error: Error) -> Status {
     if error.kind != ErrorKind::Unavailable {
         tracing::error!(%error, "a partner's call failed");
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use interdocket_proto::v1;
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::share::{Hold, Kind};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
@@ -14,6 +15,7 @@ use crate::keyring::KeyId;
 use crate::node::Node;
 use crate::seal::Seal;
 use crate::store::table;
+use crate::store::view::View;
 
 /// A lease that came from a share's owner.
 pub(super) struct Lease {
@@ -39,7 +41,8 @@ impl Lease {
         Seal::new(self.share.uuid(), self.key.clone())
     }
 
-    /// Keeps it, where the share is one of this owner's that lives; else it is forgotten.
+    /// Keeps it, where the share is one of this owner's that lives; else it is forgotten. `asked` is when
+    /// it was asked for.
     pub(super) async fn keep(
         self,
         node: &Node,
@@ -47,20 +50,40 @@ impl Lease {
         asked: Duration,
     ) -> Result<(), Error> {
         let share = self.share;
-        let lives = node.read(move |view| {
+        let theirs = node.read(move |view| {
             let share = view.get(&table::SHARE, &share)?;
-            Ok(share.is_some_and(|share| {
-                let header = share.header;
-                header.owner == owner && !header.revoked && !header.suspended
-            }))
+            Ok(share.is_some_and(|share| share.header.owner == owner))
         });
-        let leases = &node.parts().moment.leases;
-        match lives.await? {
-            true => leases.lend(share, self.key, asked, self.length),
-            false => leases.drop(share),
+        if theirs.await? {
+            let leases = &node.parts().moment.leases;
+            leases.lend(share, self.key, asked, self.length);
         }
-        Ok(())
+        review(node, share).await
     }
+}
+
+/// Wipes the lease of a received share that does not live any more. Where an import was granted before, it
+/// is first made the node's own; that is done in `follow`.
+pub(super) async fn review(node: &Node, share: ShareId) -> Result<(), Error> {
+    let keeps = node.read(move |view| {
+        let Some(found) = view.get(&table::SHARE, &share)? else {
+            return Ok(false);
+        };
+        let header = &found.header;
+        let importing = view.has(&table::IMPORT, &(header.owner, share))?;
+        let lives = !header.revoked && !header.suspended && header.hold != Hold::Frozen;
+        Ok(lives || (importing && header.grants.last > 0 && !header.suspended))
+    });
+    if !keeps.await? {
+        node.parts().moment.leases.drop(share);
+    }
+    Ok(())
+}
+
+/// Whether a share is one that seals at the partner.
+pub(super) fn advanced(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    let share = view.get(&table::SHARE, &share)?;
+    Ok(share.is_some_and(|share| matches!(share.header.kind, Kind::Advanced(_))))
 }
 
 /// The lease of a share of this node's own, as it is lent now. Who asks was judged before.

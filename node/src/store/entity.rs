@@ -10,6 +10,7 @@ use interdocket_sync::share::{Header, Policy};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::partner::{Kind, OrganisationRole, State};
 use crate::actions::share::Scope;
@@ -200,10 +201,21 @@ pub struct Revocation {
     pub countersigned: Option<u64>,
 }
 
-/// A file that is sealed under a lease.
+/// A share from a partner that is to be imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Up to which entry of the owner's log.
+    pub through: u64,
+    /// Who asked; nobody where the node does it by itself.
+    pub by: Option<Actor>,
+}
+
+/// A part of a file that is sealed under a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// Bytes.
+    /// Names the sealed bytes.
+    pub blake3: Digest,
+    /// How many they are.
     pub size: u64,
     /// Where it lies.
     pub place: Place,

@@ -6,7 +6,7 @@ use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::log::entry::{Actor, Offered, StoredItem};
+use interdocket_sync::log::entry::{Actor, CaseInfo, StoredItem};
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::{Command, decide as next};
 use interdocket_sync::share::{Facts as _, Kind};
@@ -112,12 +112,11 @@ pub fn ended(share: ShareId, through: u64, refused: Option<Refusal>) -> Decided<
     Decided::new(vec![Event::ImportEnded(ended)], |_| Ok(()))
 }
 
-/// Of these items, those that may be imported and were not, each with its files; and the digests that
-/// this node holds as its own from this owner.
+/// Of these digests, those that this node holds as its own and that this owner has delivered before.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub fn placed_for_import(
+pub fn delivered(
     view: &crate::store::view::View<'_>,
     owner: OrganisationId,
     digests: impl IntoIterator<Item = Digest>,
@@ -131,8 +130,8 @@ pub fn placed_for_import(
     Ok(here)
 }
 
-/// Makes items of an advanced share this node's own, with their texts as its owner describes them now,
-/// and states so in this node's log. The case is made with the first of them. Items that may not be
+/// Makes items of an advanced share this node's own, with case and items as their owner describes them
+/// now, and states so in this node's log. The case is made with the first of them. Items that may not be
 /// imported, or were, are left out, and so are those whose bytes are neither `placed` nor held.
 ///
 /// # Errors
@@ -140,7 +139,8 @@ pub fn placed_for_import(
 pub fn import(
     context: &mut Context<'_>,
     id: ShareId,
-    offered: &Offered,
+    origin: CaseId,
+    info: &CaseInfo,
     items: Vec<Item>,
     placed: &[Placed],
 ) -> Result<Decided<()>, Error> {
@@ -198,15 +198,15 @@ pub fn import(
     let case = match share.case {
         Some(case) => case,
         None => {
-            let case = CaseId::received(id, offered.case);
+            let case = CaseId::received(id, origin);
             events.push(Event::CaseImported(CaseImported {
                 share: id,
-                origin: offered.case,
+                origin,
                 case: CaseMade {
                     id: case,
-                    number: offered.info.number.clone(),
-                    title: offered.info.title.clone(),
-                    description: offered.info.description.clone(),
+                    number: info.number.clone(),
+                    title: info.title.clone(),
+                    description: info.description.clone(),
                 },
             }));
             case

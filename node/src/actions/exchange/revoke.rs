@@ -68,12 +68,9 @@ pub fn countersigned(
     ))
 }
 
-/// Records that sealed files of a share are to be erased.
-///
-/// # Errors
-/// None of its own.
-pub fn erased(share: ShareId, blobs: Vec<Digest>) -> Decided<()> {
-    let erased = SealedErased { share, blobs };
+/// Records that sealed files of a share were erased.
+pub fn erased(share: ShareId, files: Vec<Digest>) -> Decided<()> {
+    let erased = SealedErased { share, files };
     Decided::new(vec![Event::SealedErased(erased)], |_| Ok(()))
 }
 

@@ -1,6 +1,6 @@
 //! What a partner records when files of a received share are verified and durable.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::File;
@@ -13,7 +13,8 @@ use super::{salt, written};
 use crate::actions::Error;
 use crate::actions::decide::{self, Context, Decided, Effect, broken};
 use crate::blobs::Placed;
-use crate::event::{Event, EvidenceReceived, EvidenceSealed, SealedBlob, StoredBlob};
+use crate::event::{Event, EvidenceReceived, EvidenceSealed, SealedPart, StoredBlob};
+use crate::seal;
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -108,9 +109,8 @@ pub(super) fn held(view: &View<'_>, digest: &Digest) -> Result<bool, Error> {
     Ok(blob.is_some_and(|blob| blob.state != entity::BlobState::Damaged))
 }
 
-/// Records that items of a synchronised share are whole and durable here, sealed under its lease, and
-/// states so in this node's log. Items that are not wanted any more are left out, and so are those whose
-/// bytes are neither `placed` nor sealed.
+/// Records parts of files that are durable here, sealed under a share's lease, and states in this node's
+/// log which items they make whole. Items that are not wanted any more are left out.
 ///
 /// # Errors
 /// [`Error`] where the share is gone or the tables fail.
@@ -118,43 +118,37 @@ pub fn seal(
     context: &mut Context<'_>,
     id: ShareId,
     evidence: &[EvidenceId],
-    placed: &[Placed],
+    parts: Vec<SealedPart>,
 ) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
     decide::whole(&context.view, id.uuid())?;
     let node = context.node()?;
+    if !share.header.lives() {
+        // Revoked, suspended or frozen meanwhile: what arrived is no more than its ciphertext.
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
     let facts = ShareFacts::new(context.view, id);
-    let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
-    let mut fresh: BTreeMap<Digest, SealedBlob> = BTreeMap::new();
+    let fresh: BTreeSet<(Digest, u32)> = parts.iter().map(|part| (part.file, part.part)).collect();
     let mut stored: Vec<StoredItem> = Vec::new();
     for evidence in evidence {
         if !context.view.has(&table::WANTED, &(id, *evidence))? {
             continue;
         }
-        let Some(files) = files(&facts, *evidence) else {
-            return Err(broken("an item of a share, or a file of it, is missing"));
-        };
+        let files = files(&facts, *evidence)
+            .ok_or_else(|| broken("an item of a share, or a file of it, is missing"))?;
         let mut whole = true;
         for file in &files {
-            whole &= places.contains_key(&file.blake3)
-                || context.view.has(&table::SEALED, &(id, file.blake3))?;
+            for part in 0..seal::parts(file.size) {
+                whole &= fresh.contains(&(file.blake3, part))
+                    || context.view.has(&table::SEALED, &(id, file.blake3, part))?;
+            }
         }
-        if !whole {
-            continue;
+        if whole {
+            stored.push(StoredItem {
+                evidence: *evidence,
+                files: files.iter().map(|file| file.blake3).collect(),
+            });
         }
-        fresh.extend(files.iter().filter_map(|file| {
-            let placed = places.get(&file.blake3)?;
-            let blob = SealedBlob {
-                blake3: placed.digest,
-                size: placed.size,
-                place: placed.place,
-            };
-            Some((file.blake3, blob))
-        }));
-        stored.push(StoredItem {
-            evidence: *evidence,
-            files: files.iter().map(|file| file.blake3).collect(),
-        });
     }
     let stated = next(
         &share.header,
@@ -164,21 +158,16 @@ pub fn seal(
         &mut salt(context.chance),
     );
     facts.done()?;
-    let Ok(entries) = stated else {
-        // Revoked or frozen meanwhile: what arrived stays unreadable, and is erased.
-        return Ok(Decided::new(Vec::new(), |_| Ok(())));
-    };
-    if entries.is_empty() {
-        return Ok(Decided::new(Vec::new(), |_| Ok(())));
-    }
     let mut events = Vec::new();
-    if !fresh.is_empty() {
-        events.push(Event::EvidenceSealed(EvidenceSealed {
-            share: id,
-            blobs: fresh.into_values().collect(),
-        }));
+    if !parts.is_empty() {
+        events.push(Event::EvidenceSealed(EvidenceSealed { share: id, parts }));
     }
-    events.extend(written(context, &share.header, &node, entries));
+    events.extend(written(
+        context,
+        &share.header,
+        &node,
+        stated.unwrap_or_default(),
+    ));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
 }
 

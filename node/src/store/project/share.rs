@@ -117,6 +117,9 @@ impl Step<'_> {
             Kind::Reference(_) | Kind::Advanced(_) => None,
         };
         self.put(&table::PARTNER_SHARE, &(owner, received.share), &());
+        if matches!(terms.terms.kind, Kind::Advanced(_)) {
+            self.put(&table::FOLLOWED, &(owner, received.share), &());
+        }
         let mut header = apply::open(terms);
         let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
         header.revoked = revoked.is_some();
@@ -200,10 +203,15 @@ impl Step<'_> {
                 if let Kind::Advanced(policy) = share.header.kind
                     && rules::imports(role, policy)
                 {
-                    self.put(&table::IMPORT, &key, &entry.number);
+                    let import = entity::Import {
+                        through: entry.number,
+                        by: None,
+                    };
+                    self.put(&table::IMPORT, &key, &import);
                 }
             }
             Body::Revoked(_) if received => self.over(share),
+            Body::Purged(_) => self.changes.delete(&table::PURGE, &key),
             _ => {}
         }
     }
@@ -239,9 +247,13 @@ impl Step<'_> {
         }
         if let (Key::Blob(digest), Fact::Blob(blob)) = (&key, fact)
             && received
-            && blob.uses == 0
         {
-            self.unseal(id, *digest)?;
+            // Bytes that nothing lists any more are to be erased, if they do not come back.
+            let row = (share.header.owner, id, *digest);
+            match blob.uses {
+                0 => self.put(&table::ERASING, &row, &()),
+                _ => self.changes.delete(&table::ERASING, &row),
+            }
         }
         self.put(&table::FACT, &(id, key), fact);
         Ok(())
@@ -338,6 +350,7 @@ impl Step<'_> {
     fn over(&mut self, share: &entity::Share) {
         let key = (share.header.owner, share.header.share);
         self.changes.delete(&table::FETCH, &key);
+        self.changes.delete(&table::FOLLOWED, &key);
         if share.header.purged == 0 && share.header.partner_log.point.count > 0 {
             self.put(&table::PURGE, &key, &());
         }

@@ -1,12 +1,12 @@
 //! What becomes of a received share's evidence: copies and imports are this node's own, the rest stays
 //! sealed.
 
-use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::share::Facts as _;
 
 use super::{ShareFacts, Step};
+use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::event::{
     CaseImported, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportEnded, SealedErased,
@@ -90,37 +90,42 @@ impl Step<'_> {
         &mut self,
         sealed: &EvidenceSealed,
     ) -> Result<(), Error> {
-        for blob in &sealed.blobs {
+        for part in &sealed.parts {
             let kept = entity::Sealed {
-                size: blob.size,
-                place: blob.place,
+                blake3: part.blake3,
+                size: part.size,
+                place: part.place,
             };
-            self.put(&table::SEALED, &(sealed.share, blob.blake3), &kept);
-        }
-        Ok(())
-    }
-
-    /// Bytes that nothing lists any more are to be erased.
-    pub(super) fn unseal(&mut self, share: ShareId, digest: Digest) -> Result<(), Error> {
-        let key = (share, digest);
-        if let Some(sealed) = self.view().get(&table::SEALED, &key)? {
-            self.changes.delete(&table::SEALED, &key);
-            self.put(&table::ERASING, &key, &sealed);
+            self.put(&table::SEALED, &(sealed.share, part.file, part.part), &kept);
         }
         Ok(())
     }
 
     pub(in super::super) fn sealed_erased(&mut self, erased: &SealedErased) -> Result<(), Error> {
-        for digest in &erased.blobs {
-            self.unseal(erased.share, *digest)?;
+        let owner = self.get(&table::SHARE, &erased.share)?.header.owner;
+        for file in &erased.files {
+            let key = (erased.share, *file);
+            let parts = self.view().page(&table::SEALED, &key, None, usize::MAX)?;
+            for (part, _) in parts {
+                self.changes.delete(&table::SEALED, &part);
+            }
+            self.changes
+                .delete(&table::ERASING, &(owner, erased.share, *file));
         }
         Ok(())
     }
 
-    pub(in super::super) fn import_asked(&mut self, id: ShareId) -> Result<(), Error> {
+    pub(in super::super) fn import_asked(
+        &mut self,
+        id: ShareId,
+        by: Option<&Actor>,
+    ) -> Result<(), Error> {
         let share = self.get(&table::SHARE, &id)?;
-        let through = share.header.owner_log.point.count;
-        self.put(&table::IMPORT, &(share.header.owner, id), &through);
+        let import = entity::Import {
+            through: share.header.owner_log.point.count,
+            by: by.cloned(),
+        };
+        self.put(&table::IMPORT, &(share.header.owner, id), &import);
         Ok(())
     }
 
@@ -128,7 +133,7 @@ impl Step<'_> {
         let share = self.get(&table::SHARE, &ended.share)?;
         let key = (share.header.owner, ended.share);
         let asked = self.view().get(&table::IMPORT, &key)?;
-        if asked.is_some_and(|asked| asked <= ended.through) {
+        if asked.is_some_and(|asked| asked.through <= ended.through) {
             self.changes.delete(&table::IMPORT, &key);
         }
         Ok(())
