@@ -80,13 +80,17 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(name: &'static str) -> Self {
+        Self::of(name, OrganisationRole::Investigation)
+    }
+
+    pub(crate) fn of(name: &'static str, role: OrganisationRole) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let keys = Keys::create(&dir.path().join("keys"), name, noon()).unwrap();
         let (journal, keyring) = (Arc::<Disk>::default(), Arc::<Disk>::default());
         let made = Event::NodeMade(NodeMade {
             organisation: keys.organisation(),
             name: name.into(),
-            role: OrganisationRole::Investigation,
+            role,
         });
         let record = Entry {
             actor: None,
@@ -246,10 +250,13 @@ impl Bench {
 
     /// Trusts another node, as if paired; sending and receiving copies is enabled.
     pub(crate) async fn trust(&self, other: &Self, address: Option<String>) {
+        let own = other
+            .node
+            .read(|view| Ok(view.get(&table::NODE, &())?.unwrap().role));
         let met = PartnerMet {
             organisation: other.id(),
             name: other.name.into(),
-            role: OrganisationRole::Investigation,
+            role: own.await.unwrap(),
             root: Bytes(other.node.parts().keys.root_der().to_vec()),
             address,
             words: Vec::new(),
