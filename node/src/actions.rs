@@ -12,6 +12,7 @@ pub mod exchange;
 pub mod node;
 pub mod partner;
 mod run;
+pub mod session;
 pub mod share;
 pub mod user;
 

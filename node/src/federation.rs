@@ -5,6 +5,7 @@
 //! as `tonic` routes. Neither is decided here.
 
 pub mod ceremony;
+pub mod connection;
 pub mod dial;
 pub mod drive;
 pub mod exchange;
@@ -12,10 +13,12 @@ pub mod fetch;
 pub mod history;
 mod lease;
 pub mod link;
+mod outlet;
 pub mod pairing;
 mod reverse;
 pub mod serve;
 mod server;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
 pub mod tls;
