@@ -149,6 +149,8 @@ pub enum Event {
     SessionClosed(SessionClosed),
     /// Something was refused to somebody who asked.
     Refused(Refused),
+    /// Somebody here reads a partner's case at its owner.
+    ExternalOpened(ExternalOpened),
 }
 
 /// The node began its life.
@@ -569,6 +571,15 @@ pub enum SessionEnd {
     Interrupted,
 }
 
+/// Somebody here reads a partner's case at its owner; what was read is in the owner's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalOpened {
+    /// The share.
+    pub share: ShareId,
+    /// Whether files may be kept.
+    pub download: bool,
+}
+
 /// Something was refused to somebody who asked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refused {
@@ -662,6 +673,7 @@ impl Event {
             Self::EvidenceImported(_) => 78,
             Self::SessionOpened(_) => 81,
             Self::SessionClosed(_) => 82,
+            Self::ExternalOpened(_) => 83,
         }
     }
 
@@ -711,6 +723,7 @@ impl Event {
             78 => "evidence imported",
             81 => "read session opened",
             82 => "read session closed",
+            83 => "external case opened",
             _ => "of a newer release",
         }
     }
@@ -744,6 +757,7 @@ impl Event {
             Self::EvidenceImported(imported) => KeyId(imported.case.uuid()),
             Self::SessionOpened(session) => KeyId(session.share.uuid()),
             Self::SessionClosed(session) => KeyId(session.share.uuid()),
+            Self::ExternalOpened(opened) => KeyId(opened.share.uuid()),
             // Revocations outlive everything that is known of a share.
             Self::ShareRevoked(_)
             | Self::RevocationReceived(_)
@@ -814,6 +828,7 @@ impl Event {
             }
             Self::SessionOpened(session) => vec![session.share.uuid(), subject(session.partner)],
             Self::SessionClosed(session) => vec![session.share.uuid()],
+            Self::ExternalOpened(opened) => vec![opened.share.uuid()],
             Self::Refused(refused) => {
                 let partner = refused.partner.map(subject);
                 partner

@@ -15,12 +15,14 @@ mod lease;
 pub mod link;
 mod outlet;
 pub mod pairing;
+pub mod reading;
 mod reverse;
 pub mod serve;
 mod server;
 pub mod sessions;
 #[cfg(test)]
 mod tests;
+pub mod texts;
 pub mod tls;
 
 use std::sync::Arc;
