@@ -17,6 +17,8 @@ const READER: &[&str] = &[
     "case.show",
     "evidence.list",
     "evidence.show",
+    "external.list",
+    "external.show",
     "node.status",
     "partner.list",
     "partner.show",
@@ -32,6 +34,8 @@ const INVESTIGATOR: &[&str] = &[
     "evidence.add",
     "evidence.edit",
     "evidence.get",
+    "external.get",
+    "external.import",
     "share.add",
     "share.advanced",
     "share.cancel",
@@ -65,6 +69,7 @@ mod tests {
         let mut names = Names(Vec::new());
         actions::visit(&mut names);
         names.0.push(actions::evidence::GET);
+        names.0.push(actions::external::GET);
         names.0
     }
 
@@ -95,6 +100,8 @@ mod tests {
             actions::case::Create::NAME,
             actions::share::Copy::NAME,
             "evidence.get",
+            "external.get",
+            "external.import",
         ] {
             assert!(!allowed(Role::Auditor, name), "{name}");
         }

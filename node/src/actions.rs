@@ -9,9 +9,11 @@ pub mod case;
 pub mod decide;
 pub mod evidence;
 pub mod exchange;
+pub mod external;
 pub mod node;
 pub mod partner;
 mod run;
+pub mod session;
 pub mod share;
 pub mod user;
 
@@ -283,6 +285,9 @@ actions! {
     share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share";
     partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow";
     evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew";
+    external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here";
+    external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence";
+    external::Import, "external.import", post "/v0/external/{share}/import", external::External, "Import an external case, or what is new of it";
     audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
 }

@@ -11,11 +11,13 @@ mod client;
 mod demo;
 mod error;
 mod evidence;
+mod external;
 #[cfg(test)]
 mod fake;
 mod local;
 mod out;
 mod partner;
+mod save;
 mod share;
 mod status;
 mod table;
@@ -109,6 +111,9 @@ enum Command {
     /// Shares with partners.
     #[command(subcommand)]
     Share(share::Command),
+    /// External cases: what partners share with people here.
+    #[command(subcommand)]
+    External(external::Command),
     /// The journal as an audit.
     #[command(subcommand)]
     Audit(audit::Command),
@@ -160,6 +165,7 @@ impl Command {
             Self::Case(command) => command.run(context).await,
             Self::Evidence(command) => command.run(context).await,
             Self::Share(command) => command.run(context).await,
+            Self::External(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Check => status::check(context).await,
             Self::ConfirmClock => status::confirm_clock(context).await,

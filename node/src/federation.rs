@@ -5,7 +5,7 @@
 //! as `tonic` routes. Neither is decided here.
 
 pub mod ceremony;
-mod connection;
+pub mod connection;
 pub mod dial;
 pub mod drive;
 pub mod exchange;
@@ -14,13 +14,17 @@ pub mod follow;
 pub mod history;
 mod lease;
 pub mod link;
+mod outlet;
 pub mod pairing;
+pub mod reading;
 mod reverse;
 mod sealed;
 pub mod serve;
 mod server;
+pub mod sessions;
 #[cfg(test)]
 mod tests;
+pub mod texts;
 pub mod tls;
 
 use std::sync::Arc;

@@ -27,6 +27,7 @@ pub mod refusals;
 pub mod rules;
 pub mod run;
 pub mod seal;
+pub mod sessions;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::refusals::Refusals;
 use crate::rules;
 use crate::seal::Seal;
+use crate::sessions::Sessions;
 use crate::store::table;
 use crate::store::view::{Store, View};
 use crate::writer::{Queue, Stopped, Turn};
@@ -76,6 +77,8 @@ pub struct Moment {
     seen: Mutex<BTreeMap<OrganisationId, Seen>>,
     /// The keys that partners lend to this node.
     pub leases: Leases,
+    /// The read sessions that people at partners have open here.
+    pub sessions: Sessions,
     doubts: Mutex<BTreeSet<(ShareId, Digest)>>,
     doors: Mutex<BTreeMap<OrganisationId, watch::Sender<Knocks>>>,
     partners: Notify,

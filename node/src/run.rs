@@ -461,6 +461,7 @@ fn serve(
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
     tasks.spawn(jobs::sweep(node.clone(), stop.clone()));
     tasks.spawn(jobs::watch(node.clone(), stop.clone()));
+    tasks.spawn(federation::sessions::watch(node.clone(), stop.clone()));
     Ok(())
 }
 

@@ -5,5 +5,6 @@ pub(crate) mod bench;
 mod copy;
 mod liar;
 mod live;
+mod reading;
 mod rebuild;
 mod wire;

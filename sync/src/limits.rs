@@ -63,6 +63,17 @@ pub const RENEWALS_MAX: usize = 256;
 /// Calls that read, open at once per partner. A partner that opens more waits.
 pub const READS_MAX: usize = 8;
 
+/// Items in one page of a read session: as many as one entry lists.
+pub const LIST_ITEMS_MAX: usize = ENTRY_ITEMS_MAX;
+
+/// Bytes of the items in one page of a read session, but for the last: with all else it stays under
+/// [`MESSAGE_MAX`]. The owner notices.
+pub const LIST_BYTES_MAX: usize = 512 * 1024;
+
+/// Read sessions that a partner's people have open at once: each is a few hundred bytes of the owner's
+/// memory and a person who looks. A partner that opens more is refused.
+pub const SESSIONS_MAX: usize = 32;
+
 const _: () = assert!(
     (ENTRY_HEADER_MAX + ENTRY_BODY_MAX + 64) * BATCH_ENTRIES_MAX + 2 * SIGNED_MAX + 64
         < MESSAGE_MAX

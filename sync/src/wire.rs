@@ -9,6 +9,7 @@ pub(crate) mod head;
 pub(crate) mod receipt;
 pub mod refusal;
 pub(crate) mod revocation;
+pub mod session;
 pub(crate) mod terms;
 
 #[cfg(test)]

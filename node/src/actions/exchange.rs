@@ -30,7 +30,7 @@ use crate::seal::Seal;
 use crate::store::project::ShareFacts;
 use crate::store::{entity, table};
 
-pub use self::disclose::{covered, disclose, following, item};
+pub use self::disclose::{covered, disclose, following, info, item};
 pub use self::import::{ask, delivered, ended, grant, import, importable};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};

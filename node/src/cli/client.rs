@@ -12,7 +12,6 @@ use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use interdocket_sync::id::EvidenceId;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -67,9 +66,8 @@ impl Client {
         Err(hung_up("the answer ended too early"))
     }
 
-    /// Opens a file of evidence for reading.
-    pub(super) async fn open(&self, evidence: EvidenceId, file: u32) -> Result<Incoming, Error> {
-        let target = format!("/v0/evidence/{evidence}/files/{file}");
+    /// Opens a file at a place of the API for reading.
+    pub(super) async fn open(&self, target: &str) -> Result<Incoming, Error> {
         let request = Request::get(target)
             .body(Full::default())
             .map_err(strange)?;

@@ -33,6 +33,20 @@ pub(super) enum Command {
         /// Its id.
         evidence: EvidenceId,
     },
+    /// Describe evidence anew; what is left out stays. Shares that go on follow.
+    #[command(
+        after_help = "Example:\n  interdocket evidence edit 0197a3e4-5b6c-7d8e-9f00-112233445566 --title 'Statement of A. Berg' --folder statements"
+    )]
+    Edit {
+        /// Its id.
+        evidence: EvidenceId,
+        /// The new title.
+        #[arg(long)]
+        title: Option<String>,
+        /// The new folder inside the case; empty for the top.
+        #[arg(long)]
+        folder: Option<String>,
+    },
     /// Read a file of evidence; the node records it.
     Get(get::Get),
 }
@@ -45,6 +59,20 @@ impl Command {
             Self::Show { evidence } => {
                 let evidence = context.client.call(&evidence::Show { evidence }).await?;
                 context.out.reply(&evidence, show)
+            }
+            Self::Edit {
+                evidence,
+                title,
+                folder,
+            } => {
+                let request = evidence::Edit {
+                    evidence,
+                    title,
+                    folder,
+                };
+                context
+                    .out
+                    .reply(&context.client.call(&request).await?, show)
             }
             Self::Get(get) => get.run(context).await,
         }

@@ -5,9 +5,11 @@ use std::io::{self, IsTerminal as _};
 use clap::{Args, Subcommand};
 
 use super::error::Error;
+use super::share;
 use super::table::{Table, behind, maybe_time, time};
 use super::{Context, name, named};
 use crate::actions::partner::{self, Kind, Partner, State};
+use crate::actions::share::Mode;
 use crate::text;
 
 #[derive(Debug, Subcommand)]
@@ -44,11 +46,28 @@ pub(super) enum Command {
         /// The partner's name or id.
         partner: String,
         /// What may be sent to it.
-        #[arg(long, value_name = "KIND", value_parser = named::<Kind>(["copy"]))]
+        #[arg(long, value_name = "KIND", value_parser = named::<Kind>(KINDS))]
         send: Vec<Kind>,
         /// What may come from it, without asking each time.
-        #[arg(long, value_name = "KIND", value_parser = named::<Kind>(["copy"]))]
+        #[arg(long, value_name = "KIND", value_parser = named::<Kind>(KINDS))]
         receive: Vec<Kind>,
+    },
+    /// Set what advanced shares with a partner allow, from the next one on.
+    #[command(
+        after_help = "Example:\n  interdocket partner policy 'South Police' --mode synchronised --download --import"
+    )]
+    Policy {
+        /// The partner's name or id.
+        partner: String,
+        /// Where the files of a share are: here, or at the partner as well, sealed under a lease.
+        #[arg(long, value_parser = named::<Mode>(["live", "synchronised"]))]
+        mode: Mode,
+        /// People there may keep what they read.
+        #[arg(long)]
+        download: bool,
+        /// Imports are granted.
+        #[arg(long)]
+        import: bool,
     },
     /// Cut a partner off: its connections end and every call is refused.
     #[command(after_help = "Example:\n  interdocket partner suspend 'South Police'")]
@@ -96,6 +115,20 @@ impl Command {
                     partner,
                     send: send.into_iter().collect(),
                     receive: receive.into_iter().collect(),
+                };
+                show(context, &client.call(&request).await?)
+            }
+            Self::Policy {
+                partner,
+                mode,
+                download,
+                import,
+            } => {
+                let request = partner::SetPolicy {
+                    partner,
+                    mode,
+                    download,
+                    import,
                 };
                 show(context, &client.call(&request).await?)
             }
@@ -251,6 +284,9 @@ fn show(context: &Context, partner: &Partner) -> Result<(), Error> {
         table.row(["Contact", &contact(partner)]);
         table.row(["May be sent", &kinds(&partner.send)]);
         table.row(["May come", &kinds(&partner.receive)]);
+        if let Some(policy) = partner.policy {
+            table.row(["Policy", &share::words(policy)]);
+        }
         table.row(["Waiting", &behind(partner.behind, partner.behind_since)]);
         table.to_string()
     })
@@ -270,3 +306,6 @@ fn kinds<'a>(kinds: impl IntoIterator<Item = &'a Kind>) -> String {
     }
     names.join(", ")
 }
+
+/// The kinds of shares, as the API names them.
+const KINDS: [&str; 3] = ["reference", "copy", "advanced"];

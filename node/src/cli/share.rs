@@ -1,4 +1,6 @@
-//! Shares: sending copies, watching them arrive, adding to them, ending and cancelling them.
+//! Shares: making them, watching them arrive, changing them, and the ways they stop.
+
+mod show;
 
 use std::time::Duration;
 
@@ -8,11 +10,11 @@ use interdocket_sync::id::{EvidenceId, ShareId};
 use super::client::Client;
 use super::error::Error;
 use super::out::Out;
-use super::table::{Table, behind, count, size, time};
 use super::{Context, Range, name};
-use crate::actions::share::{self, Direction, Page, Share, Status, Totals};
+use crate::actions::share::{self, RevocationState, Share, Status};
 use crate::actions::{self, ErrorKind};
-use crate::text;
+
+pub(super) use show::{receipts, revocation, totals, words};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -20,7 +22,23 @@ pub(super) enum Command {
     #[command(
         after_help = "Example:\n  interdocket share copy 2026-17 --partner 'South Police' --folder photos --wait"
     )]
-    Copy(Copy),
+    Copy(What),
+    /// Open a case, or part of it, to people at a partner for a number of days: they read it here.
+    #[command(
+        after_help = "Example:\n  interdocket share reference 2026-17 --partner 'South Police' --days 14 --recipient Kim"
+    )]
+    Reference {
+        /// For how many days.
+        #[arg(long, value_name = "N")]
+        days: u32,
+        #[command(flatten)]
+        what: What,
+    },
+    /// Share a case, or part of it, as it goes on, under the policy that is set for the partner.
+    #[command(
+        after_help = "Example:\n  interdocket share advanced 2026-17 --partner 'South Police' --recipient Kim --wait"
+    )]
+    Advanced(What),
     /// List shares.
     #[command(after_help = "Example:\n  interdocket share list --partner 'South Police'")]
     List {
@@ -44,7 +62,7 @@ pub(super) enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Update a copy with evidence that was added since: only additions, never changes.
+    /// Add evidence to a share: to a copy what was added since, to others what is named.
     #[command(
         after_help = "Example:\n  interdocket share add 0197a3e4-5b6c-7d8e-9f00-112233445566"
     )]
@@ -57,6 +75,55 @@ pub(super) enum Command {
         /// Wait until the partner holds everything.
         #[arg(long)]
         wait: bool,
+    },
+    /// Take selected evidence out of a reference or an advanced share.
+    #[command(
+        after_help = "Example:\n  interdocket share withdraw 0197a3e4-5b6c-7d8e-9f00-112233445566 --evidence 0197a3e4-5b6c-7d8e-9f00-112233445577"
+    )]
+    Withdraw {
+        /// The share's id.
+        share: ShareId,
+        /// This item; repeat it for more.
+        #[arg(long, value_name = "ID", required = true)]
+        evidence: Vec<EvidenceId>,
+    },
+    /// Set who may use a share, in place of who could before; nobody where nobody is named.
+    #[command(
+        after_help = "Example:\n  interdocket share recipients 0197a3e4-5b6c-7d8e-9f00-112233445566 --recipient Kim"
+    )]
+    Recipients {
+        /// The share's id.
+        share: ShareId,
+        /// Somebody there, as the partner knows them; repeat it for more.
+        #[arg(long = "recipient", value_name = "NAME")]
+        recipients: Vec<String>,
+    },
+    /// Revoke a reference or an advanced share, for good and at once.
+    #[command(
+        after_help = "Example:\n  interdocket share revoke 0197a3e4-5b6c-7d8e-9f00-112233445566 --wait"
+    )]
+    Revoke {
+        /// The share's id.
+        share: ShareId,
+        /// Wait until the partner has received it.
+        #[arg(long)]
+        wait: bool,
+    },
+    /// Suspend a share: nothing can be read or is sent until it is resumed.
+    #[command(
+        after_help = "Example:\n  interdocket share suspend 0197a3e4-5b6c-7d8e-9f00-112233445566"
+    )]
+    Suspend {
+        /// The share's id.
+        share: ShareId,
+    },
+    /// Resume a suspended share.
+    #[command(
+        after_help = "Example:\n  interdocket share resume 0197a3e4-5b6c-7d8e-9f00-112233445566"
+    )]
+    Resume {
+        /// The share's id.
+        share: ShareId,
     },
     /// End a copy: no updates any more. What the partner has stays the partner's.
     #[command(
@@ -78,7 +145,7 @@ pub(super) enum Command {
 
 /// What is shared, and with whom.
 #[derive(Debug, Args)]
-pub(super) struct Copy {
+pub(super) struct What {
     /// The case's number or id.
     case: String,
     /// The partner's name or id.
@@ -90,13 +157,13 @@ pub(super) struct Copy {
     /// Only what lies in this folder or below; repeat it for more.
     #[arg(long = "folder", value_name = "FOLDER")]
     folders: Vec<String>,
-    /// Somebody there who should have it, as the partner knows them; repeat it for more.
+    /// Somebody there whom it is for, as the partner knows them; repeat it for more.
     #[arg(long = "recipient", value_name = "NAME")]
     recipients: Vec<String>,
     /// A message to them.
     #[arg(long, default_value = "")]
     message: String,
-    /// Wait until the partner holds everything.
+    /// Wait until the partner has it.
     #[arg(long)]
     wait: bool,
 }
@@ -109,18 +176,60 @@ impl Command {
                 case,
                 partner,
                 range,
-            } => return list(context, case, partner, range).await,
-            Self::Copy(copy) => {
+            } => return show::list(context, case, partner, range).await,
+            Self::Copy(what) => {
                 let request = share::Copy {
-                    case: copy.case,
-                    partner: copy.partner,
-                    evidence: copy.evidence,
-                    folders: copy.folders,
-                    recipients: copy.recipients,
-                    message: copy.message,
+                    case: what.case,
+                    partner: what.partner,
+                    evidence: what.evidence,
+                    folders: what.folders,
+                    recipients: what.recipients,
+                    message: what.message,
                 };
-                (client.call(&request).await?, copy.wait)
+                (client.call(&request).await?, what.wait)
             }
+            Self::Reference { days, what } => {
+                let request = share::Reference {
+                    case: what.case,
+                    partner: what.partner,
+                    days,
+                    evidence: what.evidence,
+                    folders: what.folders,
+                    recipients: what.recipients,
+                    message: what.message,
+                };
+                (client.call(&request).await?, what.wait)
+            }
+            Self::Advanced(what) => {
+                let request = share::Advanced {
+                    case: what.case,
+                    partner: what.partner,
+                    evidence: what.evidence,
+                    folders: what.folders,
+                    recipients: what.recipients,
+                    message: what.message,
+                };
+                (client.call(&request).await?, what.wait)
+            }
+            Self::Withdraw { share, evidence } => {
+                let request = share::Withdraw { share, evidence };
+                (client.call(&request).await?, false)
+            }
+            Self::Recipients { share, recipients } => {
+                let request = share::Recipients { share, recipients };
+                (client.call(&request).await?, false)
+            }
+            Self::Revoke { share, wait } => {
+                let share = client.call(&share::Revoke { share }).await?;
+                let share = if wait {
+                    revoked(client, share).await?
+                } else {
+                    share
+                };
+                (share, false)
+            }
+            Self::Suspend { share } => (client.call(&share::Suspend { share }).await?, false),
+            Self::Resume { share } => (client.call(&share::Resume { share }).await?, false),
             Self::Show { share, wait } => (client.call(&share::Show { share }).await?, wait),
             Self::Add {
                 share,
@@ -131,10 +240,10 @@ impl Command {
             Self::Cancel { share } => (client.call(&share::Cancel { share }).await?, false),
         };
         if !wait {
-            return context.out.reply(&share, show);
+            return context.out.reply(&share, show::show);
         }
         let share = delivered(client, context.out, share).await?;
-        context.out.reply(&share, show)
+        context.out.reply(&share, show::show)
     }
 }
 
@@ -149,7 +258,7 @@ pub(super) async fn delivered(
         match share.status {
             Status::Processing => {}
             // With its receipts, which only this action gives.
-            Status::Complete => {
+            Status::Complete | Status::Active => {
                 bar.finish_and_clear();
                 return client.call(&share::Show { share: share.id }).await;
             }
@@ -165,117 +274,30 @@ pub(super) async fn delivered(
     }
 }
 
+/// Waits until the partner has countersigned a revocation.
+async fn revoked(client: &Client, mut share: Share) -> Result<Share, actions::Error> {
+    let known = |share: &Share| {
+        let state = share.revocation.as_ref().map(|revocation| revocation.state);
+        matches!(
+            state,
+            Some(RevocationState::Received | RevocationState::Purged)
+        )
+    };
+    while !known(&share) {
+        tokio::time::sleep(POLL).await;
+        share = client.call(&share::Show { share: share.id }).await?;
+    }
+    Ok(share)
+}
+
 fn stopped(share: &Share, status: Status) -> actions::Error {
     let message = format!(
-        "the copy for {} will not become complete: it is {}",
+        "what is shared with {} will not arrive: it is {}",
         share.partner_name,
         name(&status)
     );
     let error = actions::Error::new(ErrorKind::Conflict, message);
     error.hint(format!("see more: interdocket share show {}", share.id))
-}
-
-async fn list(
-    context: &Context,
-    case: Option<String>,
-    partner: Option<String>,
-    range: Range,
-) -> Result<(), Error> {
-    let mut shown = Page {
-        shares: Vec::new(),
-        next: range.after,
-    };
-    loop {
-        let request = share::List {
-            case: case.clone(),
-            partner: partner.clone(),
-            after: shown.next.take(),
-            limit: Some(range.limit.unwrap_or(1000)),
-        };
-        let page = context.client.call(&request).await?;
-        shown.shares.extend(page.shares);
-        shown.next = page.next;
-        if shown.next.is_none() || range.limit.is_some() {
-            break;
-        }
-    }
-    context.out.reply(&shown, |page| {
-        context.out.more(page.next.as_deref());
-        let mut table = Table::new([
-            "id", "kind", "way", "partner", "case", "status", "stored", "waiting",
-        ]);
-        for share in &page.shares {
-            let (stored, listed) = (share.stored.files, share.listed.files);
-            table.row([
-                &share.id.to_string(),
-                &name(&share.kind),
-                way(share.direction),
-                &share.partner_name,
-                share.case_number.as_deref().unwrap_or("-"),
-                &name(&share.status),
-                &format!("{stored} of {listed} files"),
-                &behind(share.behind, share.behind_since),
-            ]);
-        }
-        table.to_string()
-    })
-}
-
-fn show(share: &Share) -> String {
-    let mut table = Table::pairs();
-    table.row(["Id", &share.id.to_string()]);
-    table.row(["Kind", &name(&share.kind)]);
-    table.row(["Way", way(share.direction)]);
-    table.row(["Partner", &share.partner_name]);
-    table.row(["Case", share.case_number.as_deref().unwrap_or("-")]);
-    table.row(["Status", &name(&share.status)]);
-    table.row(["Offered", &time(share.offered_at)]);
-    table.row(["Recipients", &share.recipients.join(", ")]);
-    table.row(["Message", &share.message]);
-    table.row(["Disclosed", &totals(share.listed)]);
-    table.row(["Partner holds", &totals(share.stored)]);
-    table.row(["Waiting", &behind(share.behind, share.behind_since)]);
-    if let Some(refusal) = &share.refusal {
-        table.row(["Not taken", refusal]);
-    }
-    let mut shown = table.to_string();
-    let receipts = receipts(share);
-    if !receipts.is_empty() {
-        shown += &format!("Receipts\n{receipts}");
-    }
-    shown
-}
-
-/// Shows the receipts of a share, one a line.
-pub(super) fn receipts(share: &Share) -> String {
-    let mut shown = String::new();
-    for receipt in &share.receipts {
-        shown += &format!(
-            "  {} log, {} up to {}: signed {}, countersigned {}\n",
-            text::display(&receipt.log),
-            count(receipt.count, "entry", "entries"),
-            text::display(&receipt.hash),
-            time(receipt.signed_at),
-            time(receipt.countersigned_at),
-        );
-    }
-    shown
-}
-
-fn totals(totals: Totals) -> String {
-    format!(
-        "{}, {}, {}",
-        count(totals.evidence, "item", "items"),
-        count(totals.files, "file", "files"),
-        size(totals.bytes)
-    )
-}
-
-const fn way(direction: Direction) -> &'static str {
-    match direction {
-        Direction::Sent => "to",
-        Direction::Received => "from",
-    }
 }
 
 /// Between two looks at a share that is being delivered.

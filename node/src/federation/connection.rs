@@ -1,35 +1,53 @@
-//! Serving what partners do with shares that live here: leases, imports and read sessions.
+//! What a partner does with a share that lives here.
 
 use interdocket_proto::v1;
-use interdocket_proto::v1::connection_server::Connection as Service;
+use interdocket_proto::v1::connection_server;
 use interdocket_sync::id::{ActorId, ShareId};
+use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use interdocket_sync::log::entry::Actor;
 use interdocket_sync::refusal::Refusal;
+use interdocket_sync::wire::session as wire;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::exchange::{Exchange, serves, status, unavailable};
+use super::exchange::{Exchange, serves, unavailable};
 use super::lease;
+use super::sessions::{self, Outcome};
 use crate::actions::{self, Way};
 use crate::node::Node;
 
-/// Serves shares that live.
+/// Serves what lives here to partners.
 #[derive(Clone)]
-pub(super) struct Connection {
+pub struct Connection {
     node: Node,
     exchange: Exchange,
 }
 
 impl Connection {
-    /// Serves on behalf of a node.
-    pub(super) const fn new(node: Node, exchange: Exchange) -> Self {
+    /// Serves on behalf of a node, with the limits of its other calls.
+    pub const fn new(node: Node, exchange: Exchange) -> Self {
         Self { node, exchange }
+    }
+
+    /// What the partner is told; a refusal is recorded.
+    async fn told<T>(
+        &self,
+        caller: OrganisationId,
+        action: &str,
+        outcome: Outcome<T>,
+    ) -> Result<T, Status> {
+        match outcome.map_err(unavailable)? {
+            Ok(done) => Ok(done),
+            Err((share, refused)) => {
+                Err(self.exchange.refuse(caller, action, share, refused).await)
+            }
+        }
     }
 }
 
 #[tonic::async_trait]
-impl Service for Connection {
+impl connection_server::Connection for Connection {
     type ViewStream = ReceiverStream<Result<v1::ViewReply, Status>>;
 
     async fn renew(
@@ -87,26 +105,48 @@ impl Service for Connection {
         }
     }
 
-    async fn open(&self, _: Request<v1::OpenRequest>) -> Result<Response<v1::OpenReply>, Status> {
-        Err(status(Refusal::Busy))
+    async fn open(
+        &self,
+        request: Request<v1::OpenRequest>,
+    ) -> Result<Response<v1::OpenReply>, Status> {
+        let caller = self.exchange.caller_in_time(&request).await?;
+        let outcome = match wire::read_open(request.into_inner()) {
+            Ok(open) => sessions::open(&self.node, caller, open).await,
+            Err(_) => Ok(Err((None, Refusal::Malformed))),
+        };
+        let id = self.told(caller, "open", outcome).await?;
+        let session = id.as_bytes().to_vec().into();
+        Ok(Response::new(v1::OpenReply { session }))
     }
 
-    async fn list(&self, _: Request<v1::ListRequest>) -> Result<Response<v1::ListReply>, Status> {
-        Err(status(Refusal::Busy))
+    async fn list(
+        &self,
+        request: Request<v1::ListRequest>,
+    ) -> Result<Response<v1::ListReply>, Status> {
+        let caller = self.exchange.caller_in_time(&request).await?;
+        let outcome = sessions::list(&self.node, caller, request.into_inner()).await;
+        let page = self.told(caller, "list", outcome).await?;
+        Ok(Response::new(wire::page(&page)))
     }
 
     async fn view(
         &self,
-        _: Request<v1::ViewRequest>,
+        request: Request<v1::ViewRequest>,
     ) -> Result<Response<Self::ViewStream>, Status> {
-        Err(status(Refusal::Busy))
+        let caller = self.exchange.caller_in_time(&request).await?;
+        let permit = self.exchange.permit(caller);
+        let outcome = sessions::view(&self.node, caller, request.into_inner(), permit).await;
+        let stream = self.told(caller, "view", outcome).await??;
+        Ok(Response::new(stream))
     }
 
     async fn close(
         &self,
-        _: Request<v1::CloseRequest>,
+        request: Request<v1::CloseRequest>,
     ) -> Result<Response<v1::CloseReply>, Status> {
-        Err(status(Refusal::Busy))
+        let caller = self.exchange.caller(&request).await?;
+        sessions::close(&self.node, caller, request.get_ref()).await;
+        Ok(Response::new(v1::CloseReply {}))
     }
 }
 

@@ -4,7 +4,6 @@
 //! every message once something changed.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use interdocket_proto::v1;
@@ -26,6 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::Peer;
+use super::outlet::{End, Outlet};
 use super::{history, lease};
 use crate::actions::decide::broken;
 use crate::actions::partner::Kind;
@@ -97,7 +97,7 @@ impl Exchange {
         status(refused)
     }
 
-    async fn note(
+    pub(super) async fn note(
         &self,
         partner: OrganisationId,
         action: &str,
@@ -282,14 +282,14 @@ impl Transfer for Exchange {
         }
         let permit = self.permit(caller).await?;
         let (out, stream) = mpsc::channel(MESSAGES);
-        let reading = Reading {
+        let outlet = Outlet {
             node: self.node.clone(),
             caller,
             share,
             judged,
             out,
-            permit,
         };
+        let reading = Reading { outlet, permit };
         tokio::task::spawn_blocking(move || reading.run(&message.files));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -297,7 +297,10 @@ impl Transfer for Exchange {
 
 impl Exchange {
     /// Waits until the partner has fewer reads open than the limit.
-    async fn permit(&self, caller: OrganisationId) -> Result<OwnedSemaphorePermit, Status> {
+    pub(super) async fn permit(
+        &self,
+        caller: OrganisationId,
+    ) -> Result<OwnedSemaphorePermit, Status> {
         let semaphore = {
             let mut reads = self
                 .reads
@@ -315,11 +318,7 @@ impl Exchange {
 
 /// One call that reads: the files it asked for, one after the other.
 struct Reading {
-    node: Node,
-    caller: OrganisationId,
-    share: ShareId,
-    judged: u64,
-    out: mpsc::Sender<Result<v1::ReadReply, Status>>,
+    outlet: Outlet<v1::ReadReply>,
     permit: OwnedSemaphorePermit,
 }
 
@@ -334,7 +333,7 @@ impl Reading {
                     Ok(())
                 }
             };
-            if let Err(End) = sent {
+            if sent.is_err() {
                 return;
             }
         }
@@ -351,14 +350,15 @@ impl Reading {
             return Err(Refusal::Malformed);
         }
         if range.doubted {
-            let verified = self.node.parts().blobs.verify(&placed);
+            let verified = self.outlet.node.parts().blobs.verify(&placed);
             verified.map_err(|error| self.damaged(&placed, &error))?;
         }
         let ranges = match range.from {
             0 => Ranges::all(placed.size),
             from => Ranges::after(placed.size, from),
         };
-        self.node
+        self.outlet
+            .node
             .parts()
             .blobs
             .encode(&placed, ranges)
@@ -366,12 +366,12 @@ impl Reading {
     }
 
     fn placed(&self, digest: Digest) -> Result<Placed, Refusal> {
-        let reading = self.node.parts().store.read();
+        let reading = self.outlet.node.parts().store.read();
         let view = reading.view();
-        let facts = ShareFacts::new(view, self.share);
+        let facts = ShareFacts::new(view, self.outlet.share);
         let listed = facts.blob(digest);
         facts.done().map_err(|_| Refusal::Busy)?;
-        let share = view.get(&table::SHARE, &self.share);
+        let share = view.get(&table::SHARE, &self.outlet.share);
         let share = share.map_err(|_| Refusal::Busy)?;
         let serves = |share: &entity::Share| listed.is_some_and(|blob| share.header.serves(blob));
         if !share.as_ref().is_some_and(serves) {
@@ -391,7 +391,7 @@ impl Reading {
 
     fn damaged(&self, placed: &Placed, error: &blobs::Error) -> Refusal {
         tracing::error!(digest = %placed.digest, error = error as &dyn std::error::Error, "a blob can't be read");
-        self.node.suspect(placed, error);
+        self.outlet.node.suspect(placed, error);
         Refusal::Damaged
     }
 
@@ -425,47 +425,12 @@ impl Reading {
         if message.pieces.is_empty() {
             return Ok(());
         }
-        let judged = self.node.judged();
-        if judged != self.judged {
-            let reading = self.node.parts().store.read();
-            let view = reading.view();
-            if !matches!(serves(&view, self.caller, self.share), Ok(true)) {
-                drop(reading);
-                let _ = self.hand(Err(status(Refusal::NotShared)));
-                return Err(End);
-            }
-            self.judged = judged;
-        }
-        let bytes: usize = message.pieces.iter().map(|piece| piece.data.len()).sum();
-        let way = metrics::Way {
-            direction: metrics::Direction::Out,
-        };
-        self.node
-            .parts()
-            .metrics
-            .blob_bytes
-            .get_or_create(&way)
-            .inc_by(bytes as u64);
-        self.hand(Ok(message))
-    }
-
-    /// Waits for room at the transport, but not for a reader that does not read: its place is for others.
-    fn hand(&self, message: Result<v1::ReadReply, Status>) -> Result<(), End> {
-        let handed = tokio::time::timeout(UNREAD, self.out.send(message));
-        let runtime = tokio::runtime::Handle::current();
-        match runtime.block_on(handed) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(_)) => Err(End),
-            Err(_) => {
-                tracing::warn!(partner = %self.caller, share = %self.share, "a partner does not read what it asked for");
-                Err(End)
-            }
-        }
+        let bytes = message.pieces.iter().map(|piece| piece.data.len()).sum();
+        let (caller, share) = (self.outlet.caller, self.outlet.share);
+        let allowed = |view: &View<'_>| serves(view, caller, share);
+        self.outlet.send(message, bytes, allowed)
     }
 }
-
-/// The reader went away, or may not read any more.
-struct End;
 
 #[derive(Default)]
 struct Pieces {
@@ -566,6 +531,4 @@ pub(super) fn unavailable(error: Error) -> Status {
 
 /// Messages made ahead of the transport: with the transport's own windows, what may leave after a
 /// change of heart.
-const MESSAGES: usize = 4;
-/// How long a reader may not read.
-const UNREAD: Duration = Duration::from_secs(60);
+pub(super) const MESSAGES: usize = 4;

@@ -25,7 +25,8 @@ use tonic::transport::Channel;
 use tonic::{Request, Status};
 
 use super::drive::jittered;
-use super::{fetch, history, lease, sealed};
+use super::texts::Texts;
+use super::{fetch, lease, sealed};
 use crate::actions::decide::broken;
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::blobs::Placed;
@@ -307,9 +308,10 @@ fn due(
 ) -> Result<Page, Error> {
     let header = actions::decide::share(view, share)?.header;
     let (due, last) = actions::exchange::importable(view, share, after, PAGE)?;
-    let (origin, info) = history::case(view, &node.parts().journal, &header, Some(seal))?
-        .ok_or_else(|| broken("the case of a share can't be opened"))?;
-    let texts = history::Texts::new(*view, &node.parts().journal, share, Some(seal));
+    let shut = || broken("a share can't be opened with its lease");
+    let mut texts = Texts::new(*view, &node.parts().journal, share, Some(seal));
+    let origin = texts.offered()?.ok_or_else(shut)?.case;
+    let info = texts.case(&header)?.ok_or_else(shut)?;
     let facts = ShareFacts::new(*view, share);
     let mut page = Page {
         origin,
@@ -322,9 +324,7 @@ fn due(
     for evidence in due {
         let fact = facts.item(evidence);
         let fact = fact.ok_or_else(|| broken("an item of a share is missing"))?;
-        let Some(item) = texts.item(evidence, &fact)? else {
-            return Err(broken("an item of a share can't be opened"));
-        };
+        let item = texts.item(evidence, &fact)?.ok_or_else(shut)?;
         let digests = item.files.iter().map(|file| file.blake3);
         page.delivered
             .extend(actions::exchange::delivered(view, header.owner, digests)?);

@@ -112,7 +112,8 @@ pub fn routes(node: &Node) -> Routes {
         .max_decoding_message_size(limits::MESSAGE_MAX)
         .max_encoding_message_size(limits::MESSAGE_MAX);
     let connection = ConnectionServer::new(Connection::new(node.clone(), exchange.clone()))
-        .max_decoding_message_size(limits::MESSAGE_MAX);
+        .max_decoding_message_size(limits::MESSAGE_MAX)
+        .max_encoding_message_size(limits::MESSAGE_MAX);
     let transfer = TransferServer::new(exchange).max_decoding_message_size(limits::MESSAGE_MAX);
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(async move {

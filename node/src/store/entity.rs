@@ -183,6 +183,9 @@ pub struct Share {
     pub wanted: u64,
     /// How it was revoked.
     pub revocation: Option<Revocation>,
+    /// The entry of the owner's log with the case as it was when it was imported; 0 where it was not.
+    #[serde(default)]
+    pub imported_case: u64,
 }
 
 impl Share {

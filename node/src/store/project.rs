@@ -193,7 +193,7 @@ impl Step<'_> {
                 self.changes.delete(&table::SESSION, &closed.session);
                 Ok(())
             }
-            Event::EvidenceOpened(_) | Event::Refused(_) => Ok(()),
+            Event::EvidenceOpened(_) | Event::Refused(_) | Event::ExternalOpened(_) => Ok(()),
         }
     }
 

@@ -255,13 +255,23 @@ impl Bench {
 
     /// Trusts another node, as if paired; sending and receiving copies is enabled.
     pub(crate) async fn trust(&self, other: &Self, address: Option<String>) {
-        let own = other
+        let role = other
             .node
             .read(|view| Ok(view.get(&table::NODE, &())?.unwrap().role));
+        self.trust_as(role.await.unwrap(), other, address).await;
+    }
+
+    /// Trusts another node as an organisation of this role.
+    pub(crate) async fn trust_as(
+        &self,
+        role: OrganisationRole,
+        other: &Self,
+        address: Option<String>,
+    ) {
         let met = PartnerMet {
             organisation: other.id(),
             name: other.name.into(),
-            role: own.await.unwrap(),
+            role,
             root: Bytes(other.node.parts().keys.root_der().to_vec()),
             address,
             words: Vec::new(),
@@ -515,6 +525,20 @@ impl Bench {
         let placed = files.map(|digest| self.read(from, share, digest)).collect();
         self.store(share, vec![evidence], placed).await.unwrap();
         true
+    }
+
+    /// Moves this node's clock.
+    pub(crate) fn later(&self, by: TimeDelta) {
+        self.clock.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
+    }
+
+    /// Everything that this node has on record about something.
+    pub(crate) fn about(&self, subject: uuid::Uuid) -> Vec<Event> {
+        let reading = self.node.parts().store.read();
+        let rows = reading.view().page(&table::ABOUT, &subject, None, 10_000);
+        let journal = &self.node.parts().journal;
+        let event = |((_, seq), ())| history::event(&reading.view(), journal, seq).unwrap();
+        rows.unwrap().into_iter().map(event).collect()
     }
 
     /// Everything that the tables hold.

@@ -7,6 +7,7 @@ mod support;
 use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::actions::{self, case, evidence};
+use crate::federation::texts::Texts;
 use crate::tests::bench::Bench;
 
 use self::support::{Live, advanced, evidence_of, sealed, status, title, until};
@@ -131,10 +132,9 @@ async fn the_case_is_described_anew_at_the_partner() {
             .header;
         let seal = south.node.seal(share);
         let journal = &south.node.parts().journal;
-        let case =
-            crate::federation::history::case(&reading.view(), journal, &header, seal.as_ref());
-        case.unwrap()
-            .is_some_and(|(_, info)| info.title == "Harbour fire" && info.number == "1/27")
+        let mut texts = Texts::new(reading.view(), journal, share, seal.as_ref());
+        let info = texts.case(&header).unwrap();
+        info.is_some_and(|info| info.title == "Harbour fire" && info.number == "1/27")
     })
     .await;
 }

@@ -20,7 +20,9 @@ use tokio::sync::mpsc;
 
 use super::endpoint::{Endpoint, invalid, status};
 use super::{Probes, bytes, openapi, stream};
-use crate::actions::{self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence};
+use crate::actions::{
+    self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence, external,
+};
 use crate::intake::Opened;
 use crate::node::Node;
 
@@ -35,6 +37,12 @@ pub(super) trait Backend: Clone + Send + Sync + 'static {
         &self,
         caller: &Caller,
         request: evidence::Get,
+    ) -> impl Future<Output = Result<Opened, Error>> + Send;
+    /// See [`Node::open_external`].
+    fn open_external(
+        &self,
+        caller: &Caller,
+        request: external::Get,
     ) -> impl Future<Output = Result<Opened, Error>> + Send;
     /// See [`Node::upload_evidence`].
     fn upload(
@@ -56,6 +64,14 @@ impl Backend for Node {
 
     async fn open(&self, caller: &Caller, request: evidence::Get) -> Result<Opened, Error> {
         self.open_evidence(caller, request).await
+    }
+
+    async fn open_external(
+        &self,
+        caller: &Caller,
+        request: external::Get,
+    ) -> Result<Opened, Error> {
+        Self::open_external(self, caller, request).await
     }
 
     async fn upload(

@@ -24,11 +24,15 @@ use tokio::sync::mpsc;
 use super::api::{Backend, json, refuse, unreadable_path};
 use super::endpoint::invalid;
 use super::uri;
-use crate::actions::{Caller, evidence};
+use crate::actions::{Caller, Error, evidence, external};
+use crate::intake::Opened;
 use crate::text;
 
 /// Where a file is read.
 pub(crate) const FILE: &str = "/v0/evidence/{evidence}/files/{file}";
+
+/// Where a file of an external case is read.
+pub(crate) const EXTERNAL: &str = "/v0/external/{share}/evidence/{evidence}/files/{file}";
 
 /// Where a file is sent.
 pub(crate) const FILES: &str = "/v0/cases/{case}/files";
@@ -37,6 +41,7 @@ pub(crate) const FILES: &str = "/v0/cases/{case}/files";
 pub(super) fn router<B: Backend>(backend: B) -> Router {
     Router::new()
         .route(FILE, routing::get(download::<B>))
+        .route(EXTERNAL, routing::get(part::<B>))
         .route(FILES, routing::post(upload::<B>))
         .with_state(Arc::new(backend))
 }
@@ -55,22 +60,75 @@ async fn download<B: Backend>(
         ));
     };
     let request = evidence::Get { evidence, file };
-    match backend.open(&caller, request).await {
-        Ok(opened) => {
-            let mut bytes = opened.bytes;
-            let stream = futures_util::stream::poll_fn(move |context| bytes.poll_recv(context));
-            let headers = [
-                (
-                    CONTENT_TYPE,
-                    HeaderValue::from_static("application/octet-stream"),
-                ),
-                (CONTENT_LENGTH, HeaderValue::from(opened.size)),
-                (CONTENT_DISPOSITION, disposition(&opened.name)),
-            ];
-            (headers, Body::from_stream(stream)).into_response()
+    give(backend.open(&caller, request).await, true)
+}
+
+/// What the query of a file of an external case says; what names it stands in the path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Part {
+    #[serde(default)]
+    from: u64,
+    #[serde(default)]
+    to: Option<u64>,
+    #[serde(default)]
+    download: bool,
+}
+
+async fn part<B: Backend>(
+    State(backend): State<Arc<B>>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Ok(Path((share, evidence, file))) = path else {
+        return refuse(&unreadable_path());
+    };
+    let ids = (share.parse(), evidence.parse(), file.parse());
+    let (Ok(share), Ok(evidence), Ok(file)) = ids else {
+        return refuse(&invalid(
+            "a file is named by the ids of its share and evidence and a number from 0",
+        ));
+    };
+    let part = match Query::<Part>::try_from_uri(request.uri()) {
+        Ok(Query(part)) => part,
+        Err(error) => {
+            let error = invalid(format!("the query cannot be used: {}", error.body_text()));
+            return refuse(&error.hint("its fields are: from, to, download"));
         }
-        Err(error) => refuse(&error),
-    }
+    };
+    let request = external::Get {
+        share,
+        evidence,
+        file,
+        from: part.from,
+        to: part.to,
+        download: part.download,
+    };
+    give(backend.open_external(&caller, request).await, part.download)
+}
+
+/// Gives a file that was opened, to keep or to look at.
+fn give(opened: Result<Opened, Error>, keep: bool) -> Response {
+    let opened = match opened {
+        Ok(opened) => opened,
+        Err(error) => return refuse(&error),
+    };
+    let mut bytes = opened.bytes;
+    let stream = futures_util::stream::poll_fn(move |context| bytes.poll_recv(context));
+    let disposition = match keep {
+        true => disposition(&opened.name),
+        false => HeaderValue::from_static("inline"),
+    };
+    let headers = [
+        (
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        ),
+        (CONTENT_LENGTH, HeaderValue::from(opened.size)),
+        (CONTENT_DISPOSITION, disposition),
+    ];
+    (headers, Body::from_stream(stream)).into_response()
 }
 
 /// What the query of an upload says; the case stands in the path.

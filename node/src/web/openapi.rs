@@ -10,7 +10,7 @@ use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
 use super::{bytes, stream, uri};
-use crate::actions::{self, Action, Error, Method, Run, Visitor, evidence};
+use crate::actions::{self, Action, Error, Method, Run, Visitor, evidence, external};
 
 /// Where the description stands, for everybody.
 pub(super) const PATH: &str = "/openapi.json";
@@ -95,6 +95,18 @@ impl Describe {
         let mut get = operation("evidence.get", "Read a file of evidence", &parameters);
         get["responses"]["200"] = json!({ "description": "The file", "content": octets });
         self.insert(bytes::FILE, Method::Get, get);
+
+        let mut request = self::request::<external::Get>();
+        let mut parameters: Vec<_> = ["share", "evidence", "file"]
+            .map(|name| parameter(name, "path", request.take(name)))
+            .into();
+        for name in request.names() {
+            parameters.push(parameter(&name, "query", request.take(&name)));
+        }
+        let summary = "Read a file of an external case, or a part of it";
+        let mut get = operation("external.get", summary, &parameters);
+        get["responses"]["200"] = json!({ "description": "The bytes", "content": octets });
+        self.insert(bytes::EXTERNAL, Method::Get, get);
 
         let mut request = self::request::<evidence::Upload>();
         let mut parameters = vec![parameter("case", "path", request.take("case"))];

@@ -19,7 +19,7 @@ use tower::ServiceExt as _;
 use super::api::Backend;
 use super::endpoint::{Endpoint, status};
 use super::*;
-use crate::actions::{self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence};
+use crate::actions::{self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence, external};
 use crate::intake::Opened;
 
 /// A node that is made up: it knows one token, one file, and what was sent to it.
@@ -55,6 +55,10 @@ impl Backend for Fake {
             size: 11,
             bytes,
         })
+    }
+
+    async fn open_external(&self, _: &Caller, _: external::Get) -> Result<Opened, actions::Error> {
+        Err(actions::Error::new(ErrorKind::NotFound, "no such share"))
     }
 
     async fn upload(

@@ -320,14 +320,14 @@ fn message<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Malformed> {
     M::decode(bytes).map_err(|_| WHAT)
 }
 
-fn write_actor(actor: &Actor) -> v1::Actor {
+pub(crate) fn write_actor(actor: &Actor) -> v1::Actor {
     v1::Actor {
         id: actor.id.as_bytes().to_vec().into(),
         name: actor.name.clone(),
     }
 }
 
-fn read_actor(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
+pub(crate) fn read_actor(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
     let actor = actor.ok_or(Malformed("an actor"))?;
     let id = ActorId::from_slice(&actor.id).map_err(|_| Malformed("an actor"))?;
     let actor = Actor {

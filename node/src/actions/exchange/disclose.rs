@@ -147,7 +147,10 @@ pub fn following(view: &View<'_>, case: CaseId) -> Result<Vec<OrganisationId>, E
 }
 
 /// The case of a share as it is described now.
-fn info(view: &View<'_>, share: &entity::Share) -> Result<CaseInfo, Error> {
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn info(view: &View<'_>, share: &entity::Share) -> Result<CaseInfo, Error> {
     let case = share.case.map(|case| view.get(&table::CASE, &case));
     let case = case.transpose()?.flatten();
     let case = case.ok_or_else(|| broken("a share's case is missing"))?;

@@ -263,7 +263,7 @@ pub(super) fn sendable(
         Against::Justice => (
             ErrorKind::Conflict,
             format!("a reference to or from a justice organisation is not possible: \"{name}\""),
-            format!("send a copy: interdocket share copy CASE \"{name}\""),
+            format!("send a copy: interdocket share copy CASE --partner \"{name}\""),
         ),
         Against::NotEnabled => (
             ErrorKind::Forbidden,
@@ -327,7 +327,7 @@ fn named(recipients: Vec<String>) -> Result<Vec<String>, Error> {
     if recipients.is_empty() {
         let message = "nobody is named who may use this share";
         return Err(Error::new(ErrorKind::Invalid, message)
-            .hint("name people as the partner knows them: --to \"NAME\""));
+            .hint("name people as the partner knows them: --recipient NAME"));
     }
     Ok(recipients)
 }

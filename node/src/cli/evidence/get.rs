@@ -1,27 +1,14 @@
 //! Reading a file of evidence.
-//!
-//! Invariant: a file appears under its name only whole and verified, and replaces nothing unless
-//! told to; whatever name it has in the case, it stays in the folder that was chosen.
 
-use std::fs;
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use bytes::Buf as _;
 use clap::Args;
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
-use indicatif::ProgressBar;
-use interdocket_sync::blob::Digest;
 use interdocket_sync::id::EvidenceId;
-use serde::Serialize;
 
-use crate::actions::evidence::{self, File};
-use crate::actions::{self, ErrorKind};
+use crate::actions::{self, ErrorKind, evidence};
 use crate::cli::Context;
 use crate::cli::error::Error;
-use crate::cli::table::size;
-use crate::text;
+use crate::cli::save::{Part, save};
 
 /// Reads a file of evidence.
 #[derive(Debug, Args)]
@@ -43,14 +30,6 @@ pub(in crate::cli) struct Get {
     force: bool,
 }
 
-/// A file that was read.
-#[derive(Debug, Serialize)]
-struct Written {
-    path: PathBuf,
-    size: u64,
-    blake3: Digest,
-}
-
 impl Get {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let request = evidence::Show {
@@ -61,116 +40,23 @@ impl Get {
             let message = format!("there is no file {}; files count from 0", self.file);
             return Err(actions::Error::new(ErrorKind::NotFound, message).into());
         };
-        let opened = async || context.client.open(self.evidence, self.file).await;
-        let bar = context.out.bytes(file.size, "Reading");
-        if self.output.as_deref() == Some(Path::new("-")) {
-            let mut stdout = io::stdout().lock();
-            copy(opened().await?, &mut stdout, file, &bar).await?;
-            bar.finish_and_clear();
-            return Ok(());
-        }
-        let path = destination(self.output.as_deref(), &file.name);
-        if !self.force && fs::symlink_metadata(&path).is_ok() {
-            return Err(taken(&path));
-        }
-        // Beside its place, so that it gets there in one step.
-        let folder = path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty());
-        let mut part = tempfile::NamedTempFile::new_in(folder.unwrap_or_else(|| Path::new(".")))
-            .map_err(|error| failed(&path, error))?;
-        copy(opened().await?, part.as_file_mut(), file, &bar).await?;
-        bar.finish_and_clear();
-        let synced = part.as_file().sync_all();
-        synced.map_err(|error| failed(&path, error))?;
-        let named = if self.force {
-            part.persist(&path)
-        } else {
-            part.persist_noclobber(&path)
-        };
-        match named {
-            Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => {
-                return Err(taken(&path));
-            }
-            named => named.map_err(|error| failed(&path, error.error))?,
-        };
-        let written = Written {
-            path,
+        let part = Part {
+            name: &file.name,
             size: file.size,
-            blake3: file.blake3,
+            blake3: Some(file.blake3),
         };
-        context.out.reply(&written, |written| {
-            let path = written.path.display().to_string();
-            format!(
-                "Wrote {} ({}), verified.",
-                text::display(&path),
-                size(written.size)
-            )
-        })
+        let target = format!("/v0/evidence/{}/files/{}", self.evidence, self.file);
+        save(context, &part, &target, self.output, self.force).await
     }
-}
-
-/// Where a file goes: into the folder that was chosen under a name that is safe there, or to the
-/// very place that was chosen.
-fn destination(output: Option<&Path>, name: &str) -> PathBuf {
-    match output {
-        None => PathBuf::from(text::file_name(name)),
-        Some(folder) if folder.is_dir() => folder.join(text::file_name(name)),
-        Some(path) => path.to_owned(),
-    }
-}
-
-/// Writes what arrives, and holds it against the digest that the file is known by.
-async fn copy(
-    mut body: Incoming,
-    to: &mut impl Write,
-    file: &File,
-    bar: &ProgressBar,
-) -> Result<(), Error> {
-    let mut hash = blake3::Hasher::new();
-    while let Some(frame) = body.frame().await {
-        let frame = frame.map_err(|error| {
-            let hint = "ask again; see what the node's log says";
-            let message = format!("the file broke off: {error}");
-            actions::Error::new(ErrorKind::Unavailable, message).hint(hint)
-        })?;
-        if let Ok(data) = frame.into_data() {
-            hash.update(data.chunk());
-            to.write_all(data.chunk())
-                .map_err(|error| match error.kind() {
-                    io::ErrorKind::BrokenPipe => Error::Closed,
-                    _ => Error::local("the file could not be written", error),
-                })?;
-            bar.inc(data.len() as u64);
-        }
-    }
-    to.flush()
-        .map_err(|error| Error::local("the file could not be written", error))?;
-    if Digest(*hash.finalize().as_bytes()) == file.blake3 {
-        return Ok(());
-    }
-    let error = actions::Error::new(ErrorKind::Unavailable, "what arrived is not the file");
-    Err(error
-        .hint("check what the node stores: interdocket check")
-        .into())
-}
-
-fn taken(path: &Path) -> Error {
-    let message = format!("{} is there already", path.display());
-    let error = actions::Error::new(ErrorKind::Conflict, message);
-    error
-        .hint("choose another --output, or replace it with --force")
-        .into()
-}
-
-fn failed(path: &Path, error: io::Error) -> Error {
-    Error::local(format!("{} could not be written", path.display()), error)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::cli::fake::{Answer, context, serve};
+    use crate::cli::save::destination;
 
     /// fault D1
     #[test]

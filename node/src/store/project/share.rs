@@ -45,6 +45,7 @@ impl Step<'_> {
             behind_since: None,
             wanted: 0,
             revocation: None,
+            imported_case: 0,
         };
         self.put(&table::CASE_SHARE, &(made.case, made.share), &());
         self.put(
@@ -140,6 +141,7 @@ impl Step<'_> {
                 record,
                 countersigned: Some(record),
             }),
+            imported_case: 0,
         })
     }
 

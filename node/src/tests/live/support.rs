@@ -11,7 +11,8 @@ use crate::actions;
 use crate::actions::evidence;
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode, Share, Status};
-use crate::federation::{history, serve};
+use crate::federation::serve;
+use crate::federation::texts::Texts;
 use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::tests::bench::Bench;
@@ -124,6 +125,6 @@ pub(super) fn title(node: &Bench, share: ShareId, evidence: EvidenceId) -> Optio
     let fact = facts.item(evidence)?;
     let seal = node.node.seal(share)?;
     let journal = &node.node.parts().journal;
-    let texts = history::Texts::new(reading.view(), journal, share, Some(&seal));
+    let mut texts = Texts::new(reading.view(), journal, share, Some(&seal));
     Some(texts.item(evidence, &fact).unwrap()?.title)
 }

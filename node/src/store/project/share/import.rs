@@ -153,6 +153,7 @@ impl Step<'_> {
         self.case_made(&made, Some(origin))?;
         self.put(&table::CASE_SHARE, &(made.id, imported.share), &());
         share.case = Some(made.id);
+        share.imported_case = share.header.case;
         self.put(&table::SHARE, &imported.share, &share);
         Ok(())
     }

@@ -1,0 +1,368 @@
+//! External cases: what partners share with people here, read at its owner or sealed under a lease.
+//!
+//! Nobody but those to whom a share is addressed reads it; where that can't be told, that is nobody.
+
+mod run;
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::evidence::Item as Described;
+use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::entry::CaseInfo;
+use interdocket_sync::share::{Hold, State};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::decide::{self, Context, Decided, broken};
+use super::partner::Kind;
+use super::share::{Policy, Revocation, Status, Totals};
+use super::user::Role;
+use super::{Caller, Error, ErrorKind, share};
+use crate::event::{Event, ExternalOpened};
+use crate::rules;
+use crate::store::view::View;
+use crate::store::{entity, table};
+
+/// Lists the external cases that are addressed to the caller; to an administrator, all of them.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct List {
+    /// Continue after this page's `next`.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// At most so many, 1 to 1,000; 100 where not said.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// Shows an external case with its evidence, as its owner has it now.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Show {
+    /// The share's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub share: ShareId,
+    /// Continue after this page's `next`.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// At most so many items of evidence, 1 to 1,000; 100 where not said.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// Opens a file of an external case, or a part of it, for reading; its bytes follow.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Get {
+    /// The share's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub share: ShareId,
+    /// The evidence's id at its owner.
+    #[schemars(with = "uuid::Uuid")]
+    pub evidence: EvidenceId,
+    /// Which of its files, from 0.
+    #[serde(default)]
+    pub file: u32,
+    /// The first byte.
+    #[serde(default)]
+    pub from: u64,
+    /// The byte after the last; the end of the file where not said.
+    #[serde(default)]
+    pub to: Option<u64>,
+    /// Whether the file is to be kept; else it is looked at.
+    #[serde(default)]
+    pub download: bool,
+}
+
+/// Imports what an external case has by now: it becomes this node's own as soon as its owner has granted
+/// that.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Import {
+    /// The share's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub share: ShareId,
+}
+
+/// An external case as it is listed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct External {
+    /// The share's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub share: ShareId,
+    /// The organisation that owns the case.
+    #[schemars(with = "String")]
+    pub owner: OrganisationId,
+    /// The name it has here.
+    pub owner_name: String,
+    /// A reference or an advanced share.
+    pub kind: Kind,
+    /// How it stands.
+    pub status: Status,
+    /// What it allows, where it is an advanced share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// When it was offered.
+    pub offered_at: DateTime<Utc>,
+    /// Until when it can be used, where it is for a number of days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// When it was revoked, and what is known of that; nothing where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
+    /// Whether it is addressed to the caller.
+    pub addressed: bool,
+    /// Whether what it says is sealed, as its owner's lease has run out.
+    pub locked: bool,
+    /// The people who may use it; nobody where it is locked.
+    pub recipients: Vec<String>,
+    /// The message to them.
+    pub message: String,
+    /// The case at its owner: as it is now, or as it was offered; none where it is locked.
+    pub case: Option<Case>,
+    /// What the owner discloses; nothing where it is read at the owner only.
+    pub listed: Totals,
+    /// What of it was imported.
+    pub imported: Totals,
+}
+
+/// How a case is described at its owner.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Case {
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+}
+
+/// A page of external cases.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Page {
+    /// The external cases.
+    pub external: Vec<External>,
+    /// Where the next page continues; none after the last.
+    pub next: Option<String>,
+}
+
+/// An external case with some of its evidence.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Shown {
+    /// The external case.
+    #[serde(flatten)]
+    pub external: External,
+    /// Evidence, in the order of its ids.
+    pub items: Vec<Item>,
+    /// Where the next page continues; none after the last.
+    pub next: Option<String>,
+    /// What waits to be imported, where imports are allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub updates: Option<Updates>,
+}
+
+/// What waits to be imported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Updates {
+    /// Items of evidence that were not imported.
+    pub evidence: u64,
+    /// Whether the case was described anew since it was imported.
+    pub case: bool,
+}
+
+/// An item of evidence of an external case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Item {
+    /// Its id at its owner.
+    #[schemars(with = "uuid::Uuid")]
+    pub evidence: EvidenceId,
+    /// What it is, on one line.
+    pub title: String,
+    /// The folder inside the case; empty for the top.
+    pub folder: String,
+    /// When its owner took it in.
+    pub added_at: DateTime<Utc>,
+    /// Who added it, as its owner says.
+    pub added_by: String,
+    /// Its files.
+    pub files: Vec<File>,
+    /// Whether it was imported.
+    pub imported: bool,
+}
+
+/// A file of an item of evidence of an external case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct File {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// BLAKE3, by which the file is named everywhere.
+    #[schemars(with = "String")]
+    pub blake3: Digest,
+    /// SHA-256, from the pass that first took the file in.
+    #[schemars(with = "String")]
+    pub sha256: Sha256,
+}
+
+/// The name of the action that opens a file; it has a route of its own, as bytes follow.
+pub const GET: &str = "external.get";
+
+/// What a share says to people, as far as it can be read now.
+#[derive(Debug, Clone, Default)]
+struct Said {
+    case: Option<CaseInfo>,
+    recipients: Option<Vec<String>>,
+    message: String,
+}
+
+/// A share that was received and lives at its owner.
+///
+/// # Errors
+/// `NotFound` where there is none; `Conflict` where it is something else.
+fn received(view: &View<'_>, id: ShareId) -> Result<entity::Share, Error> {
+    let share = decide::share(view, id)?;
+    let node = view
+        .get(&table::NODE, &())?
+        .ok_or_else(|| broken("the node's own record is missing"))?;
+    if share.header.partner != node.organisation {
+        return Err(
+            Error::new(ErrorKind::Conflict, "this share is this node's own")
+                .hint("look at it: interdocket share show SHARE"),
+        );
+    }
+    if Kind::of(share.header.kind) == Kind::Copy {
+        return Err(
+            Error::new(ErrorKind::Conflict, "this is a copy: it is this node's own")
+                .hint("look at its case: interdocket share show SHARE, interdocket case show CASE"),
+        );
+    }
+    decide::whole(view, id.uuid())?;
+    Ok(share)
+}
+
+/// Refuses what can't be read by anybody now, with what to do about it.
+fn usable(share: &entity::Share, now: DateTime<Utc>) -> Result<(), Error> {
+    let header = &share.header;
+    let refuse =
+        |message: &str, hint: &str| Err(Error::new(ErrorKind::Conflict, message).hint(hint));
+    let again = "ask its owner to share it again";
+    match header.state {
+        _ if header.revoked => refuse("its owner has revoked this share", again),
+        _ if header.expired(now) => refuse("the time of this share is up", again),
+        _ if header.suspended => refuse(
+            "its owner has suspended this share",
+            "ask its owner when it goes on",
+        ),
+        _ if header.hold == Hold::Frozen => refuse(
+            "this share is frozen: two histories of it exist",
+            "ask an administrator to look at it: interdocket share show SHARE",
+        ),
+        State::Offered => refuse(
+            "this share is not accepted yet",
+            "ask an administrator whether it is enabled: interdocket partner show PARTNER",
+        ),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses whoever it is not addressed to. Recipients that can't be read are nobody.
+fn addressed(recipients: Option<&Vec<String>>, caller: &Caller) -> Result<(), Error> {
+    let Some(recipients) = recipients else {
+        return Err(Error::new(
+            ErrorKind::Unavailable,
+            "this share is locked: its owner's lease has run out",
+        )
+        .hint("it is renewed with the next contact; see: interdocket partner doctor PARTNER"));
+    };
+    if rules::addressed(recipients, &caller.actor.name) {
+        return Ok(());
+    }
+    let message = "this share is not addressed to you";
+    Err(Error::new(ErrorKind::Forbidden, message)
+        .hint("ask its owner to add you to its recipients, by the name that you have here"))
+}
+
+/// Records that somebody reads, before anything is asked of the owner.
+fn open(share: ShareId, download: bool) -> Decided<()> {
+    let opened = Event::ExternalOpened(ExternalOpened { share, download });
+    Decided::new(vec![opened], |_| Ok(()))
+}
+
+/// Records that somebody wants what a share has imported.
+fn import(
+    context: &mut Context<'_>,
+    id: ShareId,
+    recipients: Option<&Vec<String>>,
+    caller: &Caller,
+) -> Result<Decided<()>, Error> {
+    let share = received(&context.view, id)?;
+    usable(&share, context.now)?;
+    addressed(recipients, caller)?;
+    super::exchange::ask(context, id)
+}
+
+/// A share as it is listed to a caller; none where it is not for this caller to see.
+fn listed(
+    view: &View<'_>,
+    share: &entity::Share,
+    said: Said,
+    caller: &Caller,
+    now: DateTime<Utc>,
+) -> Result<Option<External>, Error> {
+    let header = &share.header;
+    let of = share::shown(view, header.share, now)?;
+    let addressed = said
+        .recipients
+        .as_ref()
+        .is_some_and(|named| rules::addressed(named, &caller.actor.name));
+    if !addressed && caller.role != Role::Administrator {
+        return Ok(None);
+    }
+    let case = said.case.map(Case::of);
+    Ok(Some(External {
+        share: header.share,
+        owner: header.owner,
+        owner_name: of.partner_name,
+        kind: of.kind,
+        status: of.status,
+        policy: of.policy,
+        offered_at: of.offered_at,
+        expires_at: of.expires_at,
+        revocation: of.revocation,
+        addressed,
+        locked: said.recipients.is_none(),
+        recipients: said.recipients.unwrap_or_default(),
+        message: said.message,
+        case,
+        listed: of.listed,
+        imported: of.imported,
+    }))
+}
+
+impl Case {
+    fn of(info: CaseInfo) -> Self {
+        Self {
+            number: info.number,
+            title: info.title,
+            description: info.description,
+        }
+    }
+}
+
+impl Item {
+    fn of(item: Described, imported: bool) -> Self {
+        let file = |file: interdocket_sync::evidence::File| File {
+            name: file.name,
+            size: file.size,
+            blake3: file.blake3,
+            sha256: file.sha256,
+        };
+        Self {
+            evidence: item.evidence,
+            title: item.title,
+            folder: item.folder,
+            added_at: item.added_at,
+            added_by: item.added_by,
+            files: item.files.into_iter().map(file).collect(),
+            imported,
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Shares as a person reads them.
+
+use super::share;
+use crate::actions::share::{Direction, Mode, Page, Policy, RevocationState, Scope, Share, Totals};
+use crate::cli::error::Error;
+use crate::cli::table::{Table, behind, count, size, time};
+use crate::cli::{Context, Range, name};
+use crate::text;
+
+pub(super) async fn list(
+    context: &Context,
+    case: Option<String>,
+    partner: Option<String>,
+    range: Range,
+) -> Result<(), Error> {
+    let mut shown = Page {
+        shares: Vec::new(),
+        next: range.after,
+    };
+    loop {
+        let request = share::List {
+            case: case.clone(),
+            partner: partner.clone(),
+            after: shown.next.take(),
+            limit: Some(range.limit.unwrap_or(1000)),
+        };
+        let page = context.client.call(&request).await?;
+        shown.shares.extend(page.shares);
+        shown.next = page.next;
+        if shown.next.is_none() || range.limit.is_some() {
+            break;
+        }
+    }
+    context.out.reply(&shown, |page| {
+        context.out.more(page.next.as_deref());
+        let mut table = Table::new([
+            "id", "kind", "way", "partner", "case", "status", "stored", "waiting",
+        ]);
+        for share in &page.shares {
+            let (stored, listed) = (share.stored.files, share.listed.files);
+            table.row([
+                &share.id.to_string(),
+                &name(&share.kind),
+                way(share.direction),
+                &share.partner_name,
+                share.case_number.as_deref().unwrap_or("-"),
+                &name(&share.status),
+                &format!("{stored} of {listed} files"),
+                &behind(share.behind, share.behind_since),
+            ]);
+        }
+        table.to_string()
+    })
+}
+
+pub(super) fn show(share: &Share) -> String {
+    let mut table = Table::pairs();
+    table.row(["Id", &share.id.to_string()]);
+    table.row(["Kind", &name(&share.kind)]);
+    table.row(["Way", way(share.direction)]);
+    table.row(["Partner", &share.partner_name]);
+    table.row(["Case", share.case_number.as_deref().unwrap_or("-")]);
+    table.row(["Status", &name(&share.status)]);
+    table.row(["Offered", &time(share.offered_at)]);
+    if let Some(expires_at) = share.expires_at {
+        table.row(["Until", &time(expires_at)]);
+    }
+    if let Some(policy) = share.policy {
+        table.row(["Policy", &words(policy)]);
+    }
+    if let Some(scope) = &share.scope {
+        table.row(["Scope", &extent(scope)]);
+    }
+    if let Some(known) = &share.revocation {
+        table.row(["Revoked", &time(known.at)]);
+        table.row(["At the partner", revocation(known.state)]);
+    }
+    table.row(["Recipients", &share.recipients.join(", ")]);
+    table.row(["Message", &share.message]);
+    table.row(["Disclosed", &totals(share.listed)]);
+    table.row(["Partner holds", &totals(share.stored)]);
+    if share.imported != Totals::default() {
+        table.row(["Imported", &totals(share.imported)]);
+    }
+    table.row(["Waiting", &behind(share.behind, share.behind_since)]);
+    if let Some(refusal) = &share.refusal {
+        table.row(["Not taken", refusal]);
+    }
+    let mut shown = table.to_string();
+    let receipts = receipts(share);
+    if !receipts.is_empty() {
+        shown += &format!("Receipts\n{receipts}");
+    }
+    shown
+}
+
+/// Shows the receipts of a share, one a line.
+pub(in crate::cli) fn receipts(share: &Share) -> String {
+    let mut shown = String::new();
+    for receipt in &share.receipts {
+        shown += &format!(
+            "  {} log, {} up to {}: signed {}, countersigned {}\n",
+            text::display(&receipt.log),
+            count(receipt.count, "entry", "entries"),
+            text::display(&receipt.hash),
+            time(receipt.signed_at),
+            time(receipt.countersigned_at),
+        );
+    }
+    shown
+}
+
+/// How much, in words.
+pub(in crate::cli) fn totals(totals: Totals) -> String {
+    format!(
+        "{}, {}, {}",
+        count(totals.evidence, "item", "items"),
+        count(totals.files, "file", "files"),
+        size(totals.bytes)
+    )
+}
+
+const fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Sent => "to",
+        Direction::Received => "from",
+    }
+}
+
+/// What a policy allows, in words.
+pub(in crate::cli) fn words(policy: Policy) -> String {
+    let mode = match policy.mode {
+        Mode::Live => "live",
+        Mode::Synchronised => "synchronised",
+    };
+    let download = match policy.download {
+        true => "downloads",
+        false => "no downloads",
+    };
+    let import = match policy.import {
+        true => "imports",
+        false => "no imports",
+    };
+    format!("{mode}, {download}, {import}")
+}
+
+fn extent(scope: &Scope) -> String {
+    match scope {
+        Scope::Entire => "the entire case".to_owned(),
+        Scope::Folders(folders) => format!("folders: {}", folders.join(", ")),
+        Scope::Selected => "selected evidence".to_owned(),
+    }
+}
+
+/// What is known of a revocation at the partner, in words.
+pub(in crate::cli) const fn revocation(state: RevocationState) -> &'static str {
+    match state {
+        RevocationState::Unknown => "unknown: it has said nothing yet",
+        RevocationState::Received => "received: it has countersigned the revocation",
+        RevocationState::Purged => "purged: it has signed that it erased what it had",
+    }
+}

@@ -1,0 +1,476 @@
+//! What each event says, with the values of that moment.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::evidence::Item;
+use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::{Side, entry as log_entry};
+use interdocket_sync::pairing::Inviter;
+use interdocket_sync::share::Policy;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use crate::actions::partner::{Kind, OrganisationRole};
+use crate::actions::share::Scope;
+use crate::actions::user::Role;
+use crate::blobs::Place;
+
+use super::Bytes;
+
+/// The node began its life.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeMade {
+    /// The organisation's id.
+    pub organisation: OrganisationId,
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub role: OrganisationRole,
+}
+
+/// The machine's clock is not to be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockSuspected {
+    /// What it says.
+    pub says: DateTime<Utc>,
+    /// What it should say, by the journal or by a clock that does not jump.
+    pub expected: DateTime<Utc>,
+}
+
+/// A user was added.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserAdded {
+    /// The user's id.
+    pub id: Uuid,
+    /// The name.
+    pub name: String,
+    /// What the user may do.
+    pub role: Role,
+}
+
+/// A token was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenMade {
+    /// The token's holder.
+    pub user: Uuid,
+    /// SHA-256 of the token.
+    pub hash: Sha256,
+    /// When it stops being valid.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// An invitation to pair was made or tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitationMade {
+    /// Its id.
+    pub id: InvitationId,
+    /// How far it is; its secret is not in there.
+    pub inviter: Inviter,
+}
+
+/// An organisation was met in the pairing ceremony.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerMet {
+    /// Its id.
+    pub organisation: OrganisationId,
+    /// The name that it gave itself.
+    pub name: String,
+    /// What it does.
+    pub role: OrganisationRole,
+    /// Its root's certificate, DER.
+    pub root: Bytes,
+    /// Where it can be dialled.
+    pub address: Option<String>,
+    /// The words that both administrators compare.
+    pub words: Vec<String>,
+}
+
+/// Kinds of shares were enabled.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerEnabled {
+    /// The partner.
+    pub organisation: OrganisationId,
+    /// What may be sent to it.
+    pub send: BTreeSet<Kind>,
+    /// What may come from it.
+    pub receive: BTreeSet<Kind>,
+}
+
+/// What advanced shares with a partner allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySet {
+    /// The partner.
+    pub organisation: OrganisationId,
+    /// From now on; shares that were made before keep theirs.
+    pub policy: Policy,
+}
+
+/// A case was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseMade {
+    /// Its id.
+    pub id: CaseId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+}
+
+/// A case was edited: the values from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseEdited {
+    /// Its id.
+    pub id: CaseId,
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+}
+
+/// Evidence was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceAdded {
+    /// Its id.
+    pub id: EvidenceId,
+    /// The case.
+    pub case: CaseId,
+    /// What it is.
+    pub title: String,
+    /// The folder inside the case.
+    pub folder: String,
+    /// Its file.
+    pub file: AddedFile,
+}
+
+/// Evidence was described anew: the values from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceEdited {
+    /// Its id.
+    pub id: EvidenceId,
+    /// The case that it belongs to.
+    pub case: CaseId,
+    /// What it is.
+    pub title: String,
+    /// The folder inside the case.
+    pub folder: String,
+}
+
+/// A file that was taken in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedFile {
+    /// Its name.
+    pub name: String,
+    /// Bytes.
+    pub size: u64,
+    /// Names it everywhere.
+    pub blake3: Digest,
+    /// From the same pass.
+    pub sha256: Sha256,
+}
+
+/// Bytes that are new on this node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoredBlob {
+    /// Names them.
+    pub blake3: Digest,
+    /// How many.
+    pub size: u64,
+    /// Where they lie.
+    pub place: Place,
+    /// Computed here, or as their source says.
+    pub sha256: Sha256,
+    /// Whether SHA-256 was computed here.
+    pub compared: bool,
+}
+
+/// A file of evidence was opened for reading.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceOpened {
+    /// The evidence.
+    pub evidence: EvidenceId,
+    /// The case that it belongs to.
+    pub case: CaseId,
+    /// Which of its files.
+    pub file: u32,
+    /// The file's digest.
+    pub blake3: Digest,
+}
+
+/// SHA-256 of a received file was compared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobCompared {
+    /// The blob.
+    pub blake3: Digest,
+    /// What its bytes have.
+    pub sha256: Sha256,
+}
+
+/// A share was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareMade {
+    /// The share.
+    pub share: ShareId,
+    /// The case that is shared.
+    pub case: CaseId,
+    /// The signed terms.
+    pub terms: Bytes,
+    /// What of the case is shared.
+    pub scope: Scope,
+    /// The people who should have it.
+    pub recipients: Vec<String>,
+    /// The message to them.
+    pub message: String,
+}
+
+/// Evidence was chosen for a share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareWidened {
+    /// The share.
+    pub share: ShareId,
+    /// What was chosen.
+    pub evidence: Vec<EvidenceId>,
+}
+
+/// A share was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareRevoked {
+    /// The share.
+    pub share: ShareId,
+    /// The signed revocation.
+    pub revocation: Bytes,
+}
+
+/// A partner's revocation was received and countersigned, whatever is held of the share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationReceived {
+    /// The share.
+    pub share: ShareId,
+    /// The organisation that revoked it.
+    pub owner: OrganisationId,
+    /// The signed revocation.
+    pub revocation: Bytes,
+    /// This node's countersignature.
+    pub countersignature: Bytes,
+}
+
+/// The partner countersigned this node's revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationCountersigned {
+    /// The share.
+    pub share: ShareId,
+    /// The partner's countersignature.
+    pub countersignature: Bytes,
+}
+
+/// Entries of this node's log were written, all under one head.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogWritten {
+    /// The share.
+    pub share: ShareId,
+    /// Which of its logs.
+    pub side: Side,
+    /// The entries, as they go on the wire.
+    pub entries: Vec<Bytes>,
+    /// The signed head.
+    pub head: Bytes,
+}
+
+/// Entries of the partner's log were admitted and countersigned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogReceived {
+    /// The share.
+    pub share: ShareId,
+    /// Which of its logs.
+    pub side: Side,
+    /// With the first entries of an owner's log.
+    pub terms: Option<Bytes>,
+    /// The new entries: as they came, or redacted where they are sealed apart.
+    pub entries: Vec<Bytes>,
+    /// The same entries as they came, sealed under the share's lease; none where they are above.
+    #[serde(default)]
+    pub sealed: Vec<Bytes>,
+    /// The signed head.
+    pub head: Bytes,
+    /// This node's countersignature.
+    pub countersignature: Bytes,
+}
+
+/// The partner countersigned this node's log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeadCountersigned {
+    /// The share.
+    pub share: ShareId,
+    /// Which of its logs.
+    pub side: Side,
+    /// Up to which entry.
+    pub count: u64,
+    /// The head that was countersigned.
+    pub head: Bytes,
+    /// The partner's countersignature.
+    pub countersignature: Bytes,
+}
+
+/// The partner showed two histories.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareFrozen {
+    /// The share.
+    pub share: ShareId,
+    /// Which of its logs.
+    pub side: Side,
+    /// How many entries of it are held here.
+    pub held: u64,
+    /// The other history's entries.
+    pub entries: Vec<Bytes>,
+    /// The other history's signed head.
+    pub head: Bytes,
+}
+
+/// Files of a received share are verified and durable here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceReceived {
+    /// The share.
+    pub share: ShareId,
+    /// The items, by their ids at the owner.
+    pub evidence: Vec<EvidenceId>,
+}
+
+/// Files of a synchronised share are verified and durable here, sealed under its lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceSealed {
+    /// The share.
+    pub share: ShareId,
+    /// The parts of files that are new under it.
+    pub parts: Vec<SealedPart>,
+}
+
+/// A part of a sealed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedPart {
+    /// Names the file.
+    pub file: Digest,
+    /// Which of its parts, from 0.
+    pub part: u32,
+    /// Names the sealed bytes.
+    pub blake3: Digest,
+    /// How many they are.
+    pub size: u64,
+    /// Where they lie.
+    pub place: Place,
+}
+
+/// Sealed files were erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedErased {
+    /// The share.
+    pub share: ShareId,
+    /// The files.
+    pub files: Vec<Digest>,
+}
+
+/// An import has brought all that was granted, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportEnded {
+    /// The share.
+    pub share: ShareId,
+    /// Up to which entry of the owner's log.
+    pub through: u64,
+    /// Why the owner did not grant it; nothing where it did.
+    pub refused: Option<String>,
+}
+
+/// A case of this node's own was made of a shared one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseImported {
+    /// The share.
+    pub share: ShareId,
+    /// The case at its owner.
+    pub origin: CaseId,
+    /// The case here, with the values of that moment.
+    pub case: CaseMade,
+}
+
+/// Items of a share became this node's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceImported {
+    /// The share.
+    pub share: ShareId,
+    /// The case here.
+    pub case: CaseId,
+    /// The items, with their ids at the owner.
+    pub items: Vec<Item>,
+}
+
+/// A recipient at a partner opened a read session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOpened {
+    /// The session.
+    pub session: Uuid,
+    /// The share.
+    pub share: ShareId,
+    /// The partner that asserts who it is.
+    pub partner: OrganisationId,
+    /// Who reads, as the partner says.
+    pub recipient: log_entry::Actor,
+    /// Whether files may be kept.
+    pub download: bool,
+}
+
+/// A read session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionClosed {
+    /// The session.
+    pub session: Uuid,
+    /// The share.
+    pub share: ShareId,
+    /// Bytes of files that were sent.
+    pub bytes: u64,
+    /// How many ranges were asked for.
+    pub ranges: u64,
+    /// Why it ended.
+    pub reason: SessionEnd,
+}
+
+/// Why a read session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionEnd {
+    /// The reader closed it.
+    Closed,
+    /// Nothing was asked for in a while.
+    Idle,
+    /// What was allowed was not allowed any more.
+    Stopped,
+    /// The node was stopped.
+    Interrupted,
+}
+
+/// Somebody here reads a partner's case at its owner; what was read is in the owner's journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ExternalOpened {
+    /// The share.
+    pub share: ShareId,
+    /// Whether files may be kept.
+    pub download: bool,
+}
+
+/// Something was refused to somebody who asked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refused {
+    /// Who asked: a partner, where it was one.
+    pub partner: Option<OrganisationId>,
+    /// What was asked for: an action's or call's name.
+    pub action: String,
+    /// The share that was named, if any.
+    pub share: Option<ShareId>,
+    /// Why not.
+    pub reason: String,
+    /// How many times in a row.
+    pub count: u64,
+}

@@ -1,0 +1,218 @@
+//! The read sessions that people at partners have open here: in memory, as long as the process lives.
+//!
+//! Whoever takes a session out records its end; so it ends once, with all bytes that were sent in it.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::limits;
+use uuid::Uuid;
+
+use crate::actions::session::Reader;
+
+/// The open sessions.
+#[derive(Default)]
+pub struct Sessions(Mutex<BTreeMap<Uuid, Session>>);
+
+/// An open session.
+#[derive(Debug, Clone)]
+pub struct Session {
+    /// Who reads what.
+    pub reader: Reader,
+    /// When the share's time is up, where it has one.
+    pub until: Option<DateTime<Utc>>,
+    /// Bytes that were handed to the transport: those of files, with what verifies them.
+    pub bytes: u64,
+    /// How many ranges were asked for.
+    pub ranges: u64,
+    /// When something was asked for last, by [`Clock::elapsed`](crate::clock::Clock::elapsed).
+    used: Duration,
+    /// Ranges that are being sent.
+    sending: u32,
+}
+
+impl Sessions {
+    /// Takes a session in; false where its partner has as many as it may.
+    pub fn begin(&self, id: Uuid, reader: Reader, now: Duration) -> bool {
+        let mut sessions = self.lock();
+        let theirs = |session: &&Session| session.reader.partner == reader.partner;
+        if sessions.values().filter(theirs).count() >= limits::SESSIONS_MAX {
+            return false;
+        }
+        let session = Session {
+            reader,
+            until: None,
+            bytes: 0,
+            ranges: 0,
+            used: now,
+            sending: 0,
+        };
+        sessions.insert(id, session);
+        true
+    }
+
+    /// Notes until when a session's share can be used.
+    pub fn limit(&self, id: Uuid, until: Option<DateTime<Utc>>) {
+        if let Some(session) = self.lock().get_mut(&id) {
+            session.until = until;
+        }
+    }
+
+    /// A session of this partner's, which is used now.
+    pub fn using(
+        &self,
+        id: Uuid,
+        partner: interdocket_sync::identity::OrganisationId,
+        now: Duration,
+    ) -> Option<Session> {
+        let mut sessions = self.lock();
+        let session = sessions.get_mut(&id)?;
+        if session.reader.partner != partner {
+            return None;
+        }
+        session.used = now;
+        Some(session.clone())
+    }
+
+    /// Notes that a range is being sent; false where the session is over.
+    pub fn send(&self, id: Uuid) -> bool {
+        self.change(id, |session| {
+            session.ranges += 1;
+            session.sending += 1;
+        })
+    }
+
+    /// Notes bytes that are about to be handed to the transport; none where the session is over.
+    pub fn count(&self, id: Uuid, bytes: u64, now: Duration) -> Option<Session> {
+        let mut sessions = self.lock();
+        let session = sessions.get_mut(&id)?;
+        session.bytes += bytes;
+        session.used = now;
+        Some(session.clone())
+    }
+
+    /// Notes that bytes were not handed to the transport after all.
+    pub fn uncount(&self, id: Uuid, bytes: u64) {
+        self.change(id, |session| {
+            session.bytes = session.bytes.saturating_sub(bytes);
+        });
+    }
+
+    /// Notes that a range is not being sent any more.
+    pub fn sent(&self, id: Uuid, now: Duration) {
+        self.change(id, |session| {
+            session.sending = session.sending.saturating_sub(1);
+            session.used = now;
+        });
+    }
+
+    /// Takes a session out; none where it is over.
+    pub fn end(&self, id: Uuid) -> Option<Session> {
+        self.lock().remove(&id)
+    }
+
+    /// Whether a session is open.
+    pub fn has(&self, id: Uuid) -> bool {
+        self.lock().contains_key(&id)
+    }
+
+    /// Every open session.
+    pub fn all(&self) -> Vec<(Uuid, Session)> {
+        let sessions = self.lock();
+        let copy = |(id, session): (&Uuid, &Session)| (*id, session.clone());
+        sessions.iter().map(copy).collect()
+    }
+
+    fn change(&self, id: Uuid, change: impl FnOnce(&mut Session)) -> bool {
+        self.lock().get_mut(&id).map(change).is_some()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Session>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Session {
+    /// Whether nothing was asked for in a while.
+    pub fn idle(&self, now: Duration) -> bool {
+        self.sending == 0 && now.saturating_sub(self.used) >= IDLE
+    }
+
+    /// Whether the time of its share is up.
+    pub fn expired(&self, now: DateTime<Utc>) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
+}
+
+/// How long a session stays open without being used: a reader that lives opens another.
+pub const IDLE: Duration = Duration::from_secs(120);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use interdocket_sync::id::ShareId;
+    use interdocket_sync::identity::OrganisationId;
+
+    const fn seconds(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    fn reader(partner: u8) -> Reader {
+        Reader {
+            partner: OrganisationId::from_bytes([partner; 32]),
+            share: ShareId::new(Uuid::from_u128(1)),
+            recipient: "Kim".into(),
+            download: false,
+        }
+    }
+
+    #[test]
+    fn a_session_belongs_to_the_partner_that_opened_it() {
+        let sessions = Sessions::default();
+        let id = Uuid::from_u128(7);
+        assert!(sessions.begin(id, reader(1), seconds(0)));
+        let partner = |number: u8| OrganisationId::from_bytes([number; 32]);
+        assert!(sessions.using(id, partner(1), seconds(1)).is_some());
+        assert!(sessions.using(id, partner(2), seconds(1)).is_none());
+    }
+
+    #[test]
+    fn a_partner_has_a_limited_number_of_sessions_and_delays_nobody() {
+        let sessions = Sessions::default();
+        for number in 0..limits::SESSIONS_MAX as u128 {
+            assert!(sessions.begin(Uuid::from_u128(number), reader(1), seconds(0)));
+        }
+        let more = Uuid::from_u128(1000);
+        assert!(!sessions.begin(more, reader(1), seconds(0)));
+        assert!(sessions.begin(more, reader(2), seconds(0)));
+        assert!(sessions.end(Uuid::from_u128(0)).is_some());
+        assert!(sessions.begin(Uuid::from_u128(1001), reader(1), seconds(0)));
+    }
+
+    #[test]
+    fn a_session_is_idle_only_where_nothing_is_being_sent() {
+        let sessions = Sessions::default();
+        let id = Uuid::from_u128(7);
+        sessions.begin(id, reader(1), seconds(0));
+        let idle = |at: u64| sessions.all()[0].1.idle(seconds(at));
+        assert!(!idle(119) && idle(120));
+        assert!(sessions.send(id));
+        assert!(!idle(500));
+        assert!(sessions.count(id, 10, seconds(300)).is_some());
+        sessions.sent(id, seconds(400));
+        assert!(!idle(519) && idle(520));
+    }
+
+    #[test]
+    fn a_session_ends_once_and_counts_nothing_after() {
+        let sessions = Sessions::default();
+        let id = Uuid::from_u128(7);
+        sessions.begin(id, reader(1), seconds(0));
+        assert!(sessions.count(id, 10, seconds(1)).is_some());
+        assert_eq!(sessions.end(id).map(|session| session.bytes), Some(10));
+        assert!(sessions.count(id, 10, seconds(1)).is_none() && !sessions.send(id));
+        assert!(sessions.end(id).is_none());
+    }
+}
