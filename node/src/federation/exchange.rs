@@ -31,7 +31,7 @@ use crate::actions::partner::Kind;
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::Refused;
-use crate::metrics;
+use crate::metrics::{self, Outcome};
 use crate::node::Node;
 use crate::rules;
 use crate::store::entity::BlobState;
@@ -267,11 +267,13 @@ impl Reading {
             let sent = match self.open(range) {
                 Ok(encoder) => self.stream(place, encoder, &mut pieces),
                 Err(refused) => {
+                    self.count(Outcome::Refused);
                     pieces.refuse(place, refused);
                     Ok(())
                 }
             };
             if let Err(End) = sent {
+                self.count(Outcome::Failed);
                 return;
             }
         }
@@ -339,6 +341,7 @@ impl Reading {
                         self.send(pieces.take())?;
                     }
                     if !more {
+                        self.count(Outcome::Done);
                         return Ok(());
                     }
                 }
@@ -347,11 +350,21 @@ impl Reading {
                         error = &error as &dyn std::error::Error,
                         "a blob can't be read"
                     );
+                    self.count(Outcome::Failed);
                     pieces.refuse(file, Refusal::Damaged);
                     return Ok(());
                 }
             }
         }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let transfer = metrics::Transfer {
+            direction: metrics::Direction::Out,
+            outcome,
+        };
+        let transfers = &self.node.parts().metrics.transfers;
+        transfers.get_or_create(&transfer).inc();
     }
 
     /// Hands a message to the transport, unless what was allowed is not allowed any more.
