@@ -211,9 +211,14 @@ impl Node {
         (status.expect("an answer has a status"), json)
     }
 
+    /// Reads all of the node's figures.
+    pub fn figures(&self) -> String {
+        get(self.metrics, "/metrics")
+    }
+
     /// Reads one of the node's figures, by its line up to the number.
     pub fn figure(&self, line: &str) -> u64 {
-        let page = get(self.metrics, "/metrics");
+        let page = self.figures();
         let found = page.lines().find_map(|found| found.strip_prefix(line));
         found
             .and_then(|number| number.trim().parse().ok())
