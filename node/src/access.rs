@@ -30,11 +30,19 @@ const INVESTIGATOR: &[&str] = &[
     "case.create",
     "case.edit",
     "evidence.add",
+    "evidence.edit",
     "evidence.get",
     "share.add",
+    "share.advanced",
     "share.cancel",
     "share.copy",
     "share.end",
+    "share.recipients",
+    "share.reference",
+    "share.resume",
+    "share.revoke",
+    "share.suspend",
+    "share.withdraw",
 ];
 
 /// Looking at what others did.

@@ -19,6 +19,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -63,11 +64,11 @@ pub trait Change: Action {
 
 /// An action that only reads the tables.
 pub trait Query: Action {
-    /// Answers.
+    /// Answers, as things are at this time.
     ///
     /// # Errors
     /// [`Error`] where there is no such thing.
-    fn answer(&self, view: &View<'_>) -> Result<Self::Reply, Error>;
+    fn answer(&self, view: &View<'_>, now: DateTime<Utc>) -> Result<Self::Reply, Error>;
 }
 
 /// A method and a path whose `{names}` are fields of the request; the other fields of a request stand
@@ -272,6 +273,15 @@ actions! {
     share::Add, "share.add", post "/v0/shares/{share}/evidence", share::Share, "Update a copy with new evidence";
     share::End, "share.end", post "/v0/shares/{share}/end", share::Share, "End a copy: no updates any more";
     share::Cancel, "share.cancel", post "/v0/shares/{share}/cancel", share::Share, "Cancel a copy that is under way";
+    share::Reference, "share.reference", post "/v0/shares/reference", share::Share, "Open a case to people at a partner for a number of days";
+    share::Advanced, "share.advanced", post "/v0/shares/advanced", share::Share, "Share a case as it goes on";
+    share::Withdraw, "share.withdraw", post "/v0/shares/{share}/withdraw", share::Share, "Take selected evidence out of a share";
+    share::Recipients, "share.recipients", post "/v0/shares/{share}/recipients", share::Share, "Set who may use a share";
+    share::Revoke, "share.revoke", post "/v0/shares/{share}/revoke", share::Share, "Revoke a reference or an advanced share";
+    share::Suspend, "share.suspend", post "/v0/shares/{share}/suspend", share::Share, "Suspend a share";
+    share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share";
+    partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow";
+    evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew";
     audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
 }
@@ -290,6 +300,8 @@ macro_rules! run {
 run!(change: user::Add, user::Token);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
 run!(change: case::Create, case::Edit, case::Close);
-run!(change: share::Copy, share::Add, share::End, share::Cancel);
+run!(change: share::Copy, share::Reference, share::Advanced, share::Add, share::Withdraw);
+run!(change: share::Recipients, share::End, share::Cancel, share::Revoke, share::Suspend);
+run!(change: share::Resume, partner::SetPolicy, evidence::Edit);
 run!(query: user::List, case::List, case::Show, evidence::List, evidence::Show);
 run!(query: share::List);

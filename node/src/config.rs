@@ -40,6 +40,9 @@ pub struct Config {
     /// The clock.
     #[serde(default)]
     pub clock: Clock,
+    /// Leases.
+    #[serde(default)]
+    pub lease: Lease,
 }
 
 /// Whose node this is.
@@ -100,6 +103,22 @@ pub struct Store {
 pub struct Clock {
     /// How far the clock may jump, or differ from a partner's, before times are doubted. Seconds.
     pub tolerance_seconds: NonZeroU32,
+}
+
+/// What this node lends to partners.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Lease {
+    /// How long a partner without contact can read what an advanced share brought it. Seconds.
+    pub seconds: NonZeroU32,
+}
+
+impl Default for Lease {
+    fn default() -> Self {
+        Self {
+            seconds: LEASE_SECONDS,
+        }
+    }
 }
 
 impl Default for Log {
@@ -182,6 +201,7 @@ impl Config {
             log: Log::default(),
             store: Store::default(),
             clock: Clock::default(),
+            lease: Lease::default(),
         }
     }
 
@@ -245,6 +265,7 @@ impl Config {
             "cache_bytes" => self.store.cache_bytes.to_string(),
             "reserve_bytes" => self.store.reserve_bytes.to_string(),
             "tolerance" => self.clock.tolerance_seconds.to_string(),
+            "lease" => self.lease.seconds.to_string(),
             other => unreachable!("the template has no place {other}"),
         };
         // In one pass, so that nothing in a value is taken for a place.
@@ -290,6 +311,8 @@ const RESERVE_BYTES: u64 = 1 << 30;
 
 /// Clocks that are kept right are closer; one that is set by hand is farther off sooner or later.
 const TOLERANCE_SECONDS: NonZeroU32 = NonZeroU32::new(300).expect("it is not zero");
+/// A quarter of an hour.
+const LEASE_SECONDS: NonZeroU32 = NonZeroU32::new(900).unwrap();
 
 #[cfg(test)]
 mod tests {

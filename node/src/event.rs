@@ -10,14 +10,17 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::log::Side;
+use interdocket_sync::log::{Side, entry as log_entry};
 use interdocket_sync::pairing::Inviter;
+use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::actions::partner::{Kind, OrganisationRole};
+use crate::actions::share::Scope;
 use crate::actions::user::Role;
 use crate::actions::{Actor, Way};
 use crate::blobs::Place;
@@ -75,6 +78,8 @@ pub enum Event {
     PartnerConfirmed(OrganisationId),
     /// Kinds of shares were enabled.
     PartnerEnabled(PartnerEnabled),
+    /// What advanced shares with a partner allow was set.
+    PolicySet(PolicySet),
     /// A partner was suspended.
     PartnerSuspended(OrganisationId),
     /// A partner was resumed.
@@ -89,6 +94,8 @@ pub enum Event {
     CaseClosed(CaseId),
     /// Evidence was taken in.
     EvidenceAdded(EvidenceAdded),
+    /// Evidence was described anew.
+    EvidenceEdited(EvidenceEdited),
     /// A file of evidence was opened for reading.
     EvidenceOpened(EvidenceOpened),
     /// SHA-256 of a received file was compared.
@@ -102,6 +109,16 @@ pub enum Event {
     ShareMade(ShareMade),
     /// Evidence was chosen for a share; it is disclosed when the partner can take it.
     ShareWidened(ShareWidened),
+    /// Evidence was taken out of a share; it is withdrawn when the partner can take that.
+    ShareNarrowed(ShareWidened),
+    /// What waited to be disclosed came to nothing.
+    ShareSettled(ShareWidened),
+    /// A share was revoked.
+    ShareRevoked(ShareRevoked),
+    /// A partner's revocation was received and countersigned.
+    RevocationReceived(RevocationReceived),
+    /// The partner countersigned this node's revocation.
+    RevocationCountersigned(RevocationCountersigned),
     /// Entries of this node's log of a share were written.
     LogWritten(LogWritten),
     /// Entries of the partner's log of a share were admitted and countersigned.
@@ -114,6 +131,22 @@ pub enum Event {
     SharePaused(ShareId),
     /// Files of a received share are verified and durable here.
     EvidenceReceived(EvidenceReceived),
+    /// Files of a synchronised share are verified and durable here, sealed under its lease.
+    EvidenceSealed(EvidenceSealed),
+    /// Sealed files were erased: they were withdrawn, or the share was revoked.
+    SealedErased(SealedErased),
+    /// Somebody, or the node by itself, wants a share imported.
+    ImportAsked(ShareId),
+    /// An import has brought all that was granted, or was refused.
+    ImportEnded(ImportEnded),
+    /// A case of this node's own was made of a shared one.
+    CaseImported(CaseImported),
+    /// Items of a share became this node's own.
+    EvidenceImported(EvidenceImported),
+    /// A recipient at a partner opened a read session.
+    SessionOpened(SessionOpened),
+    /// A read session ended.
+    SessionClosed(SessionClosed),
     /// Something was refused to somebody who asked.
     Refused(Refused),
 }
@@ -188,6 +221,15 @@ pub struct PartnerEnabled {
     pub receive: BTreeSet<Kind>,
 }
 
+/// What advanced shares with a partner allow.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PolicySet {
+    /// The partner.
+    pub organisation: OrganisationId,
+    /// From now on; shares that were made before keep theirs.
+    pub policy: Policy,
+}
+
 /// A case was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseMade {
@@ -227,6 +269,19 @@ pub struct EvidenceAdded {
     pub folder: String,
     /// Its file.
     pub file: AddedFile,
+}
+
+/// Evidence was described anew: the values from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceEdited {
+    /// Its id.
+    pub id: EvidenceId,
+    /// The case that it belongs to.
+    pub case: CaseId,
+    /// What it is.
+    pub title: String,
+    /// The folder inside the case.
+    pub folder: String,
 }
 
 /// A file that was taken in.
@@ -288,6 +343,8 @@ pub struct ShareMade {
     pub case: CaseId,
     /// The signed terms.
     pub terms: Bytes,
+    /// What of the case is shared.
+    pub scope: Scope,
     /// The people who should have it.
     pub recipients: Vec<String>,
     /// The message to them.
@@ -301,6 +358,37 @@ pub struct ShareWidened {
     pub share: ShareId,
     /// What was chosen.
     pub evidence: Vec<EvidenceId>,
+}
+
+/// A share was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareRevoked {
+    /// The share.
+    pub share: ShareId,
+    /// The signed revocation.
+    pub revocation: Bytes,
+}
+
+/// A partner's revocation was received and countersigned, whatever is held of the share.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationReceived {
+    /// The share.
+    pub share: ShareId,
+    /// The organisation that revoked it.
+    pub owner: OrganisationId,
+    /// The signed revocation.
+    pub revocation: Bytes,
+    /// This node's countersignature.
+    pub countersignature: Bytes,
+}
+
+/// The partner countersigned this node's revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RevocationCountersigned {
+    /// The share.
+    pub share: ShareId,
+    /// The partner's countersignature.
+    pub countersignature: Bytes,
 }
 
 /// Entries of this node's log were written, all under one head.
@@ -325,8 +413,11 @@ pub struct LogReceived {
     pub side: Side,
     /// With the first entries of an owner's log.
     pub terms: Option<Bytes>,
-    /// The new entries, as they came.
+    /// The new entries: as they came, or redacted where they are sealed apart.
     pub entries: Vec<Bytes>,
+    /// The same entries as they came, sealed under the share's lease; none where they are above.
+    #[serde(default)]
+    pub sealed: Vec<Bytes>,
     /// The signed head.
     pub head: Bytes,
     /// This node's countersignature.
@@ -370,6 +461,116 @@ pub struct EvidenceReceived {
     pub share: ShareId,
     /// The items, by their ids at the owner.
     pub evidence: Vec<EvidenceId>,
+}
+
+/// Files of a synchronised share are verified and durable here, sealed under its lease.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceSealed {
+    /// The share.
+    pub share: ShareId,
+    /// The parts of files that are new under it.
+    pub parts: Vec<SealedPart>,
+}
+
+/// A part of a sealed file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedPart {
+    /// Names the file.
+    pub file: Digest,
+    /// Which of its parts, from 0.
+    pub part: u32,
+    /// Names the sealed bytes.
+    pub blake3: Digest,
+    /// How many they are.
+    pub size: u64,
+    /// Where they lie.
+    pub place: Place,
+}
+
+/// Sealed files were erased.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealedErased {
+    /// The share.
+    pub share: ShareId,
+    /// The files.
+    pub files: Vec<Digest>,
+}
+
+/// An import has brought all that was granted, or was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportEnded {
+    /// The share.
+    pub share: ShareId,
+    /// Up to which entry of the owner's log.
+    pub through: u64,
+    /// Why the owner did not grant it; nothing where it did.
+    pub refused: Option<String>,
+}
+
+/// A case of this node's own was made of a shared one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseImported {
+    /// The share.
+    pub share: ShareId,
+    /// The case at its owner.
+    pub origin: CaseId,
+    /// The case here, with the values of that moment.
+    pub case: CaseMade,
+}
+
+/// Items of a share became this node's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceImported {
+    /// The share.
+    pub share: ShareId,
+    /// The case here.
+    pub case: CaseId,
+    /// The items, with their ids at the owner.
+    pub items: Vec<Item>,
+}
+
+/// A recipient at a partner opened a read session.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionOpened {
+    /// The session.
+    pub session: Uuid,
+    /// The share.
+    pub share: ShareId,
+    /// The partner that asserts who it is.
+    pub partner: OrganisationId,
+    /// Who reads, as the partner says.
+    pub recipient: log_entry::Actor,
+    /// Whether files may be kept.
+    pub download: bool,
+}
+
+/// A read session ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionClosed {
+    /// The session.
+    pub session: Uuid,
+    /// The share.
+    pub share: ShareId,
+    /// Bytes of files that were sent.
+    pub bytes: u64,
+    /// How many ranges were asked for.
+    pub ranges: u64,
+    /// Why it ended.
+    pub reason: SessionEnd,
+}
+
+/// Why a read session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SessionEnd {
+    /// The reader closed it.
+    Closed,
+    /// Nothing was asked for in a while.
+    Idle,
+    /// What was allowed was not allowed any more.
+    Stopped,
+    /// The node was stopped.
+    Interrupted,
 }
 
 /// Something was refused to somebody who asked.
@@ -450,6 +651,21 @@ impl Event {
             Self::SharePaused(_) => 66,
             Self::EvidenceReceived(_) => 67,
             Self::Refused(_) => 80,
+            Self::PolicySet(_) => 28,
+            Self::EvidenceEdited(_) => 55,
+            Self::ShareNarrowed(_) => 68,
+            Self::ShareSettled(_) => 69,
+            Self::ShareRevoked(_) => 70,
+            Self::RevocationReceived(_) => 71,
+            Self::RevocationCountersigned(_) => 72,
+            Self::EvidenceSealed(_) => 73,
+            Self::SealedErased(_) => 74,
+            Self::ImportAsked(_) => 75,
+            Self::ImportEnded(_) => 76,
+            Self::CaseImported(_) => 77,
+            Self::EvidenceImported(_) => 78,
+            Self::SessionOpened(_) => 81,
+            Self::SessionClosed(_) => 82,
         }
     }
 
@@ -484,6 +700,21 @@ impl Event {
             66 => "share paused",
             67 => "evidence received",
             80 => "refused",
+            28 => "policy set",
+            55 => "evidence edited",
+            68 => "share narrowed",
+            69 => "share settled",
+            70 => "share revoked",
+            71 => "revocation received",
+            72 => "revocation countersigned",
+            73 => "evidence sealed",
+            74 => "sealed files erased",
+            75 => "import asked",
+            76 => "import ended",
+            77 => "case imported",
+            78 => "evidence imported",
+            81 => "read session opened",
+            82 => "read session closed",
             _ => "of a newer release",
         }
     }
@@ -506,7 +737,23 @@ impl Event {
             Self::ShareFrozen(share) => KeyId(share.share.uuid()),
             Self::SharePaused(share) => KeyId(share.uuid()),
             Self::EvidenceReceived(received) => KeyId(received.share.uuid()),
-            Self::NodeMade(_)
+            Self::EvidenceEdited(edited) => KeyId(edited.case.uuid()),
+            Self::ShareNarrowed(share) | Self::ShareSettled(share) => KeyId(share.share.uuid()),
+            Self::EvidenceSealed(sealed) => KeyId(sealed.share.uuid()),
+            Self::SealedErased(erased) => KeyId(erased.share.uuid()),
+            Self::ImportAsked(share) => KeyId(share.uuid()),
+            Self::ImportEnded(ended) => KeyId(ended.share.uuid()),
+            // An import is this node's own, whatever becomes of the share.
+            Self::CaseImported(imported) => KeyId(imported.case.id.uuid()),
+            Self::EvidenceImported(imported) => KeyId(imported.case.uuid()),
+            Self::SessionOpened(session) => KeyId(session.share.uuid()),
+            Self::SessionClosed(session) => KeyId(session.share.uuid()),
+            // Revocations outlive everything that is known of a share.
+            Self::ShareRevoked(_)
+            | Self::RevocationReceived(_)
+            | Self::RevocationCountersigned(_)
+            | Self::PolicySet(_)
+            | Self::NodeMade(_)
             | Self::InvitationMade(_)
             | Self::InvitationTried(_)
             | Self::PartnerMet(_)
@@ -553,6 +800,24 @@ impl Event {
             Self::ShareFrozen(share) => vec![share.share.uuid()],
             Self::SharePaused(share) => vec![share.uuid()],
             Self::EvidenceReceived(received) => vec![received.share.uuid()],
+            Self::PolicySet(set) => vec![subject(set.organisation)],
+            Self::EvidenceEdited(edited) => vec![edited.id.uuid(), edited.case.uuid()],
+            Self::ShareNarrowed(share) | Self::ShareSettled(share) => vec![share.share.uuid()],
+            Self::ShareRevoked(revoked) => vec![revoked.share.uuid()],
+            Self::RevocationReceived(revocation) => vec![revocation.share.uuid()],
+            Self::RevocationCountersigned(revocation) => vec![revocation.share.uuid()],
+            Self::EvidenceSealed(sealed) => vec![sealed.share.uuid()],
+            Self::SealedErased(erased) => vec![erased.share.uuid()],
+            Self::ImportAsked(share) => vec![share.uuid()],
+            Self::ImportEnded(ended) => vec![ended.share.uuid()],
+            Self::CaseImported(imported) => {
+                vec![imported.case.id.uuid(), imported.share.uuid()]
+            }
+            Self::EvidenceImported(imported) => {
+                vec![imported.case.uuid(), imported.share.uuid()]
+            }
+            Self::SessionOpened(session) => vec![session.share.uuid(), subject(session.partner)],
+            Self::SessionClosed(session) => vec![session.share.uuid()],
             Self::Refused(refused) => {
                 let partner = refused.partner.map(subject);
                 partner

@@ -5,14 +5,18 @@
 //! as `tonic` routes. Neither is decided here.
 
 pub mod ceremony;
+mod connection;
 pub mod dial;
 pub mod drive;
 pub mod exchange;
 pub mod fetch;
+pub mod follow;
 pub mod history;
+mod lease;
 pub mod link;
 pub mod pairing;
 mod reverse;
+mod sealed;
 pub mod serve;
 mod server;
 #[cfg(test)]

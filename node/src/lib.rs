@@ -19,12 +19,14 @@ pub mod jobs;
 pub mod journal;
 pub mod keyring;
 pub mod keys;
+pub mod leases;
 pub mod log;
 pub mod metrics;
 pub mod node;
 pub mod refusals;
 pub mod rules;
 pub mod run;
+pub mod seal;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -24,9 +24,12 @@ use crate::config::Config;
 use crate::event::{Entry, Event, Refused};
 use crate::federation::Transport;
 use crate::journal::Reader;
+use crate::keyring::Keyring;
 use crate::keys::{Keys, Leaf, Pins};
+use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::refusals::Refusals;
+use crate::seal::Seal;
 use crate::store::table;
 use crate::store::view::{Store, View};
 use crate::writer::{Queue, Stopped, Turn};
@@ -43,6 +46,8 @@ pub struct Parts {
     pub queue: Queue,
     /// The journal, for reading.
     pub journal: Reader,
+    /// The keys of bodies, and those that this node lends.
+    pub keyring: Arc<Keyring>,
     /// The evidence bytes.
     pub blobs: Blobs,
     /// This organisation's keys.
@@ -68,6 +73,8 @@ pub struct Parts {
 pub struct Moment {
     refusals: Refusals,
     seen: Mutex<BTreeMap<OrganisationId, Seen>>,
+    /// The keys that partners lend to this node.
+    pub leases: Leases,
     doubts: Mutex<BTreeSet<(ShareId, Digest)>>,
     doors: Mutex<BTreeMap<OrganisationId, watch::Sender<Knocks>>>,
     partners: Notify,
@@ -127,7 +134,8 @@ impl Node {
     /// [`Error`] of permissions, or where there is no such thing.
     pub async fn query<A: Query>(&self, caller: &Caller, action: A) -> Result<A::Reply, Error> {
         self.permit(caller, A::NAME).await?;
-        self.read(move |view| action.answer(view)).await
+        let now = self.0.clock.now();
+        self.read(move |view| action.answer(view, now)).await
     }
 
     /// Refuses, and records, what the caller's role does not allow.
@@ -296,6 +304,11 @@ impl Node {
                 }
             }
         }
+    }
+
+    /// What seals a received share now; none where its lease ran out.
+    pub fn seal(&self, share: ShareId) -> Option<Seal> {
+        self.0.moment.leases.seal(share, self.0.clock.elapsed())
     }
 
     /// Says that there may be something to do with a partner.

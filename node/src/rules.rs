@@ -4,7 +4,9 @@
 //! Who of this organisation may do something is in `access`; what both organisations must agree on is
 //! in `sync`.
 
-use crate::actions::partner::{Kind, State};
+use interdocket_sync::share::Policy;
+
+use crate::actions::partner::{Kind, OrganisationRole, State};
 use crate::store::entity::Partner;
 
 /// What stands against sending something to a partner.
@@ -14,23 +16,61 @@ pub enum Against {
     Unconfirmed,
     /// The partner is suspended.
     Suspended,
+    /// A reference never goes to or comes from a justice organisation: it must not depend on what can be
+    /// revoked.
+    Justice,
     /// The administrator has not enabled this kind in this direction.
     NotEnabled,
 }
 
-/// What stands against offering a share of this kind to a partner; nothing where it may be.
-pub fn sending(partner: &Partner, kind: Kind) -> Option<Against> {
+/// What stands against offering a share of this kind to a partner; nothing where it may be. `role` is
+/// this organisation's own.
+pub fn sending(role: OrganisationRole, partner: &Partner, kind: Kind) -> Option<Against> {
     match partner.state {
         State::Unconfirmed => Some(Against::Unconfirmed),
         State::Suspended => Some(Against::Suspended),
+        State::Active if !possible(role, partner, kind) => Some(Against::Justice),
         State::Active => (!partner.send.contains(&kind)).then_some(Against::NotEnabled),
     }
 }
 
 /// Whether a share of this kind that a partner offers is accepted: the administrator's standing
 /// acceptance.
-pub fn receives(partner: &Partner, kind: Kind) -> bool {
-    trusts(partner) && partner.receive.contains(&kind)
+pub fn receives(role: OrganisationRole, partner: &Partner, kind: Kind) -> bool {
+    trusts(partner) && possible(role, partner, kind) && partner.receive.contains(&kind)
+}
+
+/// Whether a kind of share is there at all between two organisations.
+fn possible(role: OrganisationRole, partner: &Partner, kind: Kind) -> bool {
+    kind != Kind::Reference || ![role, partner.role].contains(&OrganisationRole::Justice)
+}
+
+/// Whether a policy may be set for a partner: a justice organisation always gets what it can keep.
+pub fn assignable(partner: &Partner, policy: Policy) -> bool {
+    policy.import || partner.role != OrganisationRole::Justice
+}
+
+/// Whether this node imports by itself what is shared with it.
+pub fn imports(role: OrganisationRole, policy: Policy) -> bool {
+    role == OrganisationRole::Justice && policy.import
+}
+
+/// Whether a folder is one of these, or below one of them.
+pub fn within(folder: &str, folders: &[String]) -> bool {
+    folders.iter().any(|shared| {
+        let rest = folder.strip_prefix(shared.trim_matches('/'));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+/// Whether somebody is among the recipients of a share, as the partner knows people. Nobody where there
+/// are none.
+pub fn addressed(recipients: &[String], name: &str) -> bool {
+    let name = name.trim().to_lowercase();
+    !name.is_empty()
+        && recipients
+            .iter()
+            .any(|named| named.trim().to_lowercase() == name)
 }
 
 /// Whether a partner's calls are answered at all.
@@ -41,8 +81,9 @@ pub fn trusts(partner: &Partner) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::actions::partner::OrganisationRole;
     use crate::event::Bytes;
+
+    const POLICE: OrganisationRole = OrganisationRole::Investigation;
 
     fn partner(state: State) -> Partner {
         Partner {
@@ -54,26 +95,33 @@ mod tests {
             words: Vec::new(),
             send: Default::default(),
             receive: Default::default(),
+            policy: None,
         }
     }
 
     #[test]
     fn a_new_partner_is_sent_nothing_and_nothing_is_taken_from_it() {
         let fresh = partner(State::Active);
-        assert_eq!(sending(&fresh, Kind::Copy), Some(Against::NotEnabled));
-        assert!(!receives(&fresh, Kind::Copy));
+        assert_eq!(
+            sending(POLICE, &fresh, Kind::Copy),
+            Some(Against::NotEnabled)
+        );
+        assert!(!receives(POLICE, &fresh, Kind::Copy));
     }
 
     #[test]
     fn directions_are_enabled_apart() {
         let mut south = partner(State::Active);
         south.send.insert(Kind::Copy);
-        assert_eq!(sending(&south, Kind::Copy), None);
-        assert!(!receives(&south, Kind::Copy));
+        assert_eq!(sending(POLICE, &south, Kind::Copy), None);
+        assert!(!receives(POLICE, &south, Kind::Copy));
         south.send.clear();
         south.receive.insert(Kind::Copy);
-        assert_eq!(sending(&south, Kind::Copy), Some(Against::NotEnabled));
-        assert!(receives(&south, Kind::Copy));
+        assert_eq!(
+            sending(POLICE, &south, Kind::Copy),
+            Some(Against::NotEnabled)
+        );
+        assert!(receives(POLICE, &south, Kind::Copy));
     }
 
     #[test]
@@ -85,8 +133,8 @@ mod tests {
             let mut south = partner(state);
             south.send.insert(Kind::Copy);
             south.receive.insert(Kind::Copy);
-            assert_eq!(sending(&south, Kind::Copy), Some(against));
-            assert!(!receives(&south, Kind::Copy) && !trusts(&south));
+            assert_eq!(sending(POLICE, &south, Kind::Copy), Some(against));
+            assert!(!receives(POLICE, &south, Kind::Copy) && !trusts(&south));
         }
     }
 }

@@ -280,7 +280,7 @@ fn open(
     let metrics = Metrics::new();
     let writer = Writer {
         journal,
-        keyring,
+        keyring: Arc::clone(&keyring),
         store: store.clone(),
         clock: Arc::clone(&clock),
         metrics: metrics.clone(),
@@ -311,6 +311,7 @@ fn open(
         store,
         queue,
         journal: reader,
+        keyring,
         blobs,
         keys,
         https,

@@ -4,5 +4,6 @@
 pub(crate) mod bench;
 mod copy;
 mod liar;
+mod live;
 mod rebuild;
 mod wire;

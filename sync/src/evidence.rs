@@ -70,6 +70,23 @@ impl Item {
         Ok(())
     }
 
+    /// Without title, folder, names and times.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let file = |file: &File| File {
+            name: String::new(),
+            ..file.clone()
+        };
+        Self {
+            evidence: self.evidence,
+            title: String::new(),
+            folder: String::new(),
+            added_at: DateTime::UNIX_EPOCH,
+            added_by: String::new(),
+            files: self.files.iter().map(file).collect(),
+        }
+    }
+
     /// Bytes of all its files.
     pub fn bytes(&self) -> u64 {
         let add = |sum: u64, file: &File| sum.saturating_add(file.size);

@@ -57,6 +57,9 @@ pub const READ_FILES_MAX: usize = 1024;
 /// enough to bound memory and the time until a revocation is seen.
 pub const PIECES_MAX: usize = 256 * 1024;
 
+/// Leases in one call: a hundred thousand shares are renewed in some hundred calls. The asking node notices.
+pub const RENEWALS_MAX: usize = 256;
+
 /// Calls that read, open at once per partner. A partner that opens more waits.
 pub const READS_MAX: usize = 8;
 

@@ -9,12 +9,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::identity::{Claim, OrganisationId, Signer, Unverified, Verifier};
 use crate::log::head::SignedHead;
+use crate::share::revocation::SignedRevocation;
 use crate::wire;
 
-/// A reader's statement about a head, as the bytes that were signed.
+/// A reader's statement about a head or a revocation, as the bytes that were signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Countersignature {
-    /// SHA-256 of the head's bytes.
+    /// SHA-256 of the head's bytes, or of the revocation's.
     pub head: [u8; 32],
     /// When it was countersigned.
     pub at: DateTime<Utc>,
@@ -34,13 +35,45 @@ pub struct Receipt {
 impl Countersignature {
     /// Countersigns a head.
     pub fn new(head: &SignedHead, at: DateTime<Utc>, signer: &dyn Signer) -> Self {
-        let head = digest(head);
+        Self::of(digest(head), at, signer)
+    }
+
+    /// Countersigns a revocation.
+    pub fn revocation(
+        revocation: &SignedRevocation,
+        at: DateTime<Utc>,
+        signer: &dyn Signer,
+    ) -> Self {
+        Self::of(revocation.digest(), at, signer)
+    }
+
+    fn of(head: [u8; 32], at: DateTime<Utc>, signer: &dyn Signer) -> Self {
         let at = wire::micros(at);
         Self {
             head,
             at,
             bytes: wire::receipt::encode(head, at, signer),
         }
+    }
+
+    /// Judges that this organisation signed it, about the statement with this digest.
+    pub(crate) fn verify(
+        &self,
+        digest: [u8; 32],
+        reader: OrganisationId,
+        verifier: &dyn Verifier,
+    ) -> Result<(), Unverified> {
+        if self.head != digest {
+            return Err(Unverified::Signature);
+        }
+        let signed = wire::signed(&self.bytes).ok_or(Unverified::Signature)?;
+        verifier.verify(&Claim {
+            organisation: reader,
+            certificates: &signed.certificates,
+            message: &wire::tagged(TAG, &signed.payload),
+            signature: &signed.signature,
+            at: self.at,
+        })
     }
 
     /// Reads a countersignature as it stands on the wire, without judging it.
@@ -72,17 +105,8 @@ impl Receipt {
     /// # Errors
     /// [`Unverified`] where it does not count, or is about another head.
     pub fn verify_countersignature(&self, verifier: &dyn Verifier) -> Result<(), Unverified> {
-        if self.countersignature.head != digest(&self.head) {
-            return Err(Unverified::Signature);
-        }
-        let signed = wire::signed(&self.countersignature.bytes).ok_or(Unverified::Signature)?;
-        verifier.verify(&Claim {
-            organisation: self.reader(),
-            certificates: &signed.certificates,
-            message: &wire::tagged(TAG, &signed.payload),
-            signature: &signed.signature,
-            at: self.countersignature.at,
-        })
+        self.countersignature
+            .verify(digest(&self.head), self.reader(), verifier)
     }
 
     /// The organisation that reads this log.

@@ -7,10 +7,15 @@
 //!
 //! | state | meaning | what the owner may write | what the partner may write |
 //! |---|---|---|---|
-//! | offered | terms and offer are written | evidence added, listed, cancelled | accepted |
-//! | accepted | the partner wants it | evidence added, listed, ended, cancelled | stored |
+//! | offered | terms and offer are written | all that its kind has, but ended | accepted |
+//! | accepted | the partner wants it | all that its kind has | stored, imported |
 //! | ended | no updates any more | nothing | stored, for what was listed before |
 //! | cancelled | nothing more is sent | nothing | nothing, but what it wrote before it knew |
+//! | revoked | it is over | nothing | imported, where it was granted before; purged |
+//!
+//! A share of any state that goes on can be suspended and resumed by its owner. Only an advanced share has
+//! changes, withdrawals, grants and imports; a reference lists nothing; a copy is ended or cancelled, the
+//! others are revoked.
 //!
 //! Folding the owner's log and then the partner's gives what both nodes hold, in whatever order they came
 //! by the entries: an admitted entry builds on nothing but what its writer had seen of the other log.
@@ -20,6 +25,7 @@
 pub mod admit;
 pub mod apply;
 pub mod decide;
+pub mod revocation;
 pub mod status;
 pub mod terms;
 
@@ -36,11 +42,46 @@ use crate::identity::OrganisationId;
 use crate::log::{Point, Side};
 
 /// What kind of share it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Read at the owner until then; nothing of it is kept by the partner.
+    Reference(DateTime<Utc>),
     /// A copy that becomes the partner's own.
     Copy,
+    /// Follows the case while it is shared, as its owner's policy has it.
+    Advanced(Policy),
+}
+
+impl Kind {
+    /// Until when it can be used; none where no time is set.
+    pub const fn until(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Reference(until) => Some(until),
+            Self::Copy | Self::Advanced(_) => None,
+        }
+    }
+}
+
+/// What an advanced share lets the partner do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Policy {
+    /// Where its files are.
+    pub mode: Mode,
+    /// Whether people there may keep what they read.
+    pub download: bool,
+    /// Whether the owner grants imports.
+    pub import: bool,
+}
+
+/// Where the files of an advanced share are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// At the owner; they are read there.
+    Live,
+    /// At the partner as well, sealed under the lease.
+    Synchronised,
 }
 
 /// What both logs together say of a share; of fixed size.
@@ -59,20 +100,43 @@ pub struct Header {
     pub terms: [u8; 32],
     /// Where its life stands.
     pub state: State,
+    /// Whether its owner has suspended it.
+    pub suspended: bool,
+    /// Whether it was revoked: by the owner's log, or by a revocation that came without it.
+    pub revoked: bool,
     /// What keeps it from moving.
     pub hold: Hold,
     /// The owner's log.
     pub owner_log: Log,
     /// The partner's log.
     pub partner_log: Log,
-    /// What the owner disclosed.
+    /// The entry of the owner's log with the case as it is now.
+    pub case: u64,
+    /// The entry of the owner's log with the recipients as they are now.
+    pub recipients: u64,
+    /// What the owner lets the partner import.
+    pub grants: Grants,
+    /// What the owner discloses.
     pub listed: Totals,
-    /// What the partner stated that it holds.
+    /// What the partner stated that it holds, of that.
     pub stored: Totals,
+    /// What the partner stated that it made its own by an import, withdrawn or not.
+    pub imported: Totals,
+    /// The entry of the partner's log that says it is purged; 0 where none does.
+    pub purged: u64,
     /// The number of the last whole update; 0 before the first.
     pub update: u32,
-    /// Whether evidence was disclosed after the last whole update.
+    /// Whether something was disclosed, changed or withdrawn after the last whole update.
     pub open: bool,
+}
+
+/// The first and the last entry of the owner's log that grants an import; 0 where none does.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Grants {
+    /// The first.
+    pub first: u64,
+    /// The last: what was listed before it, and not withdrawn, may be imported.
+    pub last: u64,
 }
 
 /// One of the two logs as it is held here.
@@ -105,6 +169,11 @@ pub enum State {
         /// The number of the entry.
         at: u64,
     },
+    /// It is over, since this entry of the owner's log.
+    Revoked {
+        /// The number of the entry.
+        at: u64,
+    },
 }
 
 /// What keeps a share from moving.
@@ -131,10 +200,16 @@ pub struct Totals {
 }
 
 impl Totals {
-    fn add(&mut self, files: u64, bytes: u64) {
+    fn add(&mut self, item: &ItemFact) {
         self.evidence = self.evidence.saturating_add(1);
-        self.files = self.files.saturating_add(files);
-        self.bytes = self.bytes.saturating_add(bytes);
+        self.files = self.files.saturating_add(item.files.into());
+        self.bytes = self.bytes.saturating_add(item.bytes);
+    }
+
+    fn subtract(&mut self, item: &ItemFact) {
+        self.evidence = self.evidence.saturating_sub(1);
+        self.files = self.files.saturating_sub(item.files.into());
+        self.bytes = self.bytes.saturating_sub(item.bytes);
     }
 }
 
@@ -163,14 +238,52 @@ impl Header {
         }
     }
 
-    /// Whether all that was disclosed was made an update, and the partner has stated that it holds it.
+    /// Whether all that was disclosed was made an update, and the partner has stated that it holds what
+    /// it is to hold.
     pub fn whole(&self) -> bool {
-        !self.open && self.stored == self.listed
+        let held = match self.kind {
+            Kind::Copy => true,
+            Kind::Advanced(policy) => policy.mode == Mode::Synchronised,
+            Kind::Reference(_) => false,
+        };
+        !self.open && (!held || self.stored == self.listed)
     }
 
-    /// Whether the owner serves the bytes of what is listed.
-    pub fn serves(&self) -> bool {
-        self.hold != Hold::Frozen && matches!(self.state, State::Accepted | State::Ended)
+    /// Whether it lives: it was accepted, and nothing has ended, suspended or stopped it. Whether its time
+    /// is up is another question: [`Header::expired`].
+    pub fn lives(&self) -> bool {
+        self.hold != Hold::Frozen
+            && !self.revoked
+            && !self.suspended
+            && matches!(self.state, State::Accepted | State::Ended)
+    }
+
+    /// Whether its time is up.
+    pub fn expired(&self, now: DateTime<Utc>) -> bool {
+        matches!(self.kind, Kind::Reference(until) if until <= now)
+    }
+
+    /// Whether the owner sends these bytes to the partner's node, which keeps them.
+    pub fn serves(&self, blob: BlobFact) -> bool {
+        let kept = match self.kind {
+            Kind::Reference(_) => false,
+            Kind::Copy => true,
+            Kind::Advanced(policy) => {
+                policy.mode == Mode::Synchronised || blob.listed <= self.grants.last
+            }
+        };
+        kept && blob.uses > 0 && self.lives()
+    }
+
+    /// Whether an item may become the partner's own by an import.
+    pub const fn importable(&self, item: &ItemFact) -> bool {
+        let now = item.withdrawn == 0 && item.listed <= self.grants.last;
+        now || item.granted != 0
+    }
+
+    /// Whether the owner can still say something in it.
+    pub const fn open_to_owner(&self) -> bool {
+        !self.revoked && matches!(self.state, State::Offered | State::Accepted)
     }
 }
 
@@ -211,17 +324,31 @@ pub struct ItemFact {
     pub files: u32,
     /// Their bytes.
     pub bytes: u64,
-    /// The entry of the owner's log that lists it.
+    /// The entry of the owner's log that listed it first.
+    pub first: u64,
+    /// The entry of the owner's log that lists it: the last one, where it was withdrawn in between.
     pub listed: u64,
+    /// The entry of the owner's log that describes it as it is now.
+    pub described: u64,
+    /// The entry of the owner's log that withdraws it; 0 where none does.
+    pub withdrawn: u64,
+    /// The last grant that covered it when it was withdrawn; 0 where none did.
+    pub granted: u64,
     /// The entry of the partner's log that says it is stored; 0 where none does.
     pub stored: u64,
+    /// The entry of the partner's log that says it is imported; 0 where none does.
+    pub imported: u64,
 }
 
-/// Bytes that some item of a share lists.
+/// Bytes that items of a share list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BlobFact {
     /// How many.
     pub size: u64,
+    /// How many files of items that are not withdrawn.
+    pub uses: u64,
+    /// The entry of the owner's log that lists the first of these uses.
+    pub listed: u64,
 }
 
 /// The facts of one share as they are kept.
@@ -267,8 +394,13 @@ impl ItemFact {
             added_by: item.added_by.clone(),
             files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
             bytes: item.bytes(),
+            first: listed,
             listed,
+            described: listed,
+            withdrawn: 0,
+            granted: 0,
             stored: 0,
+            imported: 0,
         }
     }
 }

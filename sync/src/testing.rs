@@ -16,14 +16,15 @@ use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::identity::{Claim, OrganisationId, Signer, Unverified, Verifier};
-use crate::log::entry::{Actor, Entry, Offered, StoredItem};
+use crate::log::entry::{Actor, CaseInfo, Entry, Offered, StoredItem};
 use crate::log::head::Head;
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
 use crate::share::decide::{Command, decide};
+use crate::share::revocation::SignedRevocation;
 use crate::share::terms::{FORMAT, SignedTerms, Terms};
-use crate::share::{Fact, Facts, Header, Key, Kind, admit};
+use crate::share::{Fact, Facts, Header, Key, Kind, Mode, Policy, admit};
 use crate::{limits, wire};
 
 /// An organisation that signs by digest, with its id as its certificate.
@@ -124,9 +125,11 @@ pub(crate) fn offered() -> Offered {
     Offered {
         actor: actor(),
         case: CaseId::new(Uuid::from_u128(0xca)),
-        number: "2026-7".to_owned(),
-        title: "Harbour fire".to_owned(),
-        description: "Two warehouses".to_owned(),
+        info: CaseInfo {
+            number: "2026-7".to_owned(),
+            title: "Harbour fire".to_owned(),
+            description: "Two warehouses".to_owned(),
+        },
         recipients: vec!["Sol Reyes".to_owned()],
         message: "As agreed".to_owned(),
     }
@@ -168,11 +171,27 @@ pub(crate) fn stored(number: u8) -> StoredItem {
 }
 
 pub(crate) fn terms() -> SignedTerms {
+    terms_of(Kind::Copy)
+}
+
+/// Everything that a policy can allow, with files at the partner as well.
+pub(crate) const SYNCHRONISED: Kind = Kind::Advanced(Policy {
+    mode: Mode::Synchronised,
+    download: true,
+    import: true,
+});
+
+/// A week from when it was offered.
+pub(crate) fn reference() -> Kind {
+    Kind::Reference(wire::micros(at(7 * 86_400)))
+}
+
+pub(crate) fn terms_of(kind: Kind) -> SignedTerms {
     let terms = Terms {
         share: share(),
         owner: north().id,
         partner: south().id,
-        kind: Kind::Copy,
+        kind,
         format: FORMAT,
         created: at(0),
     };
@@ -190,6 +209,7 @@ impl Facts for BTreeMap<Key, Fact> {
 pub(crate) struct Node {
     pub(crate) organisation: Organisation,
     pub(crate) side: Side,
+    pub(crate) terms: SignedTerms,
     pub(crate) header: Header,
     pub(crate) facts: BTreeMap<Key, Fact>,
     pub(crate) entries: BTreeMap<(Side, u64), Entry>,
@@ -197,11 +217,12 @@ pub(crate) struct Node {
 }
 
 impl Node {
-    fn new(organisation: Organisation, side: Side) -> Self {
+    fn new(organisation: Organisation, side: Side, terms: SignedTerms) -> Self {
         Self {
             organisation,
             side,
-            header: open(&terms()),
+            header: open(&terms),
+            terms,
             facts: BTreeMap::new(),
             entries: BTreeMap::new(),
             now: at(0),
@@ -255,7 +276,7 @@ impl Node {
             .map(|(_, entry)| entry.clone())
             .collect();
         let last = entries.last()?.point();
-        let terms = (self.side == Side::Owner && from == 1).then(terms);
+        let terms = (self.side == Side::Owner && from == 1).then(|| self.terms.clone());
         let batch = wire::batch::Batch {
             share: self.header.share,
             terms,
@@ -287,9 +308,17 @@ impl Node {
         Ok(new)
     }
 
+    /// Takes a revocation that comes by itself.
+    pub(crate) fn revoked(&mut self, revocation: &SignedRevocation) {
+        revocation.verify(&Pinned).unwrap();
+        if revocation.covers(&self.header) {
+            self.header = crate::share::apply::revoked(&self.header);
+        }
+    }
+
     /// Both logs folded from the start: the owner's, then the partner's.
     pub(crate) fn fold(&self) -> (Header, BTreeMap<Key, Fact>) {
-        let mut folded = (open(&terms()), BTreeMap::new());
+        let mut folded = (open(&self.terms), BTreeMap::new());
         for entry in self.entries.values() {
             let (header, puts) = apply(&folded.0, &folded.1, entry, 1);
             folded.0 = header;
@@ -309,15 +338,26 @@ pub(crate) struct Pair {
 impl Pair {
     /// North shares with south; nothing is written yet.
     pub(crate) fn new() -> Self {
+        Self::of(Kind::Copy)
+    }
+
+    /// The same, of this kind.
+    pub(crate) fn of(kind: Kind) -> Self {
+        let terms = terms_of(kind);
         Self {
-            owner: Node::new(north(), Side::Owner),
-            partner: Node::new(south(), Side::Partner),
+            owner: Node::new(north(), Side::Owner, terms.clone()),
+            partner: Node::new(south(), Side::Partner, terms),
         }
     }
 
     /// Offered and accepted, with these items listed as the first update; both know all of it.
     pub(crate) fn listed(items: &[u8]) -> Self {
-        let mut pair = Self::new();
+        Self::listed_as(Kind::Copy, items)
+    }
+
+    /// The same, of a kind that lists.
+    pub(crate) fn listed_as(kind: Kind, items: &[u8]) -> Self {
+        let mut pair = Self::of(kind);
         pair.owner.run(Command::Offer(offered())).unwrap();
         let items = items.iter().map(|number| item(*number)).collect();
         pair.owner.run(Command::Add(items)).unwrap();

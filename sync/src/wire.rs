@@ -8,6 +8,7 @@ pub(crate) mod entry;
 pub(crate) mod head;
 pub(crate) mod receipt;
 pub mod refusal;
+pub(crate) mod revocation;
 pub(crate) mod terms;
 
 #[cfg(test)]
@@ -25,14 +26,14 @@ use crate::limits;
 #[error("bytes that cannot be read as {0}")]
 pub struct Malformed(pub &'static str);
 
-/// Anything that was signed: heads, terms and countersignatures have one shape on the wire.
+/// Anything that was signed: heads, terms, revocations and countersignatures have one shape on the wire.
 pub(crate) struct Signed {
     pub(crate) payload: Vec<u8>,
     pub(crate) signature: Vec<u8>,
     pub(crate) certificates: Vec<Vec<u8>>,
 }
 
-/// Takes a signed message apart. SignedHead, SignedTerms and Countersignature have the same fields.
+/// Takes a signed message apart. All of them have the same fields as SignedHead.
 pub(crate) fn signed(bytes: &[u8]) -> Option<Signed> {
     if bytes.len() > limits::SIGNED_MAX {
         return None;

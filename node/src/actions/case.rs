@@ -7,8 +7,8 @@ use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{self, Context, Decided, bounded, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query};
+use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
+use super::{Change, Error, ErrorKind, Query, exchange};
 use crate::event::{CaseEdited, CaseMade, Event};
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -156,9 +156,12 @@ impl Change for Edit {
             title: line("title", title, limits::TITLE_MAX)?,
             description: bounded("description", description, limits::DESCRIPTION_MAX)?,
         };
-        Ok(Decided::new(vec![Event::CaseEdited(edited)], move |view| {
-            shown(view, id)
-        }))
+        let mut decided =
+            Decided::new(vec![Event::CaseEdited(edited)], move |view| shown(view, id));
+        for partner in exchange::following(&context.view, id)? {
+            decided = decided.then(Effect::Nudge(partner));
+        }
+        Ok(decided)
     }
 }
 
@@ -175,14 +178,14 @@ impl Change for Close {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>) -> Result<Case, Error> {
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Case, Error> {
         let (id, case) = decide::case(view, &self.case)?;
         Ok(Case::of(id, case))
     }
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after: Option<CaseId> = decide::after(self.after.as_deref())?;
         let rows = view.page(&table::CASE, &(), after.as_ref(), limit)?;

@@ -10,10 +10,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::case::Origin;
-use super::decide::{self, Context, Decided, bounded, broken, filled, line};
-use super::{Error, ErrorKind, Query};
+use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
+use super::{Change, Error, ErrorKind, Query, exchange};
 use crate::blobs::{Place, Placed};
-use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened, StoredBlob};
+use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceEdited, EvidenceOpened, StoredBlob};
 use crate::store::entity::{self, BlobState};
 use crate::store::table;
 use crate::store::view::View;
@@ -71,6 +71,20 @@ pub struct Show {
     /// Its id.
     #[schemars(with = "uuid::Uuid")]
     pub evidence: EvidenceId,
+}
+
+/// Describes evidence anew: its title, or its folder; what is left out stays. Shares that go on follow.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Edit {
+    /// Its id.
+    #[schemars(with = "uuid::Uuid")]
+    pub evidence: EvidenceId,
+    /// The new title.
+    #[serde(default)]
+    pub title: Option<String>,
+    /// The new folder inside the case; empty for the top.
+    #[serde(default)]
+    pub folder: Option<String>,
 }
 
 /// Opens one file of evidence for reading; its bytes follow. Each opening is recorded.
@@ -235,8 +249,49 @@ impl Taken {
             }])
         });
         let events = stored.into_iter().chain([Event::EvidenceAdded(added)]);
-        Ok(Decided::new(events.collect(), move |view| shown(view, id)))
+        let mut decided = Decided::new(events.collect(), move |view| shown(view, id));
+        for partner in exchange::following(&context.view, case)? {
+            decided = decided.then(Effect::Nudge(partner));
+        }
+        Ok(decided)
     }
+}
+
+impl Change for Edit {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
+        let id = self.evidence;
+        let view = &context.view;
+        let evidence = view
+            .get(&table::EVIDENCE, &id)?
+            .ok_or_else(|| missing(id))?;
+        decide::whole(view, evidence.case.uuid())?;
+        let folder = self.folder.unwrap_or_else(|| evidence.folder.clone());
+        let title = self.title.unwrap_or_else(|| evidence.title.clone());
+        Taken::check("file", &folder, Some(&title))?;
+        let title = filled("title", line("title", &title, limits::TITLE_MAX)?)?;
+        if (&title, &folder) == (&evidence.title, &evidence.folder) {
+            return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
+        }
+        let mut decided = Decided::new(
+            vec![Event::EvidenceEdited(EvidenceEdited {
+                id,
+                case: evidence.case,
+                title,
+                folder,
+            })],
+            move |view| shown(view, id),
+        )
+        .then(Effect::Recheck);
+        for partner in exchange::following(&context.view, evidence.case)? {
+            decided = decided.then(Effect::Nudge(partner));
+        }
+        Ok(decided)
+    }
+}
+
+fn missing(id: EvidenceId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no evidence {id}"))
+        .hint("list it: interdocket evidence list CASE")
 }
 
 /// The name that a file gets where none is said.
@@ -296,23 +351,16 @@ impl Get {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>) -> Result<Evidence, Error> {
-        let missing = || {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("there is no evidence {}", self.evidence),
-            )
-            .hint("list it: interdocket evidence list CASE")
-        };
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Evidence, Error> {
         let evidence = view
             .get(&table::EVIDENCE, &self.evidence)?
-            .ok_or_else(missing)?;
+            .ok_or_else(|| missing(self.evidence))?;
         Evidence::of(view, self.evidence, evidence)
     }
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Page, Error> {
         let (case, _) = decide::case(view, &self.case)?;
         let limit = decide::limit(self.limit)?;
         let after: Option<EvidenceId> = decide::after(self.after.as_deref())?;

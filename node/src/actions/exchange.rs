@@ -1,16 +1,18 @@
 //! What the logs of two nodes do with each other: disclosing, delivering, taking in and stating what is
 //! stored. Done by timers and partners' calls, through the same door as everything else.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+mod disclose;
+mod import;
+mod revoke;
+mod store;
 
-use interdocket_sync::blob::Digest;
-use interdocket_sync::evidence::{File, Item};
-use interdocket_sync::id::{ActorId, EvidenceId, ShareId};
+use std::cell::RefCell;
+
+use interdocket_sync::id::ActorId;
 use interdocket_sync::identity::{OrganisationId, Verifier};
 use interdocket_sync::limits;
 use interdocket_sync::log::Side;
-use interdocket_sync::log::entry::{Actor, Entry, StoredItem};
+use interdocket_sync::log::entry::{Actor, Entry};
 use interdocket_sync::log::head::{Head, SignedHead};
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::Refusal;
@@ -19,62 +21,19 @@ use interdocket_sync::share::terms::SignedTerms;
 use interdocket_sync::share::{self as sync, Facts, Header, Hold, admit, apply};
 use interdocket_sync::wire::batch::Batch;
 
-use super::decide::{Context, Decided, Effect, broken};
+use super::decide::{Context, Decided, Effect};
 use super::partner::Kind;
 use super::{Error, ErrorKind};
-use crate::blobs::Placed;
-use crate::event::{
-    Bytes, Event, EvidenceReceived, HeadCountersigned, LogReceived, LogWritten, ShareFrozen,
-    StoredBlob,
-};
+use crate::event::{Bytes, Event, HeadCountersigned, LogReceived, LogWritten, ShareFrozen};
 use crate::rules;
+use crate::seal::Seal;
 use crate::store::project::ShareFacts;
-use crate::store::view::View;
 use crate::store::{entity, table};
 
-/// Writes the next entries of this node's log of a share, as far as evidence waits: one batch.
-/// Answers whether there were any.
-///
-/// # Errors
-/// [`Error`] where the share is gone or the tables fail.
-pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Error> {
-    let share = super::decide::share(&context.view, id)?;
-    super::decide::whole(&context.view, id.uuid())?;
-    super::decide::whole(&context.view, share.case.uuid())?;
-    let node = context.node()?;
-    if !matches!(
-        share.header.state,
-        sync::State::Offered | sync::State::Accepted
-    ) {
-        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
-    }
-    // What was chosen while sending was enabled waits until it is enabled again.
-    let partner = context.view.get(&table::PARTNER, &share.header.partner)?;
-    if partner.is_none_or(|partner| rules::sending(&partner, Kind::Copy).is_some()) {
-        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
-    }
-    let facts = ShareFacts::new(context.view, id);
-    let waiting = context
-        .view
-        .page(&table::WAITING, &id, None, DISCLOSE_MAX)?;
-    let mut items = Vec::with_capacity(waiting.len());
-    for ((_, evidence), ()) in &waiting {
-        items.push(item(&context.view, *evidence)?);
-    }
-    let command = match items.is_empty() {
-        true => Command::List(actor(context)?),
-        false => Command::Add(items),
-    };
-    let mut entries = entries(context, &share.header, &facts, command)?;
-    facts.done()?;
-    // Items with many files fill more entries than one head may cover: the rest waits for the next.
-    entries.truncate(limits::BATCH_ENTRIES_MAX);
-    let events: Vec<Event> = written(context, &share.header, &node, entries)
-        .into_iter()
-        .collect();
-    let wrote = !events.is_empty();
-    Ok(Decided::new(events, move |_| Ok(wrote)))
-}
+pub use self::disclose::{covered, disclose, following, item};
+pub use self::import::{ask, delivered, ended, grant, import, importable};
+pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
+pub use self::store::{seal, store};
 
 /// Takes a partner's countersignature of this node's log.
 ///
@@ -131,7 +90,7 @@ pub type Known<'a> = &'a dyn Fn(Side, u64) -> Result<Option<[u8; 32]>, Error>;
 pub type Taken = Result<Countersignature, Refusal>;
 
 /// Takes a partner's batch whose signatures hold: its entries are admitted and countersigned, or it is
-/// refused. `known` gives hashes of entries that are held.
+/// refused. `known` gives hashes of entries that are held, `lease` is what seals an advanced share.
 ///
 /// # Errors
 /// [`Error`] where the tables fail, or an entry that is held can't be read now: what can't be compared
@@ -141,6 +100,7 @@ pub fn take(
     caller: OrganisationId,
     batch: Batch,
     known: Known<'_>,
+    lease: Option<&Seal>,
 ) -> Result<Decided<Taken>, Error> {
     let node = context.node()?;
     let partner = context.view.get(&table::PARTNER, &caller)?;
@@ -193,15 +153,22 @@ pub fn take(
         return Ok(Decided::new(Vec::new(), |_| Ok(Ok(countersignature))));
     }
     let side = batch.head.head.side;
+    let text = |entry: &Entry| entry.body.redacted() != entry.body;
+    let advanced = side == Side::Owner && matches!(header.kind, sync::Kind::Advanced(_));
+    let sealing = advanced && admitted.applied.iter().any(text);
+    // Without its lease an honest owner sends nothing of such a share.
+    let lease = match (sealing, lease) {
+        (true, None) => return Ok(refuse(Refusal::Malformed)),
+        (true, lease) => lease,
+        (false, _) => None,
+    };
+    let (entries, sealed) = kept(context, &admitted.applied, lease);
     let received = LogReceived {
         share: batch.share,
         side,
         terms: terms.map(|terms| Bytes(terms.bytes)),
-        entries: admitted
-            .applied
-            .iter()
-            .map(|entry| Bytes(entry.bytes.clone()))
-            .collect(),
+        entries,
+        sealed,
         head: Bytes(batch.head.bytes),
         countersignature: Bytes(countersignature.bytes.clone()),
     };
@@ -210,6 +177,26 @@ pub fn take(
     Ok(Decided::new(events, move |_| Ok(Ok(countersignature)))
         .then(Effect::Recheck)
         .then(Effect::Nudge(caller)))
+}
+
+/// Entries as they are kept: as they came, or redacted and sealed under a lease.
+fn kept(
+    context: &mut Context<'_>,
+    entries: &[Entry],
+    lease: Option<&Seal>,
+) -> (Vec<Bytes>, Vec<Bytes>) {
+    let Some(lease) = lease else {
+        let whole = entries.iter().map(|entry| Bytes(entry.bytes.clone()));
+        return (whole.collect(), Vec::new());
+    };
+    let redacted = entries.iter().map(|entry| Bytes(entry.redacted()));
+    let mut sealed = Vec::with_capacity(entries.len());
+    for entry in entries {
+        let mut nonce = [0; 12];
+        (context.chance)(&mut nonce);
+        sealed.push(Bytes(lease.close(&entry.hash, &entry.bytes, nonce)));
+    }
+    (redacted.collect(), sealed)
 }
 
 /// The share that a batch belongs to; where it begins one, its verified terms as well. Unknown shares
@@ -237,8 +224,11 @@ fn header(
     if side != Side::Owner || said.share != batch.share || said.partner != node.organisation {
         return Ok(Err(Refusal::NotShared));
     }
-    if !rules::receives(partner, Kind::Copy) {
+    if !rules::receives(node.role, partner, Kind::of(said.kind)) {
         return Ok(Err(Refusal::NotEnabled));
+    }
+    if context.view.has(&table::REVOKED, &(caller, said.share))? {
+        return Ok(Err(Refusal::State));
     }
     Ok(Ok((apply::open(terms), Some(terms.clone()))))
 }
@@ -286,96 +276,6 @@ fn refuse(refusal: Refusal) -> Decided<Taken> {
     Decided::new(Vec::new(), move |_| Ok(Err(refusal)))
 }
 
-/// Records that items of a received share are whole and durable here, and states so in this node's
-/// log. Items that are not wanted any more are left out, and so are those whose bytes are neither
-/// `placed` nor held.
-///
-/// # Errors
-/// [`Error`] where the share is gone or the tables fail.
-pub fn store(
-    context: &mut Context<'_>,
-    id: ShareId,
-    evidence: &[EvidenceId],
-    placed: &[Placed],
-) -> Result<Decided<()>, Error> {
-    let share = super::decide::share(&context.view, id)?;
-    super::decide::whole(&context.view, id.uuid())?;
-    let node = context.node()?;
-    let facts = ShareFacts::new(context.view, id);
-    let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
-    let mut fresh: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
-    let mut wanted = Vec::new();
-    let mut stored: Vec<StoredItem> = Vec::new();
-    for evidence in evidence {
-        if !context.view.has(&table::WANTED, &(id, *evidence))? {
-            continue;
-        }
-        let item = facts
-            .item(*evidence)
-            .ok_or_else(|| broken("an item of a share is missing"))?;
-        let files = (0..item.files).map(|place| facts.file(*evidence, place));
-        let files: Option<Vec<File>> = files.collect();
-        let files = files.ok_or_else(|| broken("a file of a share is missing"))?;
-        let mut whole = true;
-        for file in &files {
-            whole &= places.contains_key(&file.blake3) || held(&context.view, &file.blake3)?;
-        }
-        if !whole {
-            continue;
-        }
-        fresh.extend(files.iter().filter_map(|file| {
-            let placed = places.get(&file.blake3)?;
-            Some((file.blake3, stored_blob(placed, file)))
-        }));
-        wanted.push(*evidence);
-        stored.push(StoredItem {
-            evidence: *evidence,
-            files: files.iter().map(|file| file.blake3).collect(),
-        });
-    }
-    let Ok(entries) = decide(
-        &share.header,
-        &facts,
-        Command::Store(stored),
-        context.now,
-        &mut salt(context.chance),
-    ) else {
-        // Cancelled or frozen meanwhile: what arrived is not made visible.
-        return Ok(Decided::new(Vec::new(), |_| Ok(())));
-    };
-    facts.done()?;
-    if entries.is_empty() {
-        return Ok(Decided::new(Vec::new(), |_| Ok(())));
-    }
-    let received = EvidenceReceived {
-        share: id,
-        evidence: wanted,
-    };
-    let mut events = Vec::new();
-    if !fresh.is_empty() {
-        events.push(Event::BlobsStored(fresh.into_values().collect()));
-    }
-    events.push(Event::EvidenceReceived(received));
-    events.extend(written(context, &share.header, &node, entries));
-    Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
-}
-
-fn stored_blob(placed: &Placed, file: &File) -> StoredBlob {
-    StoredBlob {
-        blake3: placed.digest,
-        size: placed.size,
-        place: placed.place,
-        sha256: file.sha256,
-        compared: false,
-    }
-}
-
-/// Whether this node holds these bytes, as far as it knows undamaged.
-fn held(view: &View<'_>, digest: &Digest) -> Result<bool, Error> {
-    let blob = view.get(&table::BLOB, digest)?;
-    Ok(blob.is_some_and(|blob| blob.state != entity::BlobState::Damaged))
-}
-
 /// Who acts, as the other organisation is told: the user by name, or the organisation itself.
 ///
 /// # Errors
@@ -413,6 +313,7 @@ pub fn entries(
     .map_err(|refusal| {
         let message = match refusal {
             Refusal::Frozen => "this share is frozen: two histories of it exist",
+            Refusal::Newer => "this share waits for an upgrade: the partner's node is newer",
             Refusal::Limit => "an item of evidence is over a limit of what can be shared",
             _ => "the state of this share does not allow that any more",
         };
@@ -451,28 +352,6 @@ pub fn written(
     }))
 }
 
-/// An item of evidence as it is described to a partner.
-fn item(view: &View<'_>, id: EvidenceId) -> Result<Item, Error> {
-    let evidence = view
-        .get(&table::EVIDENCE, &id)?
-        .ok_or_else(|| broken("an item of evidence is missing"))?;
-    let rows = view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)?;
-    let file = |file: entity::File| File {
-        name: file.name,
-        size: file.size,
-        blake3: file.blake3,
-        sha256: file.sha256,
-    };
-    Ok(Item {
-        evidence: id,
-        title: evidence.title,
-        folder: evidence.folder,
-        added_at: evidence.added_at,
-        added_by: evidence.added_by,
-        files: rows.into_iter().map(|(_, row)| file(row)).collect(),
-    })
-}
-
 fn salt(chance: &mut dyn FnMut(&mut [u8])) -> impl FnMut() -> [u8; 16] {
     move || {
         let mut salt = [0; 16];
@@ -480,6 +359,3 @@ fn salt(chance: &mut dyn FnMut(&mut [u8])) -> impl FnMut() -> [u8; 16] {
         salt
     }
 }
-
-/// Items disclosed in one step: bounded by what one step of either node's database takes.
-const DISCLOSE_MAX: usize = limits::ENTRY_ITEMS_MAX;

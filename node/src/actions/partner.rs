@@ -5,13 +5,15 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
-use interdocket_sync::share::status;
+use interdocket_sync::share::{self, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decide::{self, Context, Decided, Effect, broken};
+use super::share::{Mode, Policy};
 use super::{Change, Error, ErrorKind, Query};
-use crate::event::{Event, PartnerEnabled};
+use crate::event::{Event, PartnerEnabled, PolicySet};
+use crate::rules;
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -57,6 +59,21 @@ pub struct Enable {
     pub receive: BTreeSet<Kind>,
 }
 
+/// Sets what advanced shares with a partner allow; those that were made before keep what they have.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SetPolicy {
+    /// The partner's name or id.
+    pub partner: String,
+    /// Where the files of a share are.
+    pub mode: Mode,
+    /// Whether people there may keep what they read.
+    #[serde(default)]
+    pub download: bool,
+    /// Whether imports are granted; a justice organisation always may import.
+    #[serde(default)]
+    pub import: bool,
+}
+
 /// Suspends a partner: cuts its connections and refuses every further call.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Suspend {
@@ -91,8 +108,23 @@ pub struct Doctor {
 )]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
+    /// Read at its owner for a number of days; nothing of it is kept.
+    Reference,
     /// A copy that becomes the partner's own.
     Copy,
+    /// Follows the case while it is shared, as the policy has it.
+    Advanced,
+}
+
+impl Kind {
+    /// The kind of a share.
+    pub const fn of(kind: share::Kind) -> Self {
+        match kind {
+            share::Kind::Reference(_) => Self::Reference,
+            share::Kind::Copy => Self::Copy,
+            share::Kind::Advanced(_) => Self::Advanced,
+        }
+    }
 }
 
 /// What an organisation does.
@@ -137,6 +169,8 @@ pub struct Partner {
     pub send: BTreeSet<Kind>,
     /// What may come from it.
     pub receive: BTreeSet<Kind>,
+    /// What advanced shares with it allow; none can be made without.
+    pub policy: Option<Policy>,
     /// Whether there is contact now.
     pub connected: bool,
     /// When it was last heard from.
@@ -225,6 +259,30 @@ impl Change for Enable {
     }
 }
 
+impl Change for SetPolicy {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        let policy = Policy {
+            mode: self.mode,
+            download: self.download,
+            import: self.import,
+        }
+        .terms();
+        if !rules::assignable(&partner, policy) {
+            let message = format!("\"{}\" is a justice organisation", partner.name);
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint("it must not depend on what can be revoked: allow imports"));
+        }
+        let set = PolicySet {
+            organisation: id,
+            policy,
+        };
+        Ok(Decided::new(vec![Event::PolicySet(set)], move |view| {
+            shown(view, id)
+        }))
+    }
+}
+
 impl Change for Suspend {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
         let (id, partner) = decide::partner(&context.view, &self.partner)?;
@@ -266,14 +324,14 @@ impl Change for Remove {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>) -> Result<Partner, Error> {
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Partner, Error> {
         let (id, partner) = decide::partner(view, &self.partner)?;
         Partner::of(view, id, partner)
     }
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>) -> Result<Partners, Error> {
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Partners, Error> {
         let mut partners = Vec::new();
         for (_, id) in view.page(&table::PARTNER_NAME, &(), None, usize::MAX)? {
             partners.push(shown(view, id)?);
@@ -302,6 +360,9 @@ impl Partner {
             address: partner.address,
             send: partner.send,
             receive: partner.receive,
+            policy: partner
+                .policy
+                .and_then(|policy| Policy::of(share::Kind::Advanced(policy))),
             connected: false,
             last_contact: None,
             behind,
@@ -326,7 +387,7 @@ pub fn behind(
         } else {
             Side::Partner
         };
-        count += status::behind(&share.header, own, share.waiting);
+        count += status::behind(&share.header, own, share.waits());
         since = match (since, share.behind_since) {
             (Some(a), Some(b)) => Some(a.min(b)),
             (a, b) => a.or(b),

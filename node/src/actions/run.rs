@@ -79,7 +79,8 @@ impl Run for partner::Doctor {
         let show = partner::Show {
             partner: self.partner,
         };
-        let partner = node.read(move |view| show.answer(view)).await?;
+        let now = node.parts().clock.now();
+        let partner = node.read(move |view| show.answer(view, now)).await?;
         let seen = node.last_seen(partner.id);
         let dialled = match (&partner.state, &partner.address) {
             (State::Active, Some(_)) => Some(node.parts().transport.probe(partner.id).await),
@@ -126,9 +127,17 @@ fn trust(partner: &Partner) -> Finding {
 
 fn enabled(partner: &Partner) -> Finding {
     let any = !partner.send.is_empty() || !partner.receive.is_empty();
-    let names = |kinds: &BTreeSet<Kind>| match kinds.contains(&Kind::Copy) {
-        true => "copies",
-        false => "nothing",
+    let names = |kinds: &BTreeSet<Kind>| {
+        let names = kinds.iter().map(|kind| match kind {
+            Kind::Reference => "references",
+            Kind::Copy => "copies",
+            Kind::Advanced => "advanced shares",
+        });
+        let names: Vec<&str> = names.collect();
+        match names.is_empty() {
+            true => "nothing".to_owned(),
+            false => names.join(", "),
+        }
     };
     let text = format!(
         "{} may be sent, {} received",
@@ -210,8 +219,9 @@ impl Run for share::Show {
     async fn run(self, node: &Node, caller: &Caller) -> Result<share::Share, Error> {
         node.permit(caller, Self::NAME).await?;
         let of = node.clone();
+        let now = node.parts().clock.now();
         node.read(move |view| {
-            let mut shown = share::shown(view, self.share)?;
+            let mut shown = share::shown(view, self.share, now)?;
             shown.refusal = match of.last_seen(shown.partner).refused {
                 Some((share, refusal)) if share == self.share => Some(refusal.to_string()),
                 _ => None,

@@ -1,51 +1,27 @@
-//! Shares: sending copies to partners, adding to them, ending and cancelling them.
+//! Shares as they are listed and shown.
+
+mod life;
+mod offer;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
 use chrono::{DateTime, Utc};
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::limits;
 use interdocket_sync::log::Side;
-use interdocket_sync::log::entry as log_entry;
 use interdocket_sync::receipt;
-use interdocket_sync::share::decide::Command;
-use interdocket_sync::share::terms::{FORMAT, Terms};
-use interdocket_sync::share::{self as sync, Facts, Header, apply, status};
+use interdocket_sync::share::{self as sync, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{self, Context, Decided, Effect, bounded, broken, line};
-use super::exchange;
+use super::decide::{self, broken};
 use super::partner::Kind;
-use super::{Change, Error, ErrorKind, Query};
-use crate::event::{Bytes, Event, ShareMade, ShareWidened};
-use crate::rules::{self, Against};
-use crate::store::project::ShareFacts;
+use super::{Error, Query};
+use crate::store::table;
 use crate::store::view::View;
-use crate::store::{entity, table};
 
-/// Shares a copy of a case, or of part of it, with a partner.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Copy {
-    /// The case's id or number.
-    pub case: String,
-    /// The partner's name or id.
-    pub partner: String,
-    /// Only these items of evidence; the entire case where empty.
-    #[serde(default)]
-    #[schemars(with = "Vec<uuid::Uuid>")]
-    pub evidence: Vec<EvidenceId>,
-    /// Only what lies in these folders or below; the entire case where empty.
-    #[serde(default)]
-    pub folders: Vec<String>,
-    /// The people there who should have it, as the partner knows them.
-    #[serde(default)]
-    pub recipients: Vec<String>,
-    /// A message to them.
-    #[serde(default)]
-    pub message: String,
-}
+pub use self::life::{Add, Cancel, End, Recipients, Resume, Revoke, Suspend, Withdraw};
+pub use self::offer::{Advanced, Copy, Reference};
 
 /// Lists shares.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -72,35 +48,6 @@ pub struct Show {
     pub share: ShareId,
 }
 
-/// Updates a copy with evidence that was added since: only additions, never changes.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Add {
-    /// The share's id.
-    #[schemars(with = "uuid::Uuid")]
-    pub share: ShareId,
-    /// Only these items; everything that the case has and the share has not where empty.
-    #[serde(default)]
-    #[schemars(with = "Vec<uuid::Uuid>")]
-    pub evidence: Vec<EvidenceId>,
-}
-
-/// Ends a copy: no updates any more. What the partner has stays the partner's.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct End {
-    /// The share's id.
-    #[schemars(with = "uuid::Uuid")]
-    pub share: ShareId,
-}
-
-/// Cancels a copy that is under way: nothing more is sent. What the partner already held whole when
-/// the cancellation reached it stays the partner's.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Cancel {
-    /// The share's id.
-    #[schemars(with = "uuid::Uuid")]
-    pub share: ShareId,
-}
-
 /// A share as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Share {
@@ -116,15 +63,27 @@ pub struct Share {
     pub partner: OrganisationId,
     /// The name it has here.
     pub partner_name: String,
-    /// The case here: the shared one, or the one that it became.
-    #[schemars(with = "uuid::Uuid")]
-    pub case: CaseId,
+    /// The case here: the shared one, or the one that it became; none where nothing of it is this node's.
+    #[schemars(with = "Option<uuid::Uuid>")]
+    pub case: Option<CaseId>,
     /// The case's number here.
-    pub case_number: String,
+    pub case_number: Option<String>,
     /// How it stands.
     pub status: Status,
     /// When it was offered.
     pub offered_at: DateTime<Utc>,
+    /// Until when it can be used, where it is for a number of days.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<DateTime<Utc>>,
+    /// What it allows, where it is an advanced share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Policy>,
+    /// What of the case is shared; not known where it was received.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scope: Option<Scope>,
+    /// When it was revoked, and what is known of that; nothing where it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<Revocation>,
     /// The people who should have it.
     pub recipients: Vec<String>,
     /// The message to them.
@@ -133,6 +92,9 @@ pub struct Share {
     pub listed: Totals,
     /// What the partner holds, by its own signed statement.
     pub stored: Totals,
+    /// What the partner made its own by an import, by its own signed statement.
+    #[serde(default)]
+    pub imported: Totals,
     /// How many changes wait to reach the other side.
     pub behind: u64,
     /// Since when the oldest of them waits.
@@ -155,6 +117,66 @@ pub enum Direction {
     Received,
 }
 
+/// What is known of a revocation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Revocation {
+    /// When the owner revoked the share.
+    pub at: DateTime<Utc>,
+    /// What is known of it at the partner.
+    pub state: RevocationState,
+    /// The signed revocation: base64.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revocation: Option<String>,
+    /// The partner's countersignature: base64; none until there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub countersignature: Option<String>,
+}
+
+/// What is known of a revocation at the partner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RevocationState {
+    /// The partner has said nothing.
+    Unknown,
+    /// The partner countersigned it: proven.
+    Received,
+    /// The partner signed that it erased what it had: attested.
+    Purged,
+}
+
+/// What of a case is shared.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// All of it, with what is added later.
+    Entire,
+    /// What lies in these folders or below, with what is put there later.
+    Folders(Vec<String>),
+    /// Items that were chosen, and nothing by itself.
+    Selected,
+}
+
+/// What an advanced share lets the partner do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Policy {
+    /// Where its files are.
+    pub mode: Mode,
+    /// Whether people there may keep what they read.
+    pub download: bool,
+    /// Whether imports are granted.
+    pub import: bool,
+}
+
+/// Where the files of an advanced share are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// At the owner; they are read there.
+    Live,
+    /// At the partner as well, sealed under a lease.
+    Synchronised,
+}
+
 /// How a share stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -163,10 +185,18 @@ pub enum Status {
     Processing,
     /// The partner has stated that it holds everything.
     Complete,
+    /// A reference or advanced share that can be used, with nothing on its way.
+    Active,
+    /// Nothing can be read or is sent until its owner resumes it.
+    Suspended,
     /// Cancelled by the owner while under way.
     Cancelled,
     /// No updates any more.
     Ended,
+    /// Its time is up.
+    Expired,
+    /// Revoked by the owner.
+    Revoked,
     /// Two histories for one place were shown: nothing moves until people have looked at it.
     Frozen,
     /// The partner is newer: waits for an upgrade of this node.
@@ -210,147 +240,8 @@ pub struct Page {
     pub next: Option<String>,
 }
 
-impl Change for Copy {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
-        let (case_id, case) = decide::case(&context.view, &self.case)?;
-        let (partner_id, partner) = decide::partner(&context.view, &self.partner)?;
-        sendable(&partner)?;
-        decide::whole(&context.view, case_id.uuid())?;
-        let chosen = choose(context, case_id, &self.evidence, &self.folders)?;
-        if chosen.is_empty() {
-            let message = format!("nothing of case \"{}\" was chosen", case.number);
-            return Err(Error::new(ErrorKind::Invalid, message)
-                .hint("add evidence first, or choose other folders"));
-        }
-        let node = context.node()?;
-        let share = ShareId::new(context.id());
-        let terms = Terms {
-            share,
-            owner: node.organisation,
-            partner: partner_id,
-            kind: sync::Kind::Copy,
-            format: FORMAT,
-            created: context.now,
-        }
-        .sign(context.signer);
-        let header = apply::open(&terms);
-        let recipients = recipients(&self.recipients)?;
-        let message = bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?;
-        let offered = log_entry::Offered {
-            actor: exchange::actor(context)?,
-            case: case_id,
-            number: case.number,
-            title: case.title,
-            description: case.description,
-            recipients: recipients.clone(),
-            message: message.clone(),
-        };
-        let made = ShareMade {
-            share,
-            case: case_id,
-            terms: Bytes(terms.bytes),
-            recipients,
-            message,
-        };
-        let mut events = vec![Event::ShareMade(made)];
-        let facts = ShareFacts::new(context.view, share);
-        let entries = exchange::entries(context, &header, &facts, Command::Offer(offered))?;
-        events.extend(exchange::written(context, &header, &node, entries));
-        events.extend(widened(share, chosen));
-        Ok(Decided::new(events, move |view| shown(view, share)).then(Effect::Nudge(partner_id)))
-    }
-}
-
-impl Change for Add {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
-        let share = own(context, self.share)?;
-        let partner = share.header.partner;
-        if !matches!(
-            share.header.state,
-            sync::State::Offered | sync::State::Accepted
-        ) {
-            return Err(over(&share.header));
-        }
-        let (_, known) = decide::partner(&context.view, &partner.to_string())?;
-        sendable(&known)?;
-        let chosen = choose(context, share.case, &self.evidence, &[])?;
-        let facts = ShareFacts::new(context.view, self.share);
-        let mut fresh = Vec::new();
-        for evidence in chosen {
-            let waits = context.view.has(&table::WAITING, &(self.share, evidence))?;
-            if !waits && facts.item(evidence).is_none() {
-                fresh.push(evidence);
-            }
-        }
-        facts.done()?;
-        let id = self.share;
-        Ok(
-            Decided::new(widened(id, fresh), move |view| shown(view, id))
-                .then(Effect::Nudge(partner)),
-        )
-    }
-}
-
-impl Change for End {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
-        let share = own(context, self.share)?;
-        if share.header.state == sync::State::Offered {
-            let message = "the partner has not accepted this copy yet";
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .hint("to stop it, cancel it: interdocket share cancel SHARE"));
-        }
-        if share.waiting > 0 {
-            let message = format!("{} changes of this copy still wait", share.waiting);
-            return Err(Error::new(ErrorKind::Conflict, message).hint(
-                "wait until the partner has them, or cancel: interdocket share cancel SHARE",
-            ));
-        }
-        last(
-            context,
-            self.share,
-            &share,
-            Command::End(exchange::actor(context)?),
-        )
-    }
-}
-
-impl Change for Cancel {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
-        let share = own(context, self.share)?;
-        if status::status(&share.header, share.waiting) == status::Status::Complete {
-            let message = "this copy is complete: it is the partner's own now";
-            return Err(Error::new(ErrorKind::Conflict, message)
-                .hint("to stop updates, end it: interdocket share end SHARE"));
-        }
-        last(
-            context,
-            self.share,
-            &share,
-            Command::Cancel(exchange::actor(context)?),
-        )
-    }
-}
-
-/// Writes the entry after which the owner's log says nothing more.
-fn last(
-    context: &mut Context<'_>,
-    id: ShareId,
-    share: &entity::Share,
-    command: Command,
-) -> Result<Decided<Share>, Error> {
-    let node = context.node()?;
-    let facts = ShareFacts::new(context.view, id);
-    let entries = exchange::entries(context, &share.header, &facts, command)?;
-    let events = exchange::written(context, &share.header, &node, entries);
-    Ok(
-        Decided::new(events.into_iter().collect(), move |view| shown(view, id))
-            .then(Effect::Recheck)
-            .then(Effect::Nudge(share.header.partner)),
-    )
-}
-
 impl Query for List {
-    fn answer(&self, view: &View<'_>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, now: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after: Option<ShareId> = decide::after(self.after.as_deref())?;
         let case = self
@@ -385,7 +276,7 @@ impl Query for List {
             .flatten();
         let mut shares = Vec::with_capacity(ids.len());
         for id in ids {
-            let share = shown(view, id)?;
+            let share = shown(view, id, now)?;
             if partner.is_none_or(|partner| partner == share.partner) {
                 shares.push(share);
             }
@@ -416,7 +307,7 @@ impl Receipt {
 ///
 /// # Errors
 /// [`Error`] where there is none.
-pub fn shown(view: &View<'_>, id: ShareId) -> Result<Share, Error> {
+pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, Error> {
     let share = decide::share(view, id)?;
     let header = &share.header;
     let node = view
@@ -427,22 +318,44 @@ pub fn shown(view: &View<'_>, id: ShareId) -> Result<Share, Error> {
         false => (Direction::Received, Side::Partner, header.owner),
     };
     let partner = view.get(&table::PARTNER, &other)?;
-    let case = view
-        .get(&table::CASE, &share.case)?
-        .ok_or_else(|| broken("a case is missing"))?;
+    let case = share
+        .case
+        .map(|case| view.get(&table::CASE, &case))
+        .transpose()?;
+    let case = case
+        .map(|case| case.ok_or_else(|| broken("a case is missing")))
+        .transpose()?;
+    let countersigned = share
+        .revocation
+        .is_some_and(|revocation| revocation.countersigned.is_some());
+    let known = status::revocation(header, countersigned);
+    let revocation = share
+        .revocation
+        .zip(known)
+        .map(|(revocation, known)| Revocation {
+            at: revocation.at,
+            state: RevocationState::of(known),
+            revocation: None,
+            countersignature: None,
+        });
     Ok(Share {
         id,
-        kind: Kind::Copy,
+        kind: Kind::of(header.kind),
         direction,
         partner: other,
         partner_name: partner.map_or_else(|| other.to_string(), |partner| partner.name),
         case: share.case,
-        case_number: case.number,
-        status: Status::of(status::status(header, share.waiting)),
+        case_number: case.map(|case| case.number),
+        status: Status::of(status::status(header, share.waits(), now)),
         offered_at: share.offered_at,
+        expires_at: header.kind.until(),
+        policy: Policy::of(header.kind),
+        scope: (own == Side::Owner).then(|| share.scope.clone()),
+        revocation,
         listed: Totals::of(header.listed),
         stored: Totals::of(header.stored),
-        behind: status::behind(header, own, share.waiting),
+        imported: Totals::of(header.imported),
+        behind: status::behind(header, own, share.waits()),
         behind_since: share.behind_since,
         recipients: share.recipients,
         message: share.message,
@@ -456,10 +369,55 @@ impl Status {
         match status {
             status::Status::Processing => Self::Processing,
             status::Status::Complete => Self::Complete,
+            status::Status::Active => Self::Active,
+            status::Status::Suspended => Self::Suspended,
             status::Status::Cancelled => Self::Cancelled,
             status::Status::Ended => Self::Ended,
+            status::Status::Expired => Self::Expired,
+            status::Status::Revoked => Self::Revoked,
             status::Status::Frozen => Self::Frozen,
             status::Status::Paused => Self::Paused,
+        }
+    }
+}
+
+impl RevocationState {
+    const fn of(known: status::Revocation) -> Self {
+        match known {
+            status::Revocation::Unknown => Self::Unknown,
+            status::Revocation::Received => Self::Received,
+            status::Revocation::Purged => Self::Purged,
+        }
+    }
+}
+
+impl Policy {
+    /// That of a share; none where it has none.
+    pub const fn of(kind: sync::Kind) -> Option<Self> {
+        let sync::Kind::Advanced(policy) = kind else {
+            return None;
+        };
+        let mode = match policy.mode {
+            sync::Mode::Live => Mode::Live,
+            sync::Mode::Synchronised => Mode::Synchronised,
+        };
+        Some(Self {
+            mode,
+            download: policy.download,
+            import: policy.import,
+        })
+    }
+
+    /// The same, as terms have it.
+    pub const fn terms(self) -> sync::Policy {
+        let mode = match self.mode {
+            Mode::Live => sync::Mode::Live,
+            Mode::Synchronised => sync::Mode::Synchronised,
+        };
+        sync::Policy {
+            mode,
+            download: self.download,
+            import: self.import,
         }
     }
 }
@@ -473,120 +431,3 @@ impl Totals {
         }
     }
 }
-
-fn sendable(partner: &entity::Partner) -> Result<(), Error> {
-    let name = &partner.name;
-    let Some(against) = rules::sending(partner, Kind::Copy) else {
-        return Ok(());
-    };
-    let (kind, what, hint) = match against {
-        Against::Unconfirmed => (
-            ErrorKind::Conflict,
-            format!("\"{name}\" is not confirmed yet"),
-            format!("compare the words, then: interdocket partner confirm \"{name}\""),
-        ),
-        Against::Suspended => (
-            ErrorKind::Conflict,
-            format!("\"{name}\" is suspended"),
-            format!("to go on: interdocket partner resume \"{name}\""),
-        ),
-        Against::NotEnabled => (
-            ErrorKind::Forbidden,
-            format!("sending copies to \"{name}\" is not enabled"),
-            format!("an administrator can: interdocket partner enable \"{name}\" --send copy"),
-        ),
-    };
-    Err(Error::new(kind, what).hint(hint))
-}
-
-/// The share, where this node owns it.
-fn own(context: &Context<'_>, id: ShareId) -> Result<entity::Share, Error> {
-    let share = decide::share(&context.view, id)?;
-    decide::whole(&context.view, id.uuid())?;
-    if share.header.owner == context.node()?.organisation {
-        return Ok(share);
-    }
-    Err(Error::new(
-        ErrorKind::Conflict,
-        "this share was received: only its owner changes it",
-    ))
-}
-
-fn over(header: &Header) -> Error {
-    let message = match header.state {
-        sync::State::Cancelled { .. } => "this copy was cancelled",
-        _ => "this copy was ended",
-    };
-    Error::new(ErrorKind::Conflict, message).hint("share again: interdocket share copy")
-}
-
-/// The evidence that was asked for, where all of it belongs to the case: nobody's empty list means
-/// the entire case, a list that names something else is refused.
-fn choose(
-    context: &Context<'_>,
-    case: CaseId,
-    named: &[EvidenceId],
-    folders: &[String],
-) -> Result<Vec<EvidenceId>, Error> {
-    for id in named {
-        if !context.view.has(&table::CASE_EVIDENCE, &(case, *id))? {
-            let message = format!("evidence {id} is not in this case");
-            return Err(Error::new(ErrorKind::NotFound, message)
-                .hint("list what is: interdocket evidence list CASE"));
-        }
-    }
-    let mut chosen: Vec<EvidenceId> = named.to_vec();
-    if named.is_empty() || !folders.is_empty() {
-        let rows = context
-            .view
-            .page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
-        for ((_, id), ()) in rows {
-            if folders.is_empty() || inside(context, id, folders)? {
-                chosen.push(id);
-            }
-        }
-    }
-    chosen.sort_unstable();
-    chosen.dedup();
-    Ok(chosen)
-}
-
-fn inside(context: &Context<'_>, id: EvidenceId, folders: &[String]) -> Result<bool, Error> {
-    let evidence = context
-        .view
-        .get(&table::EVIDENCE, &id)?
-        .ok_or_else(|| broken("an item of evidence is missing"))?;
-    Ok(folders.iter().any(|folder| {
-        let rest = evidence.folder.strip_prefix(folder.trim_matches('/'));
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    }))
-}
-
-fn recipients(named: &[String]) -> Result<Vec<String>, Error> {
-    if named.len() > limits::RECIPIENTS_MAX {
-        let message = format!(
-            "{} recipients are more than {}",
-            named.len(),
-            limits::RECIPIENTS_MAX
-        );
-        return Err(Error::new(ErrorKind::Invalid, message).hint("name a group"));
-    }
-    named
-        .iter()
-        .map(|name| line("recipient", name, limits::RECIPIENT_MAX))
-        .collect()
-}
-
-/// What was chosen, in records of a bounded size.
-fn widened(share: ShareId, chosen: Vec<EvidenceId>) -> Vec<Event> {
-    let record = |evidence: &[EvidenceId]| {
-        Event::ShareWidened(ShareWidened {
-            share,
-            evidence: evidence.to_vec(),
-        })
-    };
-    chosen.chunks(WIDENED_MAX).map(record).collect()
-}
-
-/// Items in one record of what was chosen: one step of the database.
-const WIDENED_MAX: usize = 512;

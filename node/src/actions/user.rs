@@ -137,7 +137,7 @@ impl Change for Token {
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>) -> Result<Users, Error> {
+    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Users, Error> {
         let mut users = Vec::new();
         for (_, id) in view.page(&table::USER_NAME, &(), None, usize::MAX)? {
             let user = view

@@ -211,7 +211,7 @@ async fn list(
                 &name(&share.kind),
                 way(share.direction),
                 &share.partner_name,
-                &share.case_number,
+                share.case_number.as_deref().unwrap_or("-"),
                 &name(&share.status),
                 &format!("{stored} of {listed} files"),
                 &behind(share.behind, share.behind_since),
@@ -227,7 +227,7 @@ fn show(share: &Share) -> String {
     table.row(["Kind", &name(&share.kind)]);
     table.row(["Way", way(share.direction)]);
     table.row(["Partner", &share.partner_name]);
-    table.row(["Case", &share.case_number]);
+    table.row(["Case", share.case_number.as_deref().unwrap_or("-")]);
     table.row(["Status", &name(&share.status)]);
     table.row(["Offered", &time(share.offered_at)]);
     table.row(["Recipients", &share.recipients.join(", ")]);

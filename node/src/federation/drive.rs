@@ -16,6 +16,7 @@ use interdocket_sync::limits;
 use interdocket_sync::log::Side;
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::{Consequence, Refusal};
+use interdocket_sync::share::Kind;
 use interdocket_sync::share::terms::FORMAT;
 use interdocket_sync::wire::batch::{self, Batch};
 use interdocket_sync::wire::refusal;
@@ -24,11 +25,11 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::history;
+use super::{history, lease};
 use crate::actions::{self, Error, Way};
 use crate::metrics;
 use crate::node::{Knocks, Node};
-use crate::store::table;
+use crate::store::{entity, table};
 
 /// Why a pass over what waits for a partner ended early.
 #[derive(Debug)]
@@ -216,6 +217,9 @@ impl Drive {
     /// Discloses and delivers until the partner has everything, or refuses.
     async fn share(&mut self, id: ShareId) -> Result<(), Stop> {
         let organisation = self.node.parts().keys.organisation();
+        if !self.revoke(id).await? {
+            return Ok(());
+        }
         let mut from: Option<u64> = None;
         let mut gaps = 0;
         loop {
@@ -226,6 +230,12 @@ impl Drive {
                     let share = actions::decide::share(view, id)?;
                     let side = share.header.side(organisation).unwrap_or(Side::Owner);
                     let next = from.unwrap_or_else(|| share.header.log(side).countersigned + 1);
+                    // What was not sent before a revocation stays unsent, but that it is over.
+                    let header = &share.header;
+                    if side == Side::Owner && header.revoked && next < header.owner_log.point.count
+                    {
+                        return Ok((side, None));
+                    }
                     Ok((
                         side,
                         history::batch(view, &read.parts().journal, id, side, next)?,
@@ -266,6 +276,7 @@ impl Drive {
             .map_err(|_| actions::decide::broken("a batch can't be written"))?;
         let request = v1::DeliverRequest {
             batch: Some(message),
+            lease: self.lease(&batch).await?,
         };
         let mut client = self.client();
         let reply = bounded(client.deliver(Request::new(request)))
@@ -292,6 +303,70 @@ impl Drive {
                 Ok(Next::Held)
             }
         }
+    }
+
+    /// What seals an owner's entries of an advanced share at the partner.
+    async fn lease(&self, batch: &Batch) -> Result<Option<v1::Lease>, Stop> {
+        if batch.head.head.side != Side::Owner {
+            return Ok(None);
+        }
+        let (share, node) = (batch.share, self.node.clone());
+        let lent = self.node.read(move |view| {
+            let header = actions::decide::share(view, share)?.header;
+            let sealed = matches!(header.kind, Kind::Advanced(_));
+            let sealed = sealed && !header.revoked && !header.suspended;
+            sealed.then(|| lease::lend(&node, share)).transpose()
+        });
+        Ok(lent.await?)
+    }
+
+    /// Delivers a revocation that the partner has not countersigned; it waits for nothing, and stands by
+    /// itself. False where the partner did not take it.
+    async fn revoke(&mut self, id: ShareId) -> Result<bool, Stop> {
+        let organisation = self.node.parts().keys.organisation();
+        let read = self.node.clone();
+        let waiting = self.node.read(move |view| {
+            let share = actions::decide::share(view, id)?;
+            let revocation = share.revocation.filter(|revocation| {
+                share.header.owner == organisation && revocation.countersigned.is_none()
+            });
+            let read = |revocation: entity::Revocation| {
+                history::revocation(view, &read.parts().journal, revocation.record)
+            };
+            revocation.map(read).transpose()
+        });
+        let Some(revocation) = waiting.await? else {
+            return Ok(true);
+        };
+        lease::end(&self.node, id);
+        let message = v1::SignedRevocation::decode(revocation.bytes.as_slice())
+            .map_err(|_| actions::decide::broken("a revocation can't be read back"))?;
+        let request = v1::RevokeRequest {
+            revocation: Some(message),
+        };
+        let mut client = self.client();
+        let reply = bounded(client.revoke(Request::new(request))).await?;
+        self.node.heard(self.partner);
+        let receipt = reply.into_inner().receipt.unwrap_or_default();
+        let Ok(receipt) = Countersignature::read(&receipt.encode_to_vec()) else {
+            self.hold(id, Refusal::Malformed);
+            return Ok(false);
+        };
+        let node = self.node.clone();
+        let judged = self.node.blocking(move || {
+            let verified = revocation.verify_receipt(&receipt, &node.parts().pins);
+            Ok(verified.map(|()| receipt))
+        });
+        let Ok(receipt) = judged.await? else {
+            self.hold(id, Refusal::Signature);
+            return Ok(false);
+        };
+        let decided = self.node.decide(None, Way::Partner, move |context| {
+            actions::exchange::revocation_countersigned(context, id, &receipt)
+        });
+        decided.await?;
+        self.node.taken_by(self.partner, id);
+        Ok(true)
     }
 
     /// Judges and records a receipt; false where it does not hold.

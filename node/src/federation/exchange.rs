@@ -17,6 +17,7 @@ use interdocket_sync::limits;
 use interdocket_sync::log::Side;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Facts;
+use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::share::terms::FORMAT;
 use interdocket_sync::wire::{batch, refusal};
 use prost::Message as _;
@@ -25,7 +26,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::Peer;
-use super::history;
+use super::{history, lease};
 use crate::actions::decide::broken;
 use crate::actions::partner::Kind;
 use crate::actions::{self, Error, ErrorKind, Way};
@@ -34,7 +35,7 @@ use crate::event::Refused;
 use crate::metrics::{self, Outcome};
 use crate::node::Node;
 use crate::rules;
-use crate::store::entity::BlobState;
+use crate::store::entity::{self, BlobState};
 use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::store::view::View;
@@ -56,7 +57,7 @@ impl Exchange {
     }
 
     /// The calling partner, if it is trusted now.
-    async fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
+    pub(super) async fn caller<T>(&self, request: &Request<T>) -> Result<OrganisationId, Status> {
         let peer = request.extensions().get::<Peer>().copied();
         let caller = peer
             .ok_or_else(|| Status::new(Code::Unauthenticated, ""))?
@@ -74,7 +75,7 @@ impl Exchange {
     }
 
     /// Counts and records a refusal, and makes it what the partner is told.
-    async fn refuse(
+    pub(super) async fn refuse(
         &self,
         partner: OrganisationId,
         action: &str,
@@ -119,6 +120,9 @@ impl Exchange {
         let Some(Ok(batch)) = message.batch.map(batch::read) else {
             return Ok(Err(Refusal::Malformed));
         };
+        let asked = self.node.parts().clock.elapsed();
+        let lease = message.lease.and_then(lease::read);
+        let lease = lease.filter(|lease| lease.share == batch.share);
         let node = self.node.clone();
         let taken = self.node.blocking(move || {
             let verified = actions::exchange::verify(&batch, caller, &node.parts().pins);
@@ -128,15 +132,22 @@ impl Exchange {
             Ok(batch) => batch,
             Err(refusal) => return Ok(Err(refusal)),
         };
+        let share = batch.share;
         let node = self.node.clone();
+        let seal = lease.as_ref().map(lease::Lease::seal);
         let decided = self.node.decide(None, Way::Partner, move |context| {
-            let share = batch.share;
             let journal = &node.parts().journal;
             let hashes = history::Hashes::new(context.view, journal, share);
             let known = |side: Side, number: u64| hashes.hash(side, number);
-            actions::exchange::take(context, caller, batch, &known)
+            actions::exchange::take(context, caller, batch, &known, seal.as_ref())
         });
-        decided.await.map_err(unavailable)
+        let taken = decided.await.map_err(unavailable)?;
+        match (&taken, lease) {
+            (Ok(_), Some(lease)) => lease.keep(&self.node, caller, asked).await,
+            _ => lease::review(&self.node, share).await,
+        }
+        .map_err(unavailable)?;
+        Ok(taken)
     }
 }
 
@@ -185,6 +196,47 @@ impl Delivery for Exchange {
         };
         Ok(Response::new(v1::DeliverReply {
             outcome: Some(outcome),
+        }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeReply>, Status> {
+        let caller = self.caller(&request).await?;
+        let us = self.node.parts().keys.organisation();
+        let message = request.into_inner().revocation;
+        let read = message.map(|message| SignedRevocation::read(&message.encode_to_vec()));
+        let Some(Ok(revocation)) = read else {
+            return Err(self
+                .refuse(caller, "revoke", None, Refusal::Malformed)
+                .await);
+        };
+        let said = &revocation.revocation;
+        let share = said.share;
+        if (said.owner, said.partner) != (caller, us) {
+            let refused = Refusal::NotShared;
+            return Err(self.refuse(caller, "revoke", Some(share), refused).await);
+        }
+        let node = self.node.clone();
+        let judged = self
+            .node
+            .blocking(move || Ok(revocation.verify(&node.parts().pins).map(|()| revocation)));
+        let Ok(revocation) = judged.await.map_err(unavailable)? else {
+            let refused = Refusal::Signature;
+            return Err(self.refuse(caller, "revoke", Some(share), refused).await);
+        };
+        let taken = self.node.decide(None, Way::Partner, move |context| {
+            actions::exchange::receive(context, &revocation)
+        });
+        let countersignature = taken.await.map_err(unavailable)?;
+        lease::review(&self.node, share)
+            .await
+            .map_err(unavailable)?;
+        let message = v1::Countersignature::decode(countersignature.bytes.as_slice());
+        let receipt = message.map_err(|_| Status::new(Code::Internal, ""))?;
+        Ok(Response::new(v1::RevokeReply {
+            receipt: Some(receipt),
         }))
     }
 }
@@ -310,7 +362,10 @@ impl Reading {
         let facts = ShareFacts::new(view, self.share);
         let listed = facts.blob(digest);
         facts.done().map_err(|_| Refusal::Busy)?;
-        if listed.is_none() {
+        let share = view.get(&table::SHARE, &self.share);
+        let share = share.map_err(|_| Refusal::Busy)?;
+        let serves = |share: &entity::Share| listed.is_some_and(|blob| share.header.serves(blob));
+        if !share.as_ref().is_some_and(serves) {
             return Err(Refusal::NotShared);
         }
         match view.get(&table::BLOB, &digest) {
@@ -465,17 +520,29 @@ fn trusted(view: &View<'_>, caller: OrganisationId) -> Result<bool, Error> {
 }
 
 /// Whether this partner may read what this share lists, now.
-fn serves(view: &View<'_>, caller: OrganisationId, share: ShareId) -> Result<bool, Error> {
-    let partner = view.get(&table::PARTNER, &caller)?;
-    if partner.is_none_or(|partner| rules::sending(&partner, Kind::Copy).is_some()) {
-        return Ok(false);
-    }
+pub(super) fn serves(
+    view: &View<'_>,
+    caller: OrganisationId,
+    share: ShareId,
+) -> Result<bool, Error> {
     let Some(found) = view.get(&table::SHARE, &share)? else {
         return Ok(false);
     };
-    let lost =
-        view.has(&table::LOST, &share.uuid())? || view.has(&table::LOST, &found.case.uuid())?;
-    Ok(!lost && found.header.partner == caller && found.header.serves())
+    let node = view
+        .get(&table::NODE, &())?
+        .ok_or_else(|| broken("the node's record is missing"))?;
+    let kind = Kind::of(found.header.kind);
+    let partner = view.get(&table::PARTNER, &caller)?;
+    if partner.is_none_or(|partner| rules::sending(node.role, &partner, kind).is_some()) {
+        return Ok(false);
+    }
+    let mut lost = view.has(&table::LOST, &share.uuid())?;
+    if let Some(case) = found.case {
+        lost |= view.has(&table::LOST, &case.uuid())?;
+    }
+    let header = &found.header;
+    let parties = (header.owner, header.partner) == (node.organisation, caller);
+    Ok(!lost && parties && header.lives())
 }
 
 fn incarnation(view: &View<'_>) -> Result<u64, Error> {
@@ -486,13 +553,13 @@ fn incarnation(view: &View<'_>) -> Result<u64, Error> {
 }
 
 /// A refusal of a whole call.
-fn status(refused: Refusal) -> Status {
+pub(super) fn status(refused: Refusal) -> Status {
     let details = refusal::write(refused).encode_to_vec();
     Status::with_details(Code::FailedPrecondition, "", details.into())
 }
 
 /// What this node can't do now is told without its reason.
-fn unavailable(error: Error) -> Status {
+pub(super) fn unavailable(error: Error) -> Status {
     if error.kind != ErrorKind::Unavailable {
         tracing::error!(%error, "a partner's call failed");
     }

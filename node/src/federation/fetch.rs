@@ -18,7 +18,7 @@ use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use interdocket_sync::refusal::Refusal;
-use interdocket_sync::share::{Facts, Hold, State};
+use interdocket_sync::share::{Facts, Hold, Kind, State};
 use interdocket_sync::transfer::{Request as Wanted, Wish, plan};
 use interdocket_sync::wire::refusal;
 use tokio::sync::{mpsc, oneshot};
@@ -70,6 +70,9 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
     let shares = node.read(move |view| Ok(view.page(&table::FETCH, &partner, None, usize::MAX)?));
     let mut clean = true;
     for ((_, share), ()) in shares.await? {
+        if !node.read(move |view| copies(view, share)).await? {
+            continue;
+        }
         match read_share(node, partner, share).await {
             Ok(all) => clean &= all,
             Err(Stop::Link) => {
@@ -88,6 +91,29 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
         }
     }
     Ok(clean)
+}
+
+/// Whether a share is a copy: the files of others are read in `follow`.
+fn copies(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    Ok(actions::decide::share(view, share)?.header.kind == Kind::Copy)
+}
+
+/// Reads files as this node's own, for an import; what is whole and durable now, and whether all is.
+///
+/// # Errors
+/// [`Error`] where there is no contact, or this node can't.
+pub(super) async fn read_files(
+    node: &Node,
+    partner: OrganisationId,
+    share: ShareId,
+    request: Wanted,
+) -> Result<(Vec<Placed>, bool), Error> {
+    let answer = read(node.clone(), partner, share, request).await?;
+    if answer.full {
+        return Err(failed(&blobs::Error::Full));
+    }
+    let whole = answer.missing.is_empty() && matches!(answer.end, End::Whole);
+    Ok((answer.placed, whole))
 }
 
 /// Why reading a share ended early.
@@ -263,7 +289,7 @@ async fn read(
 }
 
 /// Calls the owner and hands on what arrives.
-async fn stream_in(
+pub(super) async fn stream_in(
     node: &Node,
     partner: OrganisationId,
     share: ShareId,
@@ -317,10 +343,10 @@ async fn stream_in(
 }
 
 /// A piece of a file.
-struct Arrived {
-    file: u32,
-    data: Bytes,
-    refusal: Option<Refusal>,
+pub(super) struct Arrived {
+    pub(super) file: u32,
+    pub(super) data: Bytes,
+    pub(super) refusal: Option<Refusal>,
 }
 
 /// Takes files in on a thread that may block, in the order of the request.
@@ -556,7 +582,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
 
 /// Deletes what was made durable for nothing: somebody else brought the same bytes first, or the share
 /// was cancelled meanwhile. A file of its own stays: others may be about to record the same one.
-fn unused(node: &Node, placed: &[Placed]) -> Result<(), Error> {
+pub(super) fn unused(node: &Node, placed: &[Placed]) -> Result<(), Error> {
     let mut unused = Vec::new();
     {
         let reading = node.parts().store.read();

@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use interdocket_proto::v1::connection_server::ConnectionServer;
 use interdocket_proto::v1::delivery_server::DeliveryServer;
 use interdocket_proto::v1::transfer_server::TransferServer;
 use interdocket_sync::identity::OrganisationId;
@@ -17,9 +18,10 @@ use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
 
 use super::ceremony::Desk;
+use super::connection::Connection;
 use super::exchange::Exchange;
 use super::tls::{self, Wall};
-use super::{Directory, Limits, Partner, Tls, Transport, drive, fetch, pairing};
+use super::{Directory, Limits, Partner, Tls, Transport, drive, fetch, follow, pairing};
 use crate::actions::partner::State;
 use crate::actions::{Error, ErrorKind};
 use crate::clock::Clock;
@@ -109,11 +111,14 @@ pub fn routes(node: &Node) -> Routes {
     let delivery = DeliveryServer::new(exchange.clone())
         .max_decoding_message_size(limits::MESSAGE_MAX)
         .max_encoding_message_size(limits::MESSAGE_MAX);
+    let connection = ConnectionServer::new(Connection::new(node.clone(), exchange.clone()))
+        .max_decoding_message_size(limits::MESSAGE_MAX);
     let transfer = TransferServer::new(exchange).max_decoding_message_size(limits::MESSAGE_MAX);
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(async move {
         reporter.set_serving::<DeliveryServer<Exchange>>().await;
         reporter.set_serving::<TransferServer<Exchange>>().await;
+        reporter.set_serving::<ConnectionServer<Connection>>().await;
     });
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(interdocket_proto::DESCRIPTORS)
@@ -121,6 +126,7 @@ pub fn routes(node: &Node) -> Routes {
         .expect("the descriptors are those of this build");
     Routes::new(delivery)
         .add_service(transfer)
+        .add_service(connection)
         .add_service(health)
         .add_service(reflection)
 }
@@ -154,6 +160,9 @@ pub fn partner(
     let (of, token) = (node.clone(), stop.clone());
     let fetching = move || fetch::fetch(of.clone(), partner, token.clone());
     tasks.spawn(again("reading", partner, stop.clone(), fetching));
+    let (of, token) = (node.clone(), stop.clone());
+    let following = move || follow::follow(of.clone(), partner, token.clone());
+    tasks.spawn(again("following", partner, stop.clone(), following));
 }
 
 /// Keeps a task up: one that panics is said to have, and starts again after a pause.

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::CaseId;
+use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::share::Header;
+use interdocket_sync::share::{Header, Policy};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::partner::{Kind, OrganisationRole, State};
+use crate::actions::share::Scope;
 use crate::actions::user::Role;
 use crate::blobs::Place;
 use crate::event::Bytes;
@@ -68,6 +70,8 @@ pub struct Partner {
     pub send: BTreeSet<Kind>,
     /// What may come from it.
     pub receive: BTreeSet<Kind>,
+    /// What advanced shares with it allow; none can be made without.
+    pub policy: Option<Policy>,
 }
 
 /// A case.
@@ -155,9 +159,11 @@ pub enum BlobState {
 pub struct Share {
     /// What both logs say.
     pub header: Header,
-    /// The case here.
-    pub case: CaseId,
-    /// The people who should have it.
+    /// The case here: the shared one, or what became of it; none where nothing of it is this node's own.
+    pub case: Option<CaseId>,
+    /// What of the case is shared; at the partner, nothing but how it was chosen.
+    pub scope: Scope,
+    /// The people who should have it; nobody where that is sealed under a lease.
     pub recipients: Vec<String>,
     /// The message to them.
     pub message: String,
@@ -165,10 +171,59 @@ pub struct Share {
     pub offered_at: DateTime<Utc>,
     /// The record with the signed terms.
     pub made: u64,
-    /// Items that wait to be disclosed.
+    /// Items that wait to be disclosed, changed or withdrawn.
     pub waiting: u64,
+    /// Whether the case waits to be described anew.
+    pub case_waiting: bool,
     /// Since when the oldest change waits.
     pub behind_since: Option<DateTime<Utc>>,
     /// Items that this node, the partner, still wants.
     pub wanted: u64,
+    /// How it was revoked.
+    pub revocation: Option<Revocation>,
+}
+
+impl Share {
+    /// How many changes its owner still has to disclose.
+    pub fn waits(&self) -> u64 {
+        self.waiting + u64::from(self.case_waiting)
+    }
+}
+
+/// How a share was revoked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Revocation {
+    /// When, as the revocation says.
+    pub at: DateTime<Utc>,
+    /// The record with the signed revocation.
+    pub record: u64,
+    /// The record with the partner's countersignature of it; where it was received, the same one.
+    pub countersigned: Option<u64>,
+}
+
+/// A share from a partner that is to be imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Import {
+    /// Up to which entry of the owner's log.
+    pub through: u64,
+    /// Who asked; nobody where the node does it by itself.
+    pub by: Option<Actor>,
+}
+
+/// A part of a file that is sealed under a lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sealed {
+    /// Names the sealed bytes.
+    pub blake3: Digest,
+    /// How many they are.
+    pub size: u64,
+    /// Where it lies.
+    pub place: Place,
+}
+
+/// A read session of a recipient at a partner, as long as it is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Session {
+    /// The share.
+    pub share: ShareId,
 }

@@ -19,14 +19,14 @@ use super::view::{self, Changes, View};
 use crate::actions::case::Origin;
 use crate::actions::partner::State;
 use crate::event::{
-    CaseEdited, CaseMade, Entry, Event, EvidenceAdded, PartnerEnabled, PartnerMet, StoredBlob,
-    TokenMade, UserAdded,
+    CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceEdited, PartnerEnabled, PartnerMet,
+    StoredBlob, TokenMade, UserAdded,
 };
 
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 3;
+pub const SHAPE: u32 = 4;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -130,6 +130,9 @@ impl Step<'_> {
                 partner.send.clone_from(send);
                 partner.receive.clone_from(receive);
             }),
+            Event::PolicySet(set) => self.partner(set.organisation, |partner| {
+                partner.policy = Some(set.policy)
+            }),
             Event::PartnerSuspended(id) => {
                 self.partner(*id, |partner| partner.state = State::Suspended)
             }
@@ -163,6 +166,29 @@ impl Step<'_> {
             Event::ShareFrozen(frozen) => self.hold(frozen.share, true),
             Event::SharePaused(share) => self.hold(*share, false),
             Event::EvidenceReceived(received) => self.evidence_received(received),
+            Event::EvidenceEdited(edited) => self.evidence_edited(edited),
+            Event::ShareNarrowed(narrowed) => self.share_narrowed(narrowed),
+            Event::ShareSettled(settled) => self.share_settled(settled),
+            Event::ShareRevoked(revoked) => self.share_revoked(revoked),
+            Event::RevocationReceived(received) => self.revocation_received(received),
+            Event::RevocationCountersigned(signed) => self.revocation_countersigned(signed),
+            Event::EvidenceSealed(sealed) => self.evidence_sealed(sealed),
+            Event::SealedErased(erased) => self.sealed_erased(erased),
+            Event::ImportAsked(share) => self.import_asked(*share, entry.actor.as_ref()),
+            Event::ImportEnded(ended) => self.import_ended(ended),
+            Event::CaseImported(imported) => self.case_imported(imported),
+            Event::EvidenceImported(imported) => self.evidence_imported(imported),
+            Event::SessionOpened(opened) => {
+                let session = entity::Session {
+                    share: opened.share,
+                };
+                self.put(&table::SESSION, &opened.session, &session);
+                Ok(())
+            }
+            Event::SessionClosed(closed) => {
+                self.changes.delete(&table::SESSION, &closed.session);
+                Ok(())
+            }
             Event::EvidenceOpened(_) | Event::Refused(_) => Ok(()),
         }
     }
@@ -226,6 +252,7 @@ impl Step<'_> {
             words: met.words.clone(),
             send: Default::default(),
             receive: Default::default(),
+            policy: None,
         };
         self.put(&table::PARTNER, &met.organisation, &partner);
         self.put(&table::PARTNER_NAME, &name, &met.organisation);
@@ -267,7 +294,15 @@ impl Step<'_> {
         case.description.clone_from(&edited.description);
         self.put(&table::CASE_NUMBER, &case.number, &edited.id);
         self.put(&table::CASE, &edited.id, &case);
-        Ok(())
+        self.case_followed(edited.id)
+    }
+
+    fn evidence_edited(&mut self, edited: &EvidenceEdited) -> Result<(), Error> {
+        let mut evidence = self.get(&table::EVIDENCE, &edited.id)?;
+        evidence.title.clone_from(&edited.title);
+        evidence.folder.clone_from(&edited.folder);
+        self.put(&table::EVIDENCE, &edited.id, &evidence);
+        self.evidence_followed(edited.case, edited.id, &edited.folder)
     }
 
     fn evidence_added(&mut self, added: &EvidenceAdded, entry: &Entry) -> Result<(), Error> {
@@ -295,7 +330,8 @@ impl Step<'_> {
         self.put(&table::EVIDENCE, &added.id, &evidence);
         self.put(&table::FILE, &(added.id, 0), &kept);
         self.used(file.blake3)?;
-        self.counted(added.case, added.id, size)
+        self.counted(added.case, added.id, size)?;
+        self.evidence_followed(added.case, added.id, &added.folder)
     }
 
     /// Counts a new item into its case.

@@ -246,6 +246,23 @@ tables! {
     /// Cases, shares and users of which a record can't be read, with the first such record.
     LOST: Uuid => u64, Index 16;
 
+    /// Evidence that was chosen for a share by itself.
+    SELECTED: (ShareId, EvidenceId) => (), Index 17;
+    /// Files that are sealed under a share's lease, in parts.
+    SEALED: (ShareId, Digest, u32) => entity::Sealed, Index 18;
+    /// Sealed files of shares from a partner that were withdrawn: their bytes are still to be erased.
+    ERASING: (OrganisationId, ShareId, Digest) => (), Index 19;
+    /// Shares from a partner that are to be imported.
+    IMPORT: (OrganisationId, ShareId) => entity::Import, Index 20;
+    /// Shares from a partner that were revoked and are still to be purged.
+    PURGE: (OrganisationId, ShareId) => (), Index 21;
+    /// Revocations that were received, with the record of each.
+    REVOKED: (OrganisationId, ShareId) => u64, Index 22;
+    /// Advanced shares from a partner that go on: their leases are to be renewed.
+    FOLLOWED: (OrganisationId, ShareId) => (), Index 24;
+    /// Read sessions that are open.
+    SESSION: Uuid => entity::Session, Index 23;
+
     /// Where records lie in the journal.
     POSITION: u64 => u64, Feed 1;
 }

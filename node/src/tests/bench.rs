@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -41,6 +42,7 @@ use crate::keys::{Keys, Leaf, Pins};
 use crate::metrics::Metrics;
 use crate::node::{Moment, Node, Parts};
 use crate::run::Init;
+use crate::seal::Seal;
 use crate::store::engine::{Engine as _, Pair, Tree};
 use crate::store::memory::Memory;
 use crate::store::project::ShareFacts;
@@ -54,6 +56,10 @@ pub(crate) struct Ticks(AtomicI64);
 impl Clock for Ticks {
     fn now(&self) -> DateTime<Utc> {
         noon() + TimeDelta::seconds(self.0.fetch_add(1, Ordering::SeqCst))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
     }
 }
 
@@ -74,13 +80,17 @@ pub(crate) struct Bench {
 
 impl Bench {
     pub(crate) fn new(name: &'static str) -> Self {
+        Self::of(name, OrganisationRole::Investigation)
+    }
+
+    pub(crate) fn of(name: &'static str, role: OrganisationRole) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let keys = Keys::create(&dir.path().join("keys"), name, noon()).unwrap();
         let (journal, keyring) = (Arc::<Disk>::default(), Arc::<Disk>::default());
         let made = Event::NodeMade(NodeMade {
             organisation: keys.organisation(),
             name: name.into(),
-            role: OrganisationRole::Investigation,
+            role,
         });
         let record = Entry {
             actor: None,
@@ -116,7 +126,7 @@ impl Bench {
         let ticking: Arc<dyn Clock> = clock.clone();
         let writer = Writer {
             journal,
-            keyring,
+            keyring: Arc::clone(&keyring),
             store: store.clone(),
             clock: ticking.clone(),
             metrics: metrics.clone(),
@@ -151,6 +161,7 @@ impl Bench {
             store,
             queue,
             journal: reader,
+            keyring,
             blobs,
             keys,
             https: Arc::new(Leaf::new(https)),
@@ -239,10 +250,13 @@ impl Bench {
 
     /// Trusts another node, as if paired; sending and receiving copies is enabled.
     pub(crate) async fn trust(&self, other: &Self, address: Option<String>) {
+        let own = other
+            .node
+            .read(|view| Ok(view.get(&table::NODE, &())?.unwrap().role));
         let met = PartnerMet {
             organisation: other.id(),
             name: other.name.into(),
-            role: OrganisationRole::Investigation,
+            role: own.await.unwrap(),
             root: Bytes(other.node.parts().keys.root_der().to_vec()),
             address,
             words: Vec::new(),
@@ -316,7 +330,7 @@ impl Bench {
     }
 
     pub(crate) fn shown(&self, share: ShareId) -> Share {
-        share::shown(&self.node.parts().store.read().view(), share).unwrap()
+        share::shown(&self.node.parts().store.read().view(), share, noon()).unwrap()
     }
 
     /// What this node would deliver next of its log of a share.
@@ -347,10 +361,11 @@ impl Bench {
             return Ok(Err(refusal));
         }
         let node = self.node.clone();
+        let seal = Seal::new(batch.share.uuid(), zeroize::Zeroizing::new([7; 32]));
         let decided = self.node.decide(None, Way::Partner, move |context| {
             let hashes = history::Hashes::new(context.view, &node.parts().journal, batch.share);
             let known = |side: Side, number: u64| hashes.hash(side, number);
-            exchange::take(context, from, batch, &known)
+            exchange::take(context, from, batch, &known, Some(&seal))
         });
         decided.await
     }
@@ -421,7 +436,7 @@ impl Bench {
 
     /// The evidence of the case of a share.
     pub(crate) fn listed(&self, share: ShareId) -> Vec<EvidenceId> {
-        let case = self.shown(share).case;
+        let case = self.shown(share).case.unwrap();
         let reading = self.node.parts().store.read();
         let rows = reading
             .view()

@@ -373,7 +373,7 @@ async fn items_of_any_legal_size_are_disclosed_in_batches_that_are_taken() {
     let harbour = Bench::new("harbour");
     south.trust(&harbour, None).await;
     harbour.trust(&south, None).await;
-    let case = south.shown(share).case.to_string();
+    let case = south.shown(share).case.unwrap().to_string();
     let onward = south.copy(&case, "harbour").await.unwrap().id;
     settle(&south, &harbour, onward).await;
     assert_eq!(harbour.shown(onward).stored.evidence, 49);

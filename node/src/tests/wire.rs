@@ -235,7 +235,10 @@ async fn who_does_not_read_what_it_asked_for_delays_nobody_else() {
 async fn deliver(by: &Bench, at: &Bench, batch: v1::Batch) -> Result<Option<Refusal>, Status> {
     let channel = by.node.parts().transport.channel(at.id());
     let mut client = DeliveryClient::new(channel).max_encoding_message_size(16 << 20);
-    let request = v1::DeliverRequest { batch: Some(batch) };
+    let request = v1::DeliverRequest {
+        batch: Some(batch),
+        lease: None,
+    };
     let reply = client.deliver(request).await?.into_inner();
     Ok(match reply.outcome.unwrap() {
         Outcome::Receipt(_) => None,

@@ -10,6 +10,7 @@ use crate::evidence::Item;
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::limits;
 use crate::refusal::Refusal;
+use crate::share::Totals;
 use crate::wire;
 
 /// Somebody for whom an organisation speaks; asserted by it.
@@ -34,10 +35,30 @@ pub enum Body {
     Ended(Actor),
     /// Owner: nothing more is sent.
     Cancelled(Actor),
+    /// Owner: how these items are described from now on.
+    EvidenceChanged(Vec<ItemChange>),
+    /// Owner: these items are not shared any more.
+    EvidenceWithdrawn(Vec<EvidenceId>),
+    /// Owner: how the case is described from now on.
+    CaseChanged(Actor, CaseInfo),
+    /// Owner: who may use the share from now on.
+    RecipientsChanged(Actor, Vec<String>),
+    /// Owner: what is listed so far may become the partner's own; at whose request.
+    ImportGranted(Actor),
+    /// Owner: nothing can be read or is sent for now.
+    Suspended(Actor),
+    /// Owner: the suspension is over.
+    Resumed(Actor),
+    /// Owner: the share is over.
+    Revoked(Actor),
     /// Partner: the share is wanted; by nobody where by standing acceptance.
     Accepted(Option<Actor>),
     /// Partner: these items are whole, verified and durable.
     Stored(Vec<StoredItem>),
+    /// Partner: these items are its own now, whole, verified and durable.
+    Imported(Vec<StoredItem>),
+    /// Partner: nothing of the revoked share is here any more but what was imported.
+    Purged(Purged),
     /// Evidence that was narrowed before it was sent, or of a type that is not known here.
     Unread,
 }
@@ -49,16 +70,43 @@ pub struct Offered {
     pub actor: Actor,
     /// The case's id at its owner.
     pub case: CaseId,
-    /// Its number there.
-    pub number: String,
-    /// Its title there.
-    pub title: String,
-    /// Its description there.
-    pub description: String,
+    /// How it is described there.
+    pub info: CaseInfo,
     /// The people who should have it, as the partner knows them.
     pub recipients: Vec<String>,
     /// A message to them.
     pub message: String,
+}
+
+/// How a case is described at its owner.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseInfo {
+    /// Its number.
+    pub number: String,
+    /// Its title.
+    pub title: String,
+    /// Its description.
+    pub description: String,
+}
+
+/// How an item is described from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ItemChange {
+    /// The evidence's id at its owner.
+    pub evidence: EvidenceId,
+    /// What it is, on one line.
+    pub title: String,
+    /// The folder inside the case.
+    pub folder: String,
+}
+
+/// What a partner erased after a revocation, and what stays.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purged {
+    /// What was erased.
+    pub erased: Totals,
+    /// What stays, because an earlier grant made it the partner's own.
+    pub kept: Totals,
 }
 
 impl Actor {
@@ -81,18 +129,104 @@ impl Offered {
     /// [`Refusal::Limit`] over one.
     pub fn check(&self) -> Result<(), Refusal> {
         self.actor.check()?;
-        let lengths = [
-            (self.number.len(), limits::NUMBER_MAX),
-            (self.title.len(), limits::TITLE_MAX),
-            (self.description.len(), limits::DESCRIPTION_MAX),
-            (self.message.len(), limits::MESSAGE_TEXT_MAX),
-            (self.recipients.len(), limits::RECIPIENTS_MAX),
-        ];
-        let long = |recipient: &String| recipient.len() > limits::RECIPIENT_MAX;
-        if lengths.iter().any(|(len, max)| len > max) || self.recipients.iter().any(long) {
+        self.info.check()?;
+        if self.message.len() > limits::MESSAGE_TEXT_MAX {
+            return Err(Refusal::Limit);
+        }
+        recipients(&self.recipients)
+    }
+}
+
+impl CaseInfo {
+    /// Holds it to the bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] over one.
+    pub const fn check(&self) -> Result<(), Refusal> {
+        if self.number.len() > limits::NUMBER_MAX
+            || self.title.len() > limits::TITLE_MAX
+            || self.description.len() > limits::DESCRIPTION_MAX
+        {
             return Err(Refusal::Limit);
         }
         Ok(())
+    }
+}
+
+impl ItemChange {
+    /// Holds it to the bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] over one.
+    pub const fn check(&self) -> Result<(), Refusal> {
+        if self.title.len() > limits::TITLE_MAX || self.folder.len() > limits::FOLDER_MAX {
+            return Err(Refusal::Limit);
+        }
+        Ok(())
+    }
+}
+
+/// Holds recipients to the bounds.
+///
+/// # Errors
+/// [`Refusal::Limit`] over one.
+pub fn recipients(recipients: &[String]) -> Result<(), Refusal> {
+    let long = |recipient: &String| recipient.len() > limits::RECIPIENT_MAX;
+    if recipients.len() > limits::RECIPIENTS_MAX || recipients.iter().any(long) {
+        return Err(Refusal::Limit);
+    }
+    Ok(())
+}
+
+impl Body {
+    /// Without all that tells people something: what is left says what changes, not how it reads.
+    #[must_use]
+    pub fn redacted(&self) -> Self {
+        let nobody = |actor: &Actor| Actor {
+            id: actor.id,
+            name: String::new(),
+        };
+        match self {
+            Self::Offered(terms, offered) => Self::Offered(
+                *terms,
+                Offered {
+                    actor: nobody(&offered.actor),
+                    case: offered.case,
+                    info: CaseInfo::default(),
+                    recipients: Vec::new(),
+                    message: String::new(),
+                },
+            ),
+            Self::EvidenceAdded(items) => {
+                Self::EvidenceAdded(items.iter().map(Item::redacted).collect())
+            }
+            Self::EvidenceChanged(changes) => {
+                let redacted = |change: &ItemChange| ItemChange {
+                    evidence: change.evidence,
+                    title: String::new(),
+                    folder: String::new(),
+                };
+                Self::EvidenceChanged(changes.iter().map(redacted).collect())
+            }
+            Self::CaseChanged(actor, _) => Self::CaseChanged(nobody(actor), CaseInfo::default()),
+            Self::RecipientsChanged(actor, _) => Self::RecipientsChanged(nobody(actor), Vec::new()),
+            body => body.clone(),
+        }
+    }
+
+    /// The items of evidence that it describes.
+    pub fn describes(&self, evidence: EvidenceId) -> Option<(&str, &str)> {
+        match self {
+            Self::EvidenceAdded(items) => {
+                let item = items.iter().find(|item| item.evidence == evidence)?;
+                Some((&item.title, &item.folder))
+            }
+            Self::EvidenceChanged(changes) => {
+                let change = changes.iter().find(|change| change.evidence == evidence)?;
+                Some((&change.title, &change.folder))
+            }
+            _ => None,
+        }
     }
 }
 
@@ -159,6 +293,21 @@ impl Entry {
     /// [`wire::Malformed`] where it cannot be read, contradicts its commitment or is over a bound.
     pub fn read(bytes: &[u8]) -> Result<Self, wire::Malformed> {
         wire::entry::decode(bytes)
+    }
+
+    /// The entry as it is kept where its text is sealed apart: the header that the chain covers, and the
+    /// body redacted.
+    pub fn redacted(&self) -> Vec<u8> {
+        wire::entry::redacted(self)
+    }
+
+    /// Reads an entry as [`Entry::redacted`] gives it, or whole. Only for what this node kept itself:
+    /// nothing holds a redacted body to its commitment.
+    ///
+    /// # Errors
+    /// [`wire::Malformed`] where it cannot be read.
+    pub fn kept(bytes: &[u8]) -> Result<Self, wire::Malformed> {
+        wire::entry::kept(bytes)
     }
 
     /// Its place in the log.

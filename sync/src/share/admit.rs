@@ -7,11 +7,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::apply;
-use super::decide::stored;
+use super::decide::{accepted_once, described, stored};
 use super::terms::{FORMAT, SignedTerms};
-use super::{Fact, Facts, Header, Hold, Key, Log, Put, State};
+use super::{Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Mode, Policy, Put, State};
 use crate::blob::Digest;
 use crate::evidence::Item;
+use crate::id::EvidenceId;
 use crate::log::Side;
 use crate::log::entry::{Body, Entry, StoredItem};
 use crate::log::head::Head;
@@ -136,49 +137,143 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
         _ => {}
     }
     let told = match header.state {
-        State::Cancelled { at } => entry.other.count >= at,
+        State::Cancelled { at } | State::Revoked { at } => entry.other.count >= at,
         State::Offered | State::Accepted | State::Ended => false,
     };
+    let advanced = matches!(header.kind, Kind::Advanced(_));
+    let copy = header.kind == Kind::Copy;
+    // What a partner was told by a revocation alone, its owner's log may say later or never.
+    let open = matches!(header.state, State::Offered | State::Accepted);
+    let lists = open && !header.suspended && (copy || advanced);
+    let keeps = match header.kind {
+        Kind::Reference(_) => false,
+        Kind::Copy => true,
+        Kind::Advanced(policy) => policy.mode == Mode::Synchronised,
+    };
+    let began = accepted_once(header);
     match &entry.body {
         Body::Offered(terms, _) if *terms == header.terms => {}
         Body::Offered(..) => return Err(Refusal::Malformed),
-        Body::EvidenceAdded(items) if open(header) => disclosed(facts, items)?,
-        Body::Listed(_, update) if open(header) && header.open => {
+        Body::EvidenceAdded(items) if lists => disclosed(facts, items)?,
+        Body::EvidenceChanged(changes) if lists && advanced => {
+            once(changes.iter().map(|change| change.evidence))?;
+            for change in changes {
+                described(facts, change.evidence)?;
+            }
+        }
+        Body::EvidenceWithdrawn(ids) if open && advanced => {
+            once(ids.iter().copied())?;
+            for id in ids {
+                described(facts, *id)?;
+            }
+        }
+        Body::CaseChanged(..) if lists && advanced => {}
+        Body::RecipientsChanged(..) if open => {}
+        Body::ImportGranted(_) if granted(header, entry.other.count) => {}
+        Body::Suspended(_) if open && !header.suspended => {}
+        Body::Resumed(_) if open && header.suspended => {}
+        Body::Revoked(_) if open && !copy => {}
+        Body::Listed(_, update) if lists && header.open => {
             if header.update.checked_add(1) != Some(*update) {
                 return Err(Refusal::State);
             }
         }
         Body::Ended(_)
-            if header.state == State::Accepted && !header.open && entry.other.count > 0 => {}
-        Body::Cancelled(_) if open(header) => {}
+            if copy && header.state == State::Accepted && !header.open && entry.other.count > 0 => {
+        }
+        Body::Cancelled(_) if open && copy => {}
         Body::Accepted(_) if !told && entry.other.count > 0 => {}
-        Body::Stored(items) if !told => stated(facts, items, entry.other.count)?,
+        Body::Stored(items) if !told && keeps => {
+            stated(facts, items, entry.other.count, &|item| item.stored)?;
+        }
+        Body::Imported(items) if advanced && header.purged == 0 => {
+            imported(header, facts, items, entry.other.count)?;
+        }
+        // What is kept is what it stated itself, in this very log.
+        Body::Purged(purged) if header.revoked && began && header.purged == 0 => {
+            if purged.kept != header.imported {
+                return Err(Refusal::Malformed);
+            }
+        }
         _ => return Err(Refusal::State),
     }
     Ok(Admission::Apply)
 }
 
-/// Something is disclosed, each item once, and never one that is listed already.
+/// The owner grants by its policy, to a partner that has accepted.
+fn granted(header: &Header, seen: u64) -> bool {
+    let policy = matches!(header.kind, Kind::Advanced(Policy { import: true, .. }));
+    policy && !header.suspended && header.state == State::Accepted && seen > 0
+}
+
+/// Something is disclosed, each item once, and none that is listed. One that was withdrawn may come back,
+/// as the very item that it was.
 fn disclosed(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
-    let mut ids = BTreeSet::new();
-    let once = |item: &Item| ids.insert(item.evidence) && facts.item(item.evidence).is_none();
-    if items.is_empty() || !items.iter().all(once) {
-        return Err(Refusal::Malformed);
+    once(items.iter().map(|item| item.evidence))?;
+    for item in items {
+        let Some(before) = facts.item(item.evidence) else {
+            continue;
+        };
+        let files = (0..before.files).map(|place| facts.file(item.evidence, place));
+        let same = files
+            .map(|file| file.map(|file| file.blake3))
+            .eq(item.files.iter().map(|file| Some(file.blake3)));
+        if before.withdrawn == 0 || !same {
+            return Err(Refusal::Malformed);
+        }
     }
     whole(facts, items)
 }
 
+/// Something is said, and about each item once.
+fn once(ids: impl Iterator<Item = EvidenceId>) -> Result<(), Refusal> {
+    let mut seen = BTreeSet::new();
+    let mut count = 0;
+    for id in ids {
+        count += 1;
+        seen.insert(id);
+    }
+    if count == 0 || seen.len() != count {
+        return Err(Refusal::Malformed);
+    }
+    Ok(())
+}
+
 /// Something is stated, of each item once in a log, and of none that its writer had not seen listed.
-fn stated(facts: &dyn Facts, items: &[StoredItem], seen: u64) -> Result<(), Refusal> {
-    let mut ids = BTreeSet::new();
+fn stated(
+    facts: &dyn Facts,
+    items: &[StoredItem],
+    seen: u64,
+    said: &dyn Fn(&ItemFact) -> u64,
+) -> Result<(), Refusal> {
+    once(items.iter().map(|item| item.evidence))?;
     for item in items {
         let listed = stored(facts, item)?;
-        if !ids.insert(item.evidence) || listed.stored != 0 || listed.listed > seen {
+        let gone = listed.withdrawn != 0 && listed.withdrawn <= seen;
+        if said(&listed) != 0 || listed.first > seen || gone {
             return Err(Refusal::Malformed);
         }
     }
-    if items.is_empty() {
-        return Err(Refusal::Malformed);
+    Ok(())
+}
+
+/// Only what a grant that its writer had seen made the partner's own, whatever was withdrawn or revoked
+/// since.
+fn imported(
+    header: &Header,
+    facts: &dyn Facts,
+    items: &[StoredItem],
+    seen: u64,
+) -> Result<(), Refusal> {
+    once(items.iter().map(|item| item.evidence))?;
+    if header.grants.first == 0 || header.grants.first > seen {
+        return Err(Refusal::State);
+    }
+    for item in items {
+        let listed = stored(facts, item)?;
+        if listed.imported != 0 || listed.first > seen || !header.importable(&listed) {
+            return Err(Refusal::Malformed);
+        }
     }
     Ok(())
 }
@@ -194,10 +289,6 @@ pub(super) fn whole(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
         }
     }
     Ok(())
-}
-
-const fn open(header: &Header) -> bool {
-    matches!(header.state, State::Offered | State::Accepted)
 }
 
 /// What a whole batch does to a share.

@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::terms::SignedTerms;
-use super::{BlobFact, Fact, Facts, Header, Hold, ItemFact, Key, Log, Put, State, Totals};
+use super::{BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Log, Put, State, Totals};
 use crate::evidence::Item;
-use crate::log::entry::{Body, Entry, StoredItem};
+use crate::id::EvidenceId;
+use crate::log::entry::{Body, Entry, ItemChange, StoredItem};
 
 /// The header of a share before its first entry.
 pub fn open(terms: &SignedTerms) -> Header {
@@ -17,14 +18,29 @@ pub fn open(terms: &SignedTerms) -> Header {
         kind: terms.terms.kind,
         terms: terms.digest(),
         state: State::Offered,
+        suspended: false,
+        revoked: false,
         hold: Hold::Free,
         owner_log: Log::default(),
         partner_log: Log::default(),
+        case: 0,
+        recipients: 0,
+        grants: Grants::default(),
         listed: Totals::default(),
         stored: Totals::default(),
+        imported: Totals::default(),
+        purged: 0,
         update: 0,
         open: false,
     }
+}
+
+/// The header after a revocation that came by itself.
+#[must_use]
+pub fn revoked(header: &Header) -> Header {
+    let mut next = header.clone();
+    next.revoked = true;
+    next
 }
 
 /// Applies the next entry of either log, written under `incarnation`. One that is held already changes
@@ -44,67 +60,182 @@ pub fn apply(
     log.seen = entry.other.count;
     log.incarnation = incarnation;
     log.at = entry.at;
-    let puts = match &entry.body {
-        Body::EvidenceAdded(items) => added(&mut next, facts, items, entry.number),
+    let mut changes = Changes {
+        facts,
+        puts: BTreeMap::new(),
+        number: entry.number,
+        seen: entry.other.count,
+    };
+    match &entry.body {
+        Body::Offered(..) => {
+            next.case = entry.number;
+            next.recipients = entry.number;
+        }
+        Body::EvidenceAdded(items) => changes.added(&mut next, items),
+        Body::EvidenceChanged(items) => changes.changed(&mut next, items),
+        Body::EvidenceWithdrawn(items) => changes.withdrawn(&mut next, items),
+        Body::CaseChanged(..) => {
+            next.case = entry.number;
+            next.open = true;
+        }
+        Body::RecipientsChanged(..) => next.recipients = entry.number,
+        Body::ImportGranted(_) => {
+            let first = match next.grants.first {
+                0 => entry.number,
+                first => first,
+            };
+            next.grants = Grants {
+                first,
+                last: entry.number,
+            };
+        }
+        Body::Suspended(_) => next.suspended = true,
+        Body::Resumed(_) => next.suspended = false,
         Body::Listed(_, update) => {
             next.update = *update;
             next.open = false;
-            Vec::new()
         }
-        Body::Ended(_) => {
-            next.state = State::Ended;
-            Vec::new()
+        Body::Ended(_) => next.state = State::Ended,
+        Body::Cancelled(_) => next.state = State::Cancelled { at: entry.number },
+        Body::Revoked(_) => {
+            next.state = State::Revoked { at: entry.number };
+            next.revoked = true;
         }
-        Body::Cancelled(_) => {
-            next.state = State::Cancelled { at: entry.number };
-            Vec::new()
-        }
-        Body::Accepted(_) => {
-            // A share that was ended or cancelled meanwhile does not come back to life.
-            if next.state == State::Offered {
-                next.state = State::Accepted;
+        // A share that was ended, cancelled or revoked meanwhile does not come back to life.
+        Body::Accepted(_) if next.state == State::Offered => next.state = State::Accepted,
+        Body::Accepted(_) | Body::Unread => {}
+        Body::Stored(items) => changes.stored(&mut next, items),
+        Body::Imported(items) => changes.imported(&mut next, items),
+        Body::Purged(_) => next.purged = entry.number,
+    }
+    (next, changes.puts.into_iter().collect())
+}
+
+/// What one entry does to the facts.
+struct Changes<'a> {
+    facts: &'a dyn Facts,
+    puts: BTreeMap<Key, Fact>,
+    number: u64,
+    /// How much of the other log its writer had seen.
+    seen: u64,
+}
+
+impl Facts for Changes<'_> {
+    fn fact(&self, key: &Key) -> Option<Fact> {
+        let put = self.puts.get(key).cloned();
+        put.or_else(|| self.facts.fact(key))
+    }
+}
+
+impl Changes<'_> {
+    fn put(&mut self, evidence: EvidenceId, item: ItemFact) {
+        self.puts.insert(Key::Item(evidence), Fact::Item(item));
+    }
+
+    fn added(&mut self, header: &mut Header, items: &[Item]) {
+        for item in items {
+            let before = self.item(item.evidence);
+            if before.as_ref().is_some_and(|before| before.withdrawn == 0) {
+                continue;
             }
-            Vec::new()
-        }
-        Body::Stored(items) => stored(&mut next, facts, items, entry.number),
-        Body::Offered(..) | Body::Unread => Vec::new(),
-    };
-    (next, puts)
-}
-
-fn added(header: &mut Header, facts: &dyn Facts, items: &[Item], entry: u64) -> Vec<Put> {
-    let mut puts = BTreeMap::new();
-    for item in items {
-        if facts.item(item.evidence).is_some() || puts.contains_key(&Key::Item(item.evidence)) {
-            continue;
-        }
-        header.listed.add(item.files.len() as u64, item.bytes());
-        header.open = true;
-        let fact = ItemFact::new(item, entry);
-        puts.insert(Key::Item(item.evidence), Fact::Item(fact));
-        for (place, file) in (0..).zip(&item.files) {
-            puts.insert(Key::File(item.evidence, place), Fact::File(file.clone()));
-            puts.insert(
-                Key::Blob(file.blake3),
-                Fact::Blob(BlobFact { size: file.size }),
-            );
+            let mut fact = ItemFact::new(item, self.number);
+            if let Some(before) = before {
+                fact.first = before.first;
+                fact.granted = before.granted;
+                fact.imported = before.imported;
+            }
+            header.listed.add(&fact);
+            header.open = true;
+            self.put(item.evidence, fact);
+            for (place, file) in (0..).zip(&item.files) {
+                let fact = Fact::File(file.clone());
+                self.puts.insert(Key::File(item.evidence, place), fact);
+                let used = self.blob(file.blake3).filter(|blob| blob.uses > 0);
+                let blob = BlobFact {
+                    size: file.size,
+                    uses: used.map_or(1, |blob| blob.uses.saturating_add(1)),
+                    listed: used.map_or(self.number, |blob| blob.listed),
+                };
+                self.puts.insert(Key::Blob(file.blake3), Fact::Blob(blob));
+            }
         }
     }
-    puts.into_iter().collect()
-}
 
-fn stored(header: &mut Header, facts: &dyn Facts, items: &[StoredItem], entry: u64) -> Vec<Put> {
-    let mut puts = BTreeMap::new();
-    for item in items {
-        let Some(mut listed) = facts.item(item.evidence) else {
-            continue;
-        };
-        if listed.stored != 0 || puts.contains_key(&Key::Item(item.evidence)) {
-            continue;
+    fn changed(&mut self, header: &mut Header, changes: &[ItemChange]) {
+        for change in changes {
+            let Some(mut item) = self.item(change.evidence) else {
+                continue;
+            };
+            item.title.clone_from(&change.title);
+            item.folder.clone_from(&change.folder);
+            item.described = self.number;
+            header.open = true;
+            self.put(change.evidence, item);
         }
-        header.stored.add(u64::from(listed.files), listed.bytes);
-        listed.stored = entry;
-        puts.insert(Key::Item(item.evidence), Fact::Item(listed));
     }
-    puts.into_iter().collect()
+
+    fn withdrawn(&mut self, header: &mut Header, evidence: &[EvidenceId]) {
+        for evidence in evidence {
+            let Some(mut item) = self.item(*evidence).filter(|item| item.withdrawn == 0) else {
+                continue;
+            };
+            header.listed.subtract(&item);
+            header.open = true;
+            if item.stored != 0 {
+                header.stored.subtract(&item);
+            }
+            if item.listed <= header.grants.last {
+                item.granted = header.grants.last;
+            }
+            item.withdrawn = self.number;
+            // It is nobody's to read any more.
+            item.title.clear();
+            item.folder.clear();
+            item.added_by.clear();
+            let files = item.files;
+            self.put(*evidence, item);
+            for place in 0..files {
+                let file = self.file(*evidence, place);
+                let Some((file, mut blob)) = file.and_then(|file| {
+                    let blob = self.blob(file.blake3)?;
+                    Some((file, blob))
+                }) else {
+                    continue;
+                };
+                blob.uses = blob.uses.saturating_sub(1);
+                self.puts.insert(Key::Blob(file.blake3), Fact::Blob(blob));
+            }
+        }
+    }
+
+    /// A statement about an item that was withdrawn and listed again meanwhile is about the past.
+    fn stored(&mut self, header: &mut Header, items: &[StoredItem]) {
+        for stored in items {
+            let Some(mut item) = self.item(stored.evidence) else {
+                continue;
+            };
+            if item.stored != 0 || item.listed > self.seen {
+                continue;
+            }
+            if item.withdrawn == 0 {
+                header.stored.add(&item);
+            }
+            item.stored = self.number;
+            self.put(stored.evidence, item);
+        }
+    }
+
+    fn imported(&mut self, header: &mut Header, items: &[StoredItem]) {
+        for imported in items {
+            let Some(mut item) = self.item(imported.evidence) else {
+                continue;
+            };
+            if item.imported != 0 {
+                continue;
+            }
+            header.imported.add(&item);
+            item.imported = self.number;
+            self.put(imported.evidence, item);
+        }
+    }
 }

@@ -7,12 +7,14 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::admit::whole;
-use super::{Facts, Header, Hold, ItemFact, State};
+use super::{Facts, Header, Hold, ItemFact, Kind, Mode, Policy, State, Totals};
 use crate::evidence::Item;
 use crate::id::EvidenceId;
 use crate::limits;
 use crate::log::Side;
-use crate::log::entry::{Actor, Body, Entry, Offered, Place, StoredItem};
+use crate::log::entry::{
+    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, recipients,
+};
 use crate::refusal::Refusal;
 use crate::wire;
 
@@ -23,6 +25,22 @@ pub enum Command {
     Offer(Offered),
     /// Owner: disclose these items. What is listed already is left out.
     Add(Vec<Item>),
+    /// Owner: describe these items anew.
+    Change(Vec<ItemChange>),
+    /// Owner: share these items no more. What is not listed is left out.
+    Withdraw(Vec<EvidenceId>),
+    /// Owner: describe the case anew.
+    ChangeCase(Actor, CaseInfo),
+    /// Owner: who may use the share from now on.
+    ChangeRecipients(Actor, Vec<String>),
+    /// Owner: what is listed so far may be imported.
+    Grant(Actor),
+    /// Owner: nothing can be read or is sent for now.
+    Suspend(Actor),
+    /// Owner: the suspension is over.
+    Resume(Actor),
+    /// Owner: the share is over.
+    Revoke(Actor),
     /// Owner: what was disclosed so far is whole.
     List(Actor),
     /// Owner: no updates any more; what was disclosed so far is whole.
@@ -34,26 +52,46 @@ pub enum Command {
     Accept(Option<Actor>),
     /// Partner: these items are whole, verified and durable. What is stated already is left out.
     Store(Vec<StoredItem>),
+    /// Partner: these items are its own now. What is stated already is left out.
+    Import(Vec<StoredItem>),
+    /// Partner: so much was erased after the revocation.
+    Purge(Totals),
 }
 
 impl Command {
     /// The log in which it is written.
     pub const fn side(&self) -> Side {
         match self {
-            Self::Offer(_) | Self::Add(_) | Self::List(_) | Self::End(_) | Self::Cancel(_) => {
-                Side::Owner
-            }
-            Self::Accept(_) | Self::Store(_) => Side::Partner,
+            Self::Accept(_) | Self::Store(_) | Self::Import(_) | Self::Purge(_) => Side::Partner,
+            _ => Side::Owner,
         }
     }
 
     const fn actor(&self) -> Option<&Actor> {
         match self {
             Self::Offer(offered) => Some(&offered.actor),
-            Self::List(actor) | Self::End(actor) | Self::Cancel(actor) => Some(actor),
+            Self::List(actor)
+            | Self::End(actor)
+            | Self::Cancel(actor)
+            | Self::ChangeCase(actor, _)
+            | Self::ChangeRecipients(actor, _)
+            | Self::Grant(actor)
+            | Self::Suspend(actor)
+            | Self::Resume(actor)
+            | Self::Revoke(actor) => Some(actor),
             Self::Accept(actor) => actor.as_ref(),
-            Self::Add(_) | Self::Store(_) => None,
+            Self::Add(_)
+            | Self::Change(_)
+            | Self::Withdraw(_)
+            | Self::Store(_)
+            | Self::Import(_)
+            | Self::Purge(_) => None,
         }
+    }
+
+    /// Whether it ends the share for good: that is allowed whatever keeps the share from moving.
+    const fn ends(&self) -> bool {
+        matches!(self, Self::End(_) | Self::Cancel(_) | Self::Revoke(_))
     }
 }
 
@@ -61,7 +99,7 @@ impl Command {
 ///
 /// # Errors
 /// [`Refusal::State`] where the share's state does not allow it; [`Refusal::Frozen`] or
-/// [`Refusal::Newer`] where it is frozen or paused, but for ending and cancelling;
+/// [`Refusal::Newer`] where it is frozen or paused, but for ending, cancelling and revoking;
 /// [`Refusal::NotShared`] for items that are not listed; [`Refusal::Limit`] over a bound;
 /// [`Refusal::Malformed`] for what contradicts the share or itself.
 pub fn decide(
@@ -72,7 +110,7 @@ pub fn decide(
     salt: &mut dyn FnMut() -> [u8; 16],
 ) -> Result<Vec<Entry>, Refusal> {
     match header.hold {
-        _ if matches!(command, Command::End(_) | Command::Cancel(_)) => {}
+        _ if command.ends() => {}
         Hold::Free => {}
         Hold::Frozen => return Err(Refusal::Frozen),
         Hold::Paused => return Err(Refusal::Newer),
@@ -107,22 +145,92 @@ fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
             _ => Err(Refusal::State),
         };
     }
-    match (command, header.state) {
-        (Command::Add(items), State::Offered | State::Accepted) => add(facts, items),
-        (Command::List(actor), State::Offered | State::Accepted) => list(header, actor),
-        (Command::End(actor), State::Accepted) => {
+    let advanced = matches!(header.kind, Kind::Advanced(_));
+    let copy = header.kind == Kind::Copy;
+    let lists = (copy || advanced) && !header.suspended;
+    let keeps = matches!(
+        header.kind,
+        Kind::Copy
+            | Kind::Advanced(Policy {
+                mode: Mode::Synchronised,
+                ..
+            })
+    );
+    let owner = header.open_to_owner();
+    let stopped = header.revoked || matches!(header.state, State::Cancelled { .. });
+    let only = |body: Body| Ok(vec![body]);
+    match command {
+        Command::Add(items) if owner && lists => add(facts, items),
+        Command::Change(changes) if owner && lists && advanced => change(facts, changes),
+        Command::Withdraw(ids) if owner && advanced => Ok(withdraw(facts, ids)),
+        Command::ChangeCase(actor, info) if owner && lists && advanced => {
+            info.check()?;
+            only(Body::CaseChanged(actor, info))
+        }
+        Command::ChangeRecipients(actor, names) if owner => {
+            recipients(&names)?;
+            only(Body::RecipientsChanged(actor, names))
+        }
+        Command::Grant(actor) if grantable(header) => {
+            // Nothing was listed or withdrawn since the last one: it says all that this one would.
+            let changed = header.open || header.update > 0;
+            match changed && header.grants.last < header.owner_log.point.count {
+                true => only(Body::ImportGranted(actor)),
+                false => Ok(Vec::new()),
+            }
+        }
+        Command::Suspend(actor) if owner => match header.suspended {
+            true => Ok(Vec::new()),
+            false => only(Body::Suspended(actor)),
+        },
+        Command::Resume(actor) if owner => match header.suspended {
+            true => only(Body::Resumed(actor)),
+            false => Ok(Vec::new()),
+        },
+        Command::Revoke(_) if header.revoked => Ok(Vec::new()),
+        Command::Revoke(actor) if owner && !copy => only(Body::Revoked(actor)),
+        Command::List(actor) if owner && lists => list(header, actor),
+        Command::End(actor) if copy && header.state == State::Accepted => {
             let mut bodies = list(header, actor.clone())?;
             bodies.push(Body::Ended(actor));
             Ok(bodies)
         }
-        (Command::Cancel(actor), State::Offered | State::Accepted) => {
-            Ok(vec![Body::Cancelled(actor)])
+        Command::Cancel(actor) if owner && copy => only(Body::Cancelled(actor)),
+        Command::Accept(actor) if header.state == State::Offered && !stopped => {
+            only(Body::Accepted(actor))
         }
-        (Command::Accept(actor), State::Offered) => Ok(vec![Body::Accepted(actor)]),
-        (Command::Accept(_), State::Accepted | State::Ended) => Ok(Vec::new()),
-        (Command::Store(items), State::Accepted | State::Ended) => store(facts, items),
+        Command::Accept(_) if !stopped => Ok(Vec::new()),
+        Command::Store(items) if accepted(header) && keeps && !stopped => Ok(split(
+            new(facts, items, &|item| item.stored == 0)?,
+            Body::Stored,
+        )),
+        Command::Import(items) if header.grants.first > 0 && header.purged == 0 => {
+            import(header, facts, items)
+        }
+        Command::Purge(erased) if header.revoked && accepted_once(header) => match header.purged {
+            0 => only(Body::Purged(Purged {
+                erased,
+                kept: header.imported,
+            })),
+            _ => Ok(Vec::new()),
+        },
         _ => Err(Refusal::State),
     }
+}
+
+const fn accepted(header: &Header) -> bool {
+    matches!(header.state, State::Accepted | State::Ended)
+}
+
+/// Whether the partner's log has begun, as its first entry accepts.
+pub(super) const fn accepted_once(header: &Header) -> bool {
+    header.partner_log.point.count > 0
+}
+
+/// Whether the owner may grant an import.
+pub(super) fn grantable(header: &Header) -> bool {
+    let policy = matches!(header.kind, Kind::Advanced(Policy { import: true, .. }));
+    policy && !header.revoked && !header.suspended && header.state == State::Accepted
 }
 
 fn offer(header: &Header, offered: Offered) -> Result<Vec<Body>, Refusal> {
@@ -144,7 +252,8 @@ fn add(facts: &dyn Facts, items: Vec<Item>) -> Result<Vec<Body>, Refusal> {
     let mut new = Vec::with_capacity(items.len());
     for item in items {
         item.check()?;
-        if facts.item(item.evidence).is_some() {
+        let listed = facts.item(item.evidence);
+        if listed.is_some_and(|listed| listed.withdrawn == 0) {
             continue;
         }
         if !seen.insert(item.evidence) {
@@ -153,48 +262,92 @@ fn add(facts: &dyn Facts, items: Vec<Item>) -> Result<Vec<Body>, Refusal> {
         new.push(item);
     }
     whole(facts, &new)?;
+    Ok(pack(new, wire::entry::size, Body::EvidenceAdded))
+}
+
+fn change(facts: &dyn Facts, changes: Vec<ItemChange>) -> Result<Vec<Body>, Refusal> {
+    let mut seen = BTreeSet::new();
+    for change in &changes {
+        change.check()?;
+        described(facts, change.evidence)?;
+        if !seen.insert(change.evidence) {
+            return Err(Refusal::Malformed);
+        }
+    }
+    Ok(pack(
+        changes,
+        wire::entry::change_size,
+        Body::EvidenceChanged,
+    ))
+}
+
+/// An item that is listed now.
+pub(super) fn described(facts: &dyn Facts, evidence: EvidenceId) -> Result<ItemFact, Refusal> {
+    let listed = facts.item(evidence).filter(|item| item.withdrawn == 0);
+    listed.ok_or(Refusal::NotShared)
+}
+
+fn withdraw(facts: &dyn Facts, ids: Vec<EvidenceId>) -> Vec<Body> {
+    let listed = ids.into_iter().filter(|id| described(facts, *id).is_ok());
+    let listed: BTreeSet<EvidenceId> = listed.collect();
+    let size = |_: &EvidenceId| 18;
+    pack(listed.into_iter().collect(), size, Body::EvidenceWithdrawn)
+}
+
+/// Fills entries up to the bounds on number and bytes.
+fn pack<T>(items: Vec<T>, size: impl Fn(&T) -> usize, body: fn(Vec<T>) -> Body) -> Vec<Body> {
     let mut bodies = Vec::new();
     let mut open = Vec::new();
     let mut bytes = 0;
-    for item in new {
-        let size = wire::entry::size(&item);
+    for item in items {
+        let size = size(&item);
         if open.len() == limits::ENTRY_ITEMS_MAX || bytes + size > limits::ENTRY_BODY_MAX {
-            bodies.push(Body::EvidenceAdded(std::mem::take(&mut open)));
+            bodies.push(body(std::mem::take(&mut open)));
             bytes = 0;
         }
         bytes += size;
         open.push(item);
     }
     if !open.is_empty() {
-        bodies.push(Body::EvidenceAdded(open));
+        bodies.push(body(open));
     }
-    Ok(bodies)
+    bodies
 }
 
-fn store(facts: &dyn Facts, items: Vec<StoredItem>) -> Result<Vec<Body>, Refusal> {
+fn import(
+    header: &Header,
+    facts: &dyn Facts,
+    items: Vec<StoredItem>,
+) -> Result<Vec<Body>, Refusal> {
+    let items = new(facts, items, &|item| item.imported == 0)?;
+    for item in &items {
+        let listed = facts.item(item.evidence).ok_or(Refusal::NotShared)?;
+        if !header.importable(&listed) {
+            return Err(Refusal::State);
+        }
+    }
+    Ok(split(items, Body::Imported))
+}
+
+/// The items about which nothing was said yet, each once.
+fn new(
+    facts: &dyn Facts,
+    items: Vec<StoredItem>,
+    unsaid: &dyn Fn(&ItemFact) -> bool,
+) -> Result<Vec<StoredItem>, Refusal> {
     let mut said = BTreeSet::<EvidenceId>::new();
     let mut new = Vec::with_capacity(items.len());
     for item in items {
-        if stored(facts, &item)?.stored == 0 && said.insert(item.evidence) {
+        if unsaid(&stored(facts, &item)?) && said.insert(item.evidence) {
             new.push(item);
         }
     }
-    // An item has at most 64 digests of 34 bytes: 16 of the largest fit a body with room to spare.
-    let mut bodies = Vec::new();
-    let mut open: Vec<StoredItem> = Vec::new();
-    let mut digests = 0;
-    for item in new {
-        if open.len() == limits::ENTRY_ITEMS_MAX || digests + item.files.len() > 1024 {
-            bodies.push(Body::Stored(std::mem::take(&mut open)));
-            digests = 0;
-        }
-        digests += item.files.len();
-        open.push(item);
-    }
-    if !open.is_empty() {
-        bodies.push(Body::Stored(open));
-    }
-    Ok(bodies)
+    Ok(new)
+}
+
+/// An item has at most 64 digests of 34 bytes: a body has room for all of 16, and for many with few.
+fn split(items: Vec<StoredItem>, body: fn(Vec<StoredItem>) -> Body) -> Vec<Body> {
+    pack(items, |item| 24 + item.files.len() * 34, body)
 }
 
 /// The listed item that a statement of storing is about; refused where it is not listed, or not with

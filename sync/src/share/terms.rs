@@ -38,6 +38,9 @@ impl Terms {
     /// Signs them.
     pub fn sign(mut self, signer: &dyn Signer) -> SignedTerms {
         self.created = wire::micros(self.created);
+        if let Kind::Reference(until) = &mut self.kind {
+            *until = wire::micros(*until);
+        }
         let bytes = wire::terms::encode(&self, signer);
         SignedTerms { terms: self, bytes }
     }

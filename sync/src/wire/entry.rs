@@ -9,8 +9,13 @@ use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::limits;
-use crate::log::entry::{Actor, Body, Entry, Offered, Place, StoredItem, commitment, hash};
+use crate::log::entry::{
+    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, commitment, hash,
+    recipients,
+};
 use crate::log::{Point, Side};
+use crate::refusal::Refusal;
+use crate::share::Totals;
 
 const WHAT: Malformed = Malformed("an entry");
 
@@ -57,6 +62,29 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
 }
 
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
+    let entry = parse(bytes, false)?;
+    check(&entry.body).map_err(|_| WHAT)?;
+    Ok(entry)
+}
+
+pub(crate) fn kept(bytes: &[u8]) -> Result<Entry, Malformed> {
+    parse(bytes, true)
+}
+
+pub(crate) fn redacted(entry: &Entry) -> Vec<u8> {
+    let header = v1::Entry::decode(entry.bytes.as_slice())
+        .map(|message| message.header)
+        .unwrap_or_default();
+    let (_, body) = write(&entry.body.redacted());
+    v1::Entry {
+        header,
+        salt: Default::default(),
+        body: body.into(),
+    }
+    .encode_to_vec()
+}
+
+fn parse(bytes: &[u8], ours: bool) -> Result<Entry, Malformed> {
     let message = v1::Entry::decode(bytes).map_err(|_| WHAT)?;
     let header = v1::EntryHeader::decode(message.header.clone()).map_err(|_| WHAT)?;
     let side = side(header.side)?;
@@ -71,6 +99,8 @@ pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
     let committed = array(&header.commitment, "a commitment")?;
     let body = if message.salt.is_empty() && message.body.is_empty() {
         withheld(header.r#type, side)?
+    } else if ours && message.salt.is_empty() {
+        read(header.r#type, side, &message.body)?
     } else {
         // Of one length always: else bytes could move between salt and body under one commitment.
         let salt = message.salt.as_ref().try_into().map_err(|_| WHAT)?;
@@ -118,20 +148,8 @@ fn write(body: &Body) -> (v1::EntryType, Vec<u8>) {
             };
             (Type::Listed, listed.encode_to_vec())
         }
-        Body::Ended(actor) => (
-            Type::Ended,
-            v1::Ended {
-                actor: Some(write_actor(actor)),
-            }
-            .encode_to_vec(),
-        ),
-        Body::Cancelled(actor) => (
-            Type::Cancelled,
-            v1::Cancelled {
-                actor: Some(write_actor(actor)),
-            }
-            .encode_to_vec(),
-        ),
+        Body::Ended(actor) => (Type::Ended, only(actor)),
+        Body::Cancelled(actor) => (Type::Cancelled, only(actor)),
         Body::Accepted(actor) => {
             let actor = actor.as_ref().map(write_actor);
             (Type::Accepted, v1::Accepted { actor }.encode_to_vec())
@@ -140,7 +158,76 @@ fn write(body: &Body) -> (v1::EntryType, Vec<u8>) {
             let items = items.iter().map(write_stored).collect();
             (Type::Stored, v1::Stored { items }.encode_to_vec())
         }
+        Body::EvidenceChanged(changes) => {
+            let items = changes.iter().map(write_change).collect();
+            (
+                Type::EvidenceChanged,
+                v1::EvidenceChanged { items }.encode_to_vec(),
+            )
+        }
+        Body::EvidenceWithdrawn(ids) => {
+            let evidence = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
+            (
+                Type::EvidenceWithdrawn,
+                v1::EvidenceWithdrawn { evidence }.encode_to_vec(),
+            )
+        }
+        Body::CaseChanged(actor, info) => {
+            let changed = v1::CaseChanged {
+                actor: Some(write_actor(actor)),
+                case_number: info.number.clone(),
+                case_title: info.title.clone(),
+                case_description: info.description.clone(),
+            };
+            (Type::CaseChanged, changed.encode_to_vec())
+        }
+        Body::RecipientsChanged(actor, recipients) => {
+            let changed = v1::RecipientsChanged {
+                actor: Some(write_actor(actor)),
+                recipients: recipients.clone(),
+            };
+            (Type::RecipientsChanged, changed.encode_to_vec())
+        }
+        Body::ImportGranted(actor) => (Type::ImportGranted, only(actor)),
+        Body::Suspended(actor) => (Type::Suspended, only(actor)),
+        Body::Resumed(actor) => (Type::Resumed, only(actor)),
+        Body::Revoked(actor) => (Type::Revoked, only(actor)),
+        Body::Imported(items) => {
+            let items = items.iter().map(write_stored).collect();
+            (Type::Imported, v1::Imported { items }.encode_to_vec())
+        }
+        Body::Purged(purged) => {
+            let purged = v1::Purged {
+                erased: Some(write_totals(purged.erased)),
+                kept: Some(write_totals(purged.kept)),
+            };
+            (Type::Purged, purged.encode_to_vec())
+        }
         Body::Unread => (Type::Unspecified, Vec::new()),
+    }
+}
+
+/// Ended, Cancelled, ImportGranted, Suspended, Resumed and Revoked say who, in one and the same field.
+fn only(actor: &Actor) -> Vec<u8> {
+    v1::Ended {
+        actor: Some(write_actor(actor)),
+    }
+    .encode_to_vec()
+}
+
+fn only_actor(body: &[u8]) -> Result<Actor, Malformed> {
+    read_actor(message::<v1::Ended>(body)?.actor)
+}
+
+/// Holds a body to the bounds.
+fn check(body: &Body) -> Result<(), Refusal> {
+    match body {
+        Body::Offered(_, offered) => offered.check(),
+        Body::EvidenceAdded(items) => items.iter().try_for_each(Item::check),
+        Body::EvidenceChanged(changes) => changes.iter().try_for_each(ItemChange::check),
+        Body::CaseChanged(_, info) => info.check(),
+        Body::RecipientsChanged(_, names) => recipients(names),
+        _ => Ok(()),
     }
 }
 
@@ -163,45 +250,70 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
         (Side::Owner, Type::Offered) => read_offered(message(body)?)?,
         (Side::Owner, Type::EvidenceAdded) => {
             let added: v1::EvidenceAdded = message(body)?;
-            if added.items.len() > limits::ENTRY_ITEMS_MAX {
-                return Err(WHAT);
-            }
-            Body::EvidenceAdded(
-                added
-                    .items
-                    .into_iter()
-                    .map(read_item)
-                    .collect::<Result<_, _>>()?,
-            )
+            Body::EvidenceAdded(all(added.items, read_item)?)
         }
         (Side::Owner, Type::Listed) => {
             let listed: v1::Listed = message(body)?;
             Body::Listed(read_actor(listed.actor)?, listed.update)
         }
-        (Side::Owner, Type::Ended) => Body::Ended(read_actor(message::<v1::Ended>(body)?.actor)?),
-        (Side::Owner, Type::Cancelled) => {
-            Body::Cancelled(read_actor(message::<v1::Cancelled>(body)?.actor)?)
+        (Side::Owner, Type::Ended) => Body::Ended(only_actor(body)?),
+        (Side::Owner, Type::Cancelled) => Body::Cancelled(only_actor(body)?),
+        (Side::Owner, Type::EvidenceChanged) => {
+            let changed: v1::EvidenceChanged = message(body)?;
+            Body::EvidenceChanged(all(changed.items, read_change)?)
         }
+        (Side::Owner, Type::EvidenceWithdrawn) => {
+            let withdrawn: v1::EvidenceWithdrawn = message(body)?;
+            let id = |id: prost::bytes::Bytes| EvidenceId::from_slice(&id).map_err(|_| WHAT);
+            Body::EvidenceWithdrawn(all(withdrawn.evidence, id)?)
+        }
+        (Side::Owner, Type::CaseChanged) => {
+            let changed: v1::CaseChanged = message(body)?;
+            let info = CaseInfo {
+                number: changed.case_number,
+                title: changed.case_title,
+                description: changed.case_description,
+            };
+            Body::CaseChanged(read_actor(changed.actor)?, info)
+        }
+        (Side::Owner, Type::RecipientsChanged) => {
+            let changed: v1::RecipientsChanged = message(body)?;
+            Body::RecipientsChanged(read_actor(changed.actor)?, changed.recipients)
+        }
+        (Side::Owner, Type::ImportGranted) => Body::ImportGranted(only_actor(body)?),
+        (Side::Owner, Type::Suspended) => Body::Suspended(only_actor(body)?),
+        (Side::Owner, Type::Resumed) => Body::Resumed(only_actor(body)?),
+        (Side::Owner, Type::Revoked) => Body::Revoked(only_actor(body)?),
         (Side::Partner, Type::Accepted) => {
             let actor = message::<v1::Accepted>(body)?.actor;
             Body::Accepted(actor.map(|actor| read_actor(Some(actor))).transpose()?)
         }
         (Side::Partner, Type::Stored) => {
             let stored: v1::Stored = message(body)?;
-            if stored.items.len() > limits::ENTRY_ITEMS_MAX {
-                return Err(WHAT);
-            }
-            Body::Stored(
-                stored
-                    .items
-                    .into_iter()
-                    .map(read_stored)
-                    .collect::<Result<_, _>>()?,
-            )
+            Body::Stored(all(stored.items, read_stored)?)
+        }
+        (Side::Partner, Type::Imported) => {
+            let imported: v1::Imported = message(body)?;
+            Body::Imported(all(imported.items, read_stored)?)
+        }
+        (Side::Partner, Type::Purged) => {
+            let purged: v1::Purged = message(body)?;
+            Body::Purged(Purged {
+                erased: read_totals(purged.erased)?,
+                kept: read_totals(purged.kept)?,
+            })
         }
         _ => return Err(Malformed("an entry: its type has no place in this log")),
     };
     Ok(body)
+}
+
+/// As many as one entry holds.
+fn all<M, T>(messages: Vec<M>, read: fn(M) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
+    if messages.len() > limits::ENTRY_ITEMS_MAX {
+        return Err(WHAT);
+    }
+    messages.into_iter().map(read).collect()
 }
 
 fn message<M: prost::Message + Default>(bytes: &[u8]) -> Result<M, Malformed> {
@@ -230,9 +342,9 @@ fn write_offered(terms: [u8; 32], offered: &Offered) -> v1::Offered {
     v1::Offered {
         actor: Some(write_actor(&offered.actor)),
         case: offered.case.as_bytes().to_vec().into(),
-        case_number: offered.number.clone(),
-        case_title: offered.title.clone(),
-        case_description: offered.description.clone(),
+        case_number: offered.info.number.clone(),
+        case_title: offered.info.title.clone(),
+        case_description: offered.info.description.clone(),
         recipients: offered.recipients.clone(),
         message: offered.message.clone(),
         terms: terms.to_vec().into(),
@@ -244,17 +356,18 @@ fn read_offered(offered: v1::Offered) -> Result<Body, Malformed> {
     let offered = Offered {
         actor: read_actor(offered.actor)?,
         case: CaseId::from_slice(&offered.case).map_err(|_| WHAT)?,
-        number: offered.case_number,
-        title: offered.case_title,
-        description: offered.case_description,
+        info: CaseInfo {
+            number: offered.case_number,
+            title: offered.case_title,
+            description: offered.case_description,
+        },
         recipients: offered.recipients,
         message: offered.message,
     };
-    offered.check().map_err(|_| WHAT)?;
     Ok(Body::Offered(terms, offered))
 }
 
-fn write_item(item: &Item) -> v1::Item {
+pub(crate) fn write_item(item: &Item) -> v1::Item {
     v1::Item {
         evidence: item.evidence.as_bytes().to_vec().into(),
         title: item.title.clone(),
@@ -265,7 +378,7 @@ fn write_item(item: &Item) -> v1::Item {
     }
 }
 
-fn read_item(item: v1::Item) -> Result<Item, Malformed> {
+pub(crate) fn read_item(item: v1::Item) -> Result<Item, Malformed> {
     let item = Item {
         evidence: EvidenceId::from_slice(&item.evidence).map_err(|_| WHAT)?,
         title: item.title,
@@ -278,8 +391,40 @@ fn read_item(item: v1::Item) -> Result<Item, Malformed> {
             .map(read_file)
             .collect::<Result<_, _>>()?,
     };
-    item.check().map_err(|_| WHAT)?;
     Ok(item)
+}
+
+fn write_change(change: &ItemChange) -> v1::ItemChange {
+    v1::ItemChange {
+        evidence: change.evidence.as_bytes().to_vec().into(),
+        title: change.title.clone(),
+        folder: change.folder.clone(),
+    }
+}
+
+fn read_change(change: v1::ItemChange) -> Result<ItemChange, Malformed> {
+    Ok(ItemChange {
+        evidence: EvidenceId::from_slice(&change.evidence).map_err(|_| WHAT)?,
+        title: change.title,
+        folder: change.folder,
+    })
+}
+
+const fn write_totals(totals: Totals) -> v1::Totals {
+    v1::Totals {
+        evidence: totals.evidence,
+        files: totals.files,
+        bytes: totals.bytes,
+    }
+}
+
+fn read_totals(totals: Option<v1::Totals>) -> Result<Totals, Malformed> {
+    let totals = totals.ok_or(WHAT)?;
+    Ok(Totals {
+        evidence: totals.evidence,
+        files: totals.files,
+        bytes: totals.bytes,
+    })
 }
 
 fn write_file(file: &File) -> v1::File {
@@ -325,4 +470,9 @@ fn read_stored(item: v1::StoredItem) -> Result<StoredItem, Malformed> {
 /// Bytes that an item takes in an entry, with room for its own framing.
 pub(crate) fn size(item: &Item) -> usize {
     write_item(item).encoded_len() + 8
+}
+
+/// Bytes that a change takes in an entry, with room for its own framing.
+pub(crate) fn change_size(change: &ItemChange) -> usize {
+    write_change(change).encoded_len() + 8
 }

@@ -13,7 +13,7 @@ use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::identity::OrganisationId;
 use crate::limits;
-use crate::log::entry::{Actor, Body, Entry, Offered, Place, StoredItem};
+use crate::log::entry::{Actor, Body, CaseInfo, Entry, Offered, Place, StoredItem};
 use crate::log::head::{Head, SignedHead};
 use crate::log::{Point, Side};
 use crate::receipt::{Countersignature, Receipt};
@@ -66,9 +66,11 @@ fn offers() -> impl Strategy<Value = Offered> {
     (actors(), uuid(), texts, recipients).prop_map(|(actor, case, texts, recipients)| Offered {
         actor,
         case: CaseId::new(case),
-        number: texts.0,
-        title: texts.1,
-        description: texts.2,
+        info: CaseInfo {
+            number: texts.0,
+            title: texts.1,
+            description: texts.2,
+        },
         recipients,
         message: texts.3,
     })
@@ -233,9 +235,9 @@ fn fits(bytes: &[u8]) {
 fn the_largest_entries_that_are_written_fit_their_bounds() {
     let mut longest = offered();
     longest.actor.name = "x".repeat(limits::ACTOR_NAME_MAX);
-    longest.number = "x".repeat(limits::NUMBER_MAX);
-    longest.title = "x".repeat(limits::TITLE_MAX);
-    longest.description = "x".repeat(limits::DESCRIPTION_MAX);
+    longest.info.number = "x".repeat(limits::NUMBER_MAX);
+    longest.info.title = "x".repeat(limits::TITLE_MAX);
+    longest.info.description = "x".repeat(limits::DESCRIPTION_MAX);
     longest.recipients = vec!["x".repeat(limits::RECIPIENT_MAX); limits::RECIPIENTS_MAX];
     longest.message = "x".repeat(limits::MESSAGE_TEXT_MAX);
     let mut pair = Pair::new();

@@ -31,6 +31,13 @@ struct Liar {
 
 #[tonic::async_trait]
 impl Delivery for Liar {
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeReply>, Status> {
+        self.honest.revoke(request).await
+    }
+
     async fn connect(
         &self,
         request: Request<v1::ConnectRequest>,

@@ -1,40 +1,50 @@
 //! What events say of shares: their logs, what waits, what is wanted, and what a received share becomes.
+//!
+//! What a partner lets this node see under a lease comes redacted: of such a share there is no text in the
+//! tables.
 
-use std::cell::RefCell;
+mod facts;
+mod import;
+mod scope;
 
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::entry::{Body, Entry as LogEntry, Offered};
 use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::log::{Point, Side};
 use interdocket_sync::share::apply::{self, apply};
-use interdocket_sync::share::status;
+use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::share::terms::SignedTerms;
-use interdocket_sync::share::{Fact, Facts, Hold, Key, State};
+use interdocket_sync::share::{Fact, Hold, Key, Kind, Mode, Policy, State, status};
 
-use super::super::entity;
-use super::super::table;
-use super::super::view::{self, View};
+use super::super::{entity, table};
 use super::{Error, Step};
 use crate::actions::case::Origin;
+use crate::actions::share::Scope;
 use crate::event::{
-    Bytes, CaseMade, EvidenceReceived, HeadCountersigned, LogReceived, LogWritten, ShareMade,
-    ShareWidened,
+    Bytes, CaseMade, HeadCountersigned, LogReceived, LogWritten, RevocationCountersigned,
+    RevocationReceived, ShareMade, ShareRevoked,
 };
+use crate::rules;
+
+pub use self::facts::ShareFacts;
 
 impl Step<'_> {
     pub(super) fn share_made(&mut self, made: &ShareMade) -> Result<(), Error> {
         let terms = SignedTerms::read(&made.terms.0)?;
         let share = entity::Share {
             header: apply::open(&terms),
-            case: made.case,
+            case: Some(made.case),
+            scope: made.scope.clone(),
             recipients: made.recipients.clone(),
             message: made.message.clone(),
             offered_at: self.meta.at,
             made: self.meta.seq,
             waiting: 0,
+            case_waiting: false,
             behind_since: None,
             wanted: 0,
+            revocation: None,
         };
         self.put(&table::CASE_SHARE, &(made.case, made.share), &());
         self.put(
@@ -43,17 +53,6 @@ impl Step<'_> {
             &(),
         );
         self.put(&table::SHARE, &made.share, &share);
-        Ok(())
-    }
-
-    pub(super) fn share_widened(&mut self, widened: &ShareWidened) -> Result<(), Error> {
-        let mut share = self.get(&table::SHARE, &widened.share)?;
-        for evidence in &widened.evidence {
-            self.put(&table::WAITING, &(widened.share, *evidence), &());
-        }
-        share.waiting += widened.evidence.len() as u64;
-        self.outgoing(Side::Owner, &mut share);
-        self.put(&table::SHARE, &widened.share, &share);
         Ok(())
     }
 
@@ -94,7 +93,7 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// A share that a partner offers begins, and with it a case of this node's own.
+    /// A share that a partner offers begins; with a copy, a case of this node's own.
     fn share_received(
         &mut self,
         received: &LogReceived,
@@ -104,24 +103,43 @@ impl Step<'_> {
             .entries
             .first()
             .ok_or(Error::Dangling(self.meta.seq))?;
-        let Body::Offered(_, offered) = LogEntry::read(&first.0)?.body else {
+        let Body::Offered(_, offered) = LogEntry::kept(&first.0)?.body else {
             return Err(Error::Dangling(self.meta.seq));
         };
         let owner = terms.terms.owner;
-        let case = CaseId::received(received.share, offered.case);
-        self.case_received(case, &offered, received.share, owner)?;
-        self.put(&table::CASE_SHARE, &(case, received.share), &());
+        let case = match terms.terms.kind {
+            Kind::Copy => {
+                let case = CaseId::received(received.share, offered.case);
+                self.case_received(case, &offered, received.share, owner)?;
+                self.put(&table::CASE_SHARE, &(case, received.share), &());
+                Some(case)
+            }
+            Kind::Reference(_) | Kind::Advanced(_) => None,
+        };
         self.put(&table::PARTNER_SHARE, &(owner, received.share), &());
+        if matches!(terms.terms.kind, Kind::Advanced(_)) {
+            self.put(&table::FOLLOWED, &(owner, received.share), &());
+        }
+        let mut header = apply::open(terms);
+        let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
+        header.revoked = revoked.is_some();
         Ok(entity::Share {
-            header: apply::open(terms),
+            header,
             case,
+            scope: Scope::Entire,
             recipients: offered.recipients,
             message: offered.message,
             offered_at: self.meta.at,
             made: self.meta.seq,
             waiting: 0,
+            case_waiting: false,
             behind_since: None,
             wanted: 0,
+            revocation: revoked.map(|record| entity::Revocation {
+                at: self.meta.at,
+                record,
+                countersigned: Some(record),
+            }),
         })
     }
 
@@ -132,12 +150,11 @@ impl Step<'_> {
         share: ShareId,
         organisation: OrganisationId,
     ) -> Result<(), Error> {
-        let number = self.free(&table::CASE_NUMBER, &offered.number)?;
         let made = CaseMade {
             id,
-            number,
-            title: offered.title.clone(),
-            description: offered.description.clone(),
+            number: self.free(&table::CASE_NUMBER, &offered.info.number)?,
+            title: offered.info.title.clone(),
+            description: offered.info.description.clone(),
         };
         let origin = Origin {
             organisation,
@@ -157,38 +174,89 @@ impl Step<'_> {
         let node = self.get(&table::NODE, &())?;
         let received = node.organisation == share.header.partner;
         for bytes in entries {
-            let entry = LogEntry::read(&bytes.0)?;
+            let entry = LogEntry::kept(&bytes.0)?;
             let facts = ShareFacts::new(self.view(), share.header.share);
             let (header, puts) = apply(&share.header, &facts, &entry, incarnation);
             facts.done()?;
             share.header = header;
             for (key, fact) in puts {
-                self.fact(share, received, key, &fact);
+                self.fact(share, received, entry.side, key, &fact)?;
             }
+            self.said(share, node.role, received, &entry);
         }
         Ok(())
     }
 
-    fn fact(&mut self, share: &mut entity::Share, received: bool, key: Key, fact: &Fact) {
+    /// What an entry changes beyond header and facts.
+    fn said(
+        &mut self,
+        share: &mut entity::Share,
+        role: crate::actions::partner::OrganisationRole,
+        received: bool,
+        entry: &LogEntry,
+    ) {
+        let key = (share.header.owner, share.header.share);
+        match &entry.body {
+            Body::RecipientsChanged(_, recipients) => share.recipients.clone_from(recipients),
+            Body::CaseChanged(..) if !received => share.case_waiting = false,
+            Body::Listed(..) if received => {
+                if let Kind::Advanced(policy) = share.header.kind
+                    && rules::imports(role, policy)
+                {
+                    let import = entity::Import {
+                        through: entry.number,
+                        by: None,
+                    };
+                    self.put(&table::IMPORT, &key, &import);
+                }
+            }
+            Body::Revoked(_) if received => self.over(share),
+            Body::Purged(_) => self.changes.delete(&table::PURGE, &key),
+            _ => {}
+        }
+    }
+
+    fn fact(
+        &mut self,
+        share: &mut entity::Share,
+        received: bool,
+        side: Side,
+        key: Key,
+        fact: &Fact,
+    ) -> Result<(), Error> {
         let id = share.header.share;
         if let (Key::Item(evidence), Fact::Item(item)) = (&key, fact) {
-            match (item.stored, received) {
-                (0, true) => {
-                    self.put(&table::WANTED, &(id, *evidence), &());
-                    share.wanted += 1;
+            let row = (id, *evidence);
+            if received {
+                let wanted = item.stored == 0 && item.withdrawn == 0 && keeps(share.header.kind);
+                let before = self.view().has(&table::WANTED, &row)?;
+                match (before, wanted) {
+                    (false, true) => {
+                        self.put(&table::WANTED, &row, &());
+                        share.wanted += 1;
+                    }
+                    (true, false) => {
+                        self.changes.delete(&table::WANTED, &row);
+                        share.wanted = share.wanted.saturating_sub(1);
+                    }
+                    _ => {}
                 }
-                (0, false) => {
-                    self.changes.delete(&table::WAITING, &(id, *evidence));
-                    share.waiting = share.waiting.saturating_sub(1);
-                }
-                (_, true) => {
-                    self.changes.delete(&table::WANTED, &(id, *evidence));
-                    share.wanted = share.wanted.saturating_sub(1);
-                }
-                (_, false) => {}
+            } else if side == Side::Owner {
+                self.settle(share, *evidence)?;
+            }
+        }
+        if let (Key::Blob(digest), Fact::Blob(blob)) = (&key, fact)
+            && received
+        {
+            // Bytes that nothing lists any more are to be erased, if they do not come back.
+            let row = (share.header.owner, id, *digest);
+            match blob.uses {
+                0 => self.put(&table::ERASING, &row, &()),
+                _ => self.changes.delete(&table::ERASING, &row),
             }
         }
         self.put(&table::FACT, &(id, key), fact);
+        Ok(())
     }
 
     fn batch(&mut self, share: ShareId, side: Side, point: Point) {
@@ -222,24 +290,84 @@ impl Step<'_> {
             for other in [header.owner, header.partner] {
                 self.changes.delete(&table::OUTBOX, &(other, id));
                 self.changes.delete(&table::FETCH, &(other, id));
+                self.changes.delete(&table::IMPORT, &(other, id));
             }
         }
         self.put(&table::SHARE, &id, &share);
         Ok(())
     }
 
+    pub(super) fn share_revoked(&mut self, revoked: &ShareRevoked) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &revoked.share)?;
+        let said = SignedRevocation::read(&revoked.revocation.0)?.revocation;
+        share.header.revoked = true;
+        share.revocation = Some(entity::Revocation {
+            at: said.at,
+            record: self.meta.seq,
+            countersigned: None,
+        });
+        self.outgoing(Side::Owner, &mut share);
+        self.put(&table::SHARE, &revoked.share, &share);
+        Ok(())
+    }
+
+    pub(super) fn revocation_received(
+        &mut self,
+        received: &RevocationReceived,
+    ) -> Result<(), Error> {
+        let said = SignedRevocation::read(&received.revocation.0)?;
+        let seq = self.meta.seq;
+        self.put(&table::REVOKED, &(received.owner, received.share), &seq);
+        let share = self.view().get(&table::SHARE, &received.share)?;
+        let Some(mut share) = share.filter(|share| said.covers(&share.header)) else {
+            return Ok(());
+        };
+        share.revocation = Some(entity::Revocation {
+            at: said.revocation.at,
+            record: seq,
+            countersigned: Some(seq),
+        });
+        share.header = apply::revoked(&share.header);
+        self.over(&share);
+        self.put(&table::SHARE, &received.share, &share);
+        Ok(())
+    }
+
+    pub(super) fn revocation_countersigned(
+        &mut self,
+        countersigned: &RevocationCountersigned,
+    ) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &countersigned.share)?;
+        if let Some(revocation) = &mut share.revocation {
+            revocation.countersigned = Some(self.meta.seq);
+        }
+        self.outgoing(Side::Owner, &mut share);
+        self.put(&table::SHARE, &countersigned.share, &share);
+        Ok(())
+    }
+
+    /// A received share is over: what is here of it goes, but for imports.
+    fn over(&mut self, share: &entity::Share) {
+        let key = (share.header.owner, share.header.share);
+        self.changes.delete(&table::FETCH, &key);
+        self.changes.delete(&table::FOLLOWED, &key);
+        if share.header.purged == 0 && share.header.partner_log.point.count > 0 {
+            self.put(&table::PURGE, &key, &());
+        }
+    }
+
     /// Keeps the outbox: whether something waits for the other side, and since when.
     fn outgoing(&mut self, own: Side, share: &mut entity::Share) {
-        if !matches!(share.header.state, State::Offered | State::Accepted) {
+        if !share.header.open_to_owner() {
             share.waiting = 0;
+            share.case_waiting = false;
         }
         let partner = match own {
             Side::Owner => share.header.partner,
             Side::Partner => share.header.owner,
         };
         let key = (partner, share.header.share);
-        let listing = own == Side::Owner && share.header.open;
-        if status::behind(&share.header, own, share.waiting) == 0 && !listing {
+        if !waits(own, share) {
             share.behind_since = None;
             self.changes.delete(&table::OUTBOX, &key);
             return;
@@ -256,103 +384,44 @@ impl Step<'_> {
             return;
         }
         let key = (share.header.owner, share.header.share);
-        let reading = matches!(
-            share.header.state,
-            State::Offered | State::Accepted | State::Ended
-        );
+        let reading = !share.header.revoked
+            && matches!(
+                share.header.state,
+                State::Offered | State::Accepted | State::Ended
+            );
         if share.wanted > 0 && reading {
             self.put(&table::FETCH, &key, &());
         } else {
             self.changes.delete(&table::FETCH, &key);
         }
     }
-
-    /// What this node holds of a received share becomes its own evidence.
-    pub(super) fn evidence_received(&mut self, received: &EvidenceReceived) -> Result<(), Error> {
-        let share = self.get(&table::SHARE, &received.share)?;
-        for origin in &received.evidence {
-            let facts = ShareFacts::new(self.view(), received.share);
-            let item = facts.item(*origin);
-            let files: Option<Vec<_>> = item.as_ref().and_then(|item| {
-                (0..item.files)
-                    .map(|place| facts.file(*origin, place))
-                    .collect()
-            });
-            facts.done()?;
-            let (Some(item), Some(files)) = (item, files) else {
-                return Err(Error::Dangling(self.meta.seq));
-            };
-            let id = EvidenceId::received(received.share, *origin);
-            let evidence = entity::Evidence {
-                case: share.case,
-                title: item.title,
-                folder: item.folder,
-                added_at: self.meta.at,
-                added_by: item.added_by,
-                files: item.files,
-                origin: Some(Origin {
-                    organisation: share.header.owner,
-                    share: received.share,
-                    id: origin.uuid(),
-                }),
-            };
-            self.put(&table::EVIDENCE, &id, &evidence);
-            for (place, file) in (0..).zip(files) {
-                let kept = entity::File {
-                    name: file.name,
-                    size: file.size,
-                    blake3: file.blake3,
-                    sha256: file.sha256,
-                };
-                self.put(&table::FILE, &(id, place), &kept);
-                self.put(&table::DELIVERED, &(share.header.owner, file.blake3), &());
-                self.used(file.blake3)?;
-            }
-            self.counted(share.case, id, item.bytes)?;
-        }
-        // The statement that they are stored follows in the same group of records; the last one of
-        // them finds nothing wanted any more.
-        if share.wanted <= received.evidence.len() as u64 {
-            self.changes
-                .delete(&table::FETCH, &(share.header.owner, received.share));
-        }
-        Ok(())
-    }
 }
 
-/// The facts of one share, read from the tables.
-pub struct ShareFacts<'a> {
-    view: View<'a>,
-    share: ShareId,
-    failed: RefCell<Option<view::Error>>,
+/// Whether something of a share waits for the other side.
+fn waits(own: Side, share: &entity::Share) -> bool {
+    let header = &share.header;
+    if own == Side::Partner {
+        return status::behind(header, own, 0) > 0;
+    }
+    if let Some(revocation) = share.revocation {
+        // What was not sent before stays unsent: only that it is over, and what was said after all else.
+        return revocation.countersigned.is_none() || status::behind(header, own, 0) == 1;
+    }
+    if header.suspended {
+        return status::behind(header, own, 0) > 0;
+    }
+    let listing = header.open && header.open_to_owner();
+    status::behind(header, own, share.waits()) > 0 || listing
 }
 
-impl<'a> ShareFacts<'a> {
-    /// The facts of a share.
-    pub fn new(view: View<'a>, share: ShareId) -> Self {
-        Self {
-            view,
-            share,
-            failed: Default::default(),
-        }
-    }
-
-    /// Says whether all reads went well: a fact that could not be read looks like one that is not there.
-    ///
-    /// # Errors
-    /// The first error of a read.
-    pub fn done(self) -> Result<(), view::Error> {
-        self.failed.into_inner().map_or(Ok(()), Err)
-    }
-}
-
-impl Facts for ShareFacts<'_> {
-    fn fact(&self, key: &Key) -> Option<Fact> {
-        self.view
-            .get(&table::FACT, &(self.share, *key))
-            .unwrap_or_else(|error| {
-                self.failed.borrow_mut().get_or_insert(error);
-                None
+/// Whether the files of a share are kept at the partner.
+const fn keeps(kind: Kind) -> bool {
+    matches!(
+        kind,
+        Kind::Copy
+            | Kind::Advanced(Policy {
+                mode: Mode::Synchronised,
+                ..
             })
-    }
+    )
 }

@@ -87,9 +87,9 @@ fn items_that_contradict_themselves_or_others_are_not_written() {
 fn an_offer_over_a_bound_is_not_written() {
     let bends: [fn(&mut Offered); 7] = [
         |offer| offer.actor.name = "x".repeat(limits::ACTOR_NAME_MAX + 1),
-        |offer| offer.number = "x".repeat(limits::NUMBER_MAX + 1),
-        |offer| offer.title = "x".repeat(limits::TITLE_MAX + 1),
-        |offer| offer.description = "x".repeat(limits::DESCRIPTION_MAX + 1),
+        |offer| offer.info.number = "x".repeat(limits::NUMBER_MAX + 1),
+        |offer| offer.info.title = "x".repeat(limits::TITLE_MAX + 1),
+        |offer| offer.info.description = "x".repeat(limits::DESCRIPTION_MAX + 1),
         |offer| offer.message = "x".repeat(limits::MESSAGE_TEXT_MAX + 1),
         |offer| offer.recipients = vec![String::new(); limits::RECIPIENTS_MAX + 1],
         |offer| offer.recipients[0] = "x".repeat(limits::RECIPIENT_MAX + 1),

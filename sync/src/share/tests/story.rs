@@ -5,11 +5,11 @@ use crate::refusal::Refusal;
 use crate::share::decide::Command;
 use crate::share::status::{Status, behind, status};
 use crate::share::{Facts as _, Hold, State, Totals};
-use crate::testing::{Pair, actor, evidence, item, offered, stored};
+use crate::testing::{Pair, actor, at, evidence, item, offered, stored};
 
 fn show(pair: &Pair, waiting: u64) -> (Status, Totals, Totals) {
     let header = &pair.owner.header;
-    (status(header, waiting), header.listed, header.stored)
+    (status(header, waiting, at(0)), header.listed, header.stored)
 }
 
 const fn totals(evidence: u64, files: u64, bytes: u64) -> Totals {
@@ -28,12 +28,12 @@ fn a_copy_goes_from_offer_to_complete_is_updated_and_ends() {
     pair.owner.run(Command::Offer(offered())).unwrap();
     pair.exchange();
     assert_eq!(show(&pair, 2), (Status::Processing, none, none));
-    assert!(!pair.owner.header.serves());
+    assert!(!pair.owner.header.lives());
 
     pair.partner.run(Command::Accept(Some(actor()))).unwrap();
     pair.exchange();
     assert_eq!(pair.owner.header.state, State::Accepted);
-    assert!(pair.owner.header.serves());
+    assert!(pair.owner.header.lives());
     // Nothing was listed: what is empty is not complete.
     assert_eq!(show(&pair, 0), (Status::Processing, none, none));
 
@@ -140,7 +140,7 @@ fn ending_closes_the_update_that_is_open() {
         (2, false)
     );
     assert_eq!(show(&pair, 0).0, Status::Processing);
-    assert!(pair.owner.header.serves());
+    assert!(pair.owner.header.lives());
     pair.partner
         .run(Command::Store(vec![stored(1), stored(2)]))
         .unwrap();
@@ -174,7 +174,7 @@ fn an_update_is_complete_when_it_is_listed_and_stored_whichever_comes_first() {
 fn what_was_stored_before_the_cancelling_was_known_stays_and_nothing_after() {
     let mut pair = Pair::listed(&[1, 2]);
     pair.owner.run(Command::Cancel(actor())).unwrap();
-    assert!(!pair.owner.header.serves());
+    assert!(!pair.owner.header.lives());
     pair.partner.run(Command::Store(vec![stored(1)])).unwrap();
     pair.exchange();
     assert_eq!(
@@ -224,7 +224,7 @@ fn a_share_that_is_held_can_still_be_stopped() {
         assert_eq!(pair.owner.run(add), Err(refusal));
         assert_eq!(pair.owner.clone().run(Command::End(actor())), Ok(1));
         assert_eq!(pair.owner.run(Command::Cancel(actor())), Ok(1));
-        assert!(!pair.owner.header.serves());
+        assert!(!pair.owner.header.lives());
     }
 }
 

@@ -1,0 +1,187 @@
+//! What an owner writes when the partner can take it: whatever waits, as it is by now.
+
+use interdocket_sync::evidence::{File, Item};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use interdocket_sync::log::entry::{CaseInfo, ItemChange};
+use interdocket_sync::share::decide::Command;
+use interdocket_sync::share::{Facts as _, Kind as Terms};
+
+use super::{actor, entries, written};
+use crate::actions::Error;
+use crate::actions::decide::{self, Context, Decided, broken};
+use crate::actions::partner::Kind;
+use crate::actions::share::Scope;
+use crate::event::{Event, ShareWidened};
+use crate::rules;
+use crate::store::project::ShareFacts;
+use crate::store::view::View;
+use crate::store::{entity, table};
+
+/// Writes the next entries of this node's log of a share, as far as something waits: one batch.
+/// Answers whether there were any.
+///
+/// # Errors
+/// [`Error`] where the share is gone or the tables fail.
+pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Error> {
+    let share = decide::share(&context.view, id)?;
+    decide::whole(&context.view, id.uuid())?;
+    if let Some(case) = share.case {
+        decide::whole(&context.view, case.uuid())?;
+    }
+    let node = context.node()?;
+    let header = &share.header;
+    let reference = matches!(header.kind, Terms::Reference(_));
+    if !header.open_to_owner() || header.suspended || reference {
+        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
+    }
+    // What was chosen while sending was enabled waits until it is enabled again.
+    let partner = context.view.get(&table::PARTNER, &header.partner)?;
+    let against =
+        |partner: entity::Partner| rules::sending(node.role, &partner, Kind::of(header.kind));
+    if partner.is_none_or(|partner| against(partner).is_some()) {
+        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
+    }
+    let mut events = Vec::new();
+    let waiting = waiting(&context.view, id, &share)?;
+    if !waiting.nothing.is_empty() {
+        events.push(Event::ShareSettled(ShareWidened {
+            share: id,
+            evidence: waiting.nothing,
+        }));
+    }
+    let command = if share.case_waiting {
+        Command::ChangeCase(actor(context)?, info(&context.view, &share)?)
+    } else if !waiting.withdraw.is_empty() {
+        Command::Withdraw(waiting.withdraw)
+    } else if !waiting.change.is_empty() {
+        Command::Change(waiting.change)
+    } else if !waiting.add.is_empty() {
+        Command::Add(waiting.add)
+    } else {
+        Command::List(actor(context)?)
+    };
+    let facts = ShareFacts::new(context.view, id);
+    let mut entries = entries(context, header, &facts, command)?;
+    facts.done()?;
+    // Items with many files fill more entries than one head may cover: the rest waits for the next.
+    entries.truncate(limits::BATCH_ENTRIES_MAX);
+    events.extend(written(context, header, &node, entries));
+    let wrote = !events.is_empty();
+    Ok(Decided::new(events, move |_| Ok(wrote)))
+}
+
+/// Some of what waits, by what it has come to.
+#[derive(Default)]
+struct Waiting {
+    withdraw: Vec<EvidenceId>,
+    change: Vec<ItemChange>,
+    add: Vec<Item>,
+    nothing: Vec<EvidenceId>,
+}
+
+fn waiting(view: &View<'_>, id: ShareId, share: &entity::Share) -> Result<Waiting, Error> {
+    let mut waiting = Waiting::default();
+    let facts = ShareFacts::new(*view, id);
+    for ((_, evidence), ()) in view.page(&table::WAITING, &id, None, DISCLOSE_MAX)? {
+        let listed = facts.item(evidence).filter(|item| item.withdrawn == 0);
+        let covered = covered(view, share, evidence)?;
+        match (listed, covered) {
+            (None, true) => waiting.add.push(item(view, evidence)?),
+            (Some(_), false) => waiting.withdraw.push(evidence),
+            (Some(listed), true) => {
+                let now = item(view, evidence)?;
+                if (&listed.title, &listed.folder) == (&now.title, &now.folder) {
+                    waiting.nothing.push(evidence);
+                } else {
+                    waiting.change.push(ItemChange {
+                        evidence,
+                        title: now.title,
+                        folder: now.folder,
+                    });
+                }
+            }
+            (None, false) => waiting.nothing.push(evidence),
+        }
+    }
+    facts.done()?;
+    Ok(waiting)
+}
+
+/// Whether a share of this node covers an item of evidence now.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn covered(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result<bool, Error> {
+    let Some(evidence) = view.get(&table::EVIDENCE, &id)? else {
+        return Ok(false);
+    };
+    if Some(evidence.case) != share.case {
+        return Ok(false);
+    }
+    // What a copy brings was chosen once, and stays the partner's wherever it is put.
+    if share.header.kind == Terms::Copy {
+        return Ok(true);
+    }
+    Ok(match &share.scope {
+        Scope::Entire => true,
+        Scope::Folders(folders) => rules::within(&evidence.folder, folders),
+        Scope::Selected => view.has(&table::SELECTED, &(share.header.share, id))?,
+    })
+}
+
+/// The partners with whom a case is shared as it goes on: they are to learn of what changes.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn following(view: &View<'_>, case: CaseId) -> Result<Vec<OrganisationId>, Error> {
+    let mut partners = Vec::new();
+    for ((_, id), ()) in view.page(&table::CASE_SHARE, &case, None, usize::MAX)? {
+        let header = decide::share(view, id)?.header;
+        if matches!(header.kind, Terms::Advanced(_)) && header.open_to_owner() {
+            partners.push(header.partner);
+        }
+    }
+    Ok(partners)
+}
+
+/// The case of a share as it is described now.
+fn info(view: &View<'_>, share: &entity::Share) -> Result<CaseInfo, Error> {
+    let case = share.case.map(|case| view.get(&table::CASE, &case));
+    let case = case.transpose()?.flatten();
+    let case = case.ok_or_else(|| broken("a share's case is missing"))?;
+    Ok(CaseInfo {
+        number: case.number,
+        title: case.title,
+        description: case.description,
+    })
+}
+
+/// An item of evidence as it is described to a partner.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn item(view: &View<'_>, id: EvidenceId) -> Result<Item, Error> {
+    let evidence = view
+        .get(&table::EVIDENCE, &id)?
+        .ok_or_else(|| broken("an item of evidence is missing"))?;
+    let rows = view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)?;
+    let file = |file: entity::File| File {
+        name: file.name,
+        size: file.size,
+        blake3: file.blake3,
+        sha256: file.sha256,
+    };
+    Ok(Item {
+        evidence: id,
+        title: evidence.title,
+        folder: evidence.folder,
+        added_at: evidence.added_at,
+        added_by: evidence.added_by,
+        files: rows.into_iter().map(|(_, row)| file(row)).collect(),
+    })
+}
+
+/// Items disclosed in one step: bounded by what one step of either node's database takes.
+const DISCLOSE_MAX: usize = limits::ENTRY_ITEMS_MAX;

@@ -1,0 +1,254 @@
+//! Imports: asking for them, granting them, and making a partner's evidence this node's own.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use interdocket_sync::blob::Digest;
+use interdocket_sync::evidence::Item;
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::entry::{Actor, CaseInfo, StoredItem};
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::decide::{Command, decide as next};
+use interdocket_sync::share::{Facts as _, Kind};
+
+use super::store::{held, stored_blob};
+use super::{salt, written};
+use crate::actions::decide::{self, Context, Decided, Effect};
+use crate::actions::{Error, ErrorKind};
+use crate::blobs::Placed;
+use crate::event::{CaseImported, CaseMade, Event, EvidenceImported, ImportEnded, StoredBlob};
+use crate::rules;
+use crate::store::project::ShareFacts;
+use crate::store::table;
+
+/// Records that somebody wants a received share imported, as far as it is listed now.
+///
+/// # Errors
+/// [`Error`] where it can't be: it was not received, its policy has no imports, or it is over.
+pub fn ask(context: &mut Context<'_>, id: ShareId) -> Result<Decided<()>, Error> {
+    let share = decide::share(&context.view, id)?;
+    let header = &share.header;
+    let received = header.partner == context.node()?.organisation;
+    let Kind::Advanced(policy) = header.kind else {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "only an advanced share can be imported",
+        ));
+    };
+    if !received {
+        return Err(Error::new(
+            ErrorKind::Conflict,
+            "this share is this node's own",
+        ));
+    }
+    if !policy.import {
+        let message = "the owner's policy for this share allows no imports";
+        return Err(Error::new(ErrorKind::Forbidden, message).hint("ask its owner for a copy"));
+    }
+    if !header.lives() {
+        let message = "this share was revoked, suspended or is not accepted";
+        return Err(Error::new(ErrorKind::Conflict, message)
+            .hint("look at it: interdocket external show SHARE"));
+    }
+    Ok(Decided::new(vec![Event::ImportAsked(id)], |_| Ok(())).then(Effect::Nudge(header.owner)))
+}
+
+/// Grants a partner's import of what is listed now, where the policy has it; asked by this recipient, or
+/// by the partner's node by itself.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn grant(
+    context: &mut Context<'_>,
+    caller: OrganisationId,
+    id: ShareId,
+    asked: Actor,
+) -> Result<Decided<Result<(), Refusal>>, Error> {
+    let refuse = |refusal: Refusal| Ok(Decided::new(Vec::new(), move |_| Ok(Err(refusal))));
+    let share = context.view.get(&table::SHARE, &id)?;
+    let Some(share) = share.filter(|share| share.header.partner == caller) else {
+        return refuse(Refusal::NotShared);
+    };
+    let node = context.node()?;
+    let partner = context.view.get(&table::PARTNER, &caller)?;
+    if share.header.owner != node.organisation || !share.header.lives() {
+        return refuse(Refusal::NotShared);
+    }
+    let Some(partner) = partner else {
+        return refuse(Refusal::NotShared);
+    };
+    let Kind::Advanced(policy) = share.header.kind else {
+        return refuse(Refusal::NotEnabled);
+    };
+    let itself =
+        asked.id.uuid() == crate::event::subject(caller) && rules::imports(partner.role, policy);
+    if !policy.import || !(itself || rules::addressed(&share.recipients, &asked.name)) {
+        return refuse(Refusal::NotEnabled);
+    }
+    let facts = ShareFacts::new(context.view, id);
+    let granted = next(
+        &share.header,
+        &facts,
+        Command::Grant(asked),
+        context.now,
+        &mut salt(context.chance),
+    );
+    facts.done()?;
+    let entries = match granted {
+        Ok(entries) => entries,
+        Err(refusal) => return refuse(refusal),
+    };
+    let events = written(context, &share.header, &node, entries);
+    Ok(Decided::new(events.into_iter().collect(), |_| Ok(Ok(()))).then(Effect::Nudge(caller)))
+}
+
+/// Records that an import has brought what was granted up to an entry, or was refused.
+pub fn ended(share: ShareId, through: u64, refused: Option<Refusal>) -> Decided<()> {
+    let ended = ImportEnded {
+        share,
+        through,
+        refused: refused.map(|refusal| refusal.name().to_owned()),
+    };
+    Decided::new(vec![Event::ImportEnded(ended)], |_| Ok(()))
+}
+
+/// Of these digests, those that this node holds as its own and that this owner has delivered before.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn delivered(
+    view: &crate::store::view::View<'_>,
+    owner: OrganisationId,
+    digests: impl IntoIterator<Item = Digest>,
+) -> Result<BTreeSet<Digest>, Error> {
+    let mut here = BTreeSet::new();
+    for digest in digests {
+        if view.has(&table::DELIVERED, &(owner, digest))? && held(view, &digest)? {
+            here.insert(digest);
+        }
+    }
+    Ok(here)
+}
+
+/// Makes items of an advanced share this node's own, with case and items as their owner describes them
+/// now, and states so in this node's log. The case is made with the first of them. Items that may not be
+/// imported, or were, are left out, and so are those whose bytes are neither `placed` nor held.
+///
+/// # Errors
+/// [`Error`] where the share is gone or the tables fail.
+pub fn import(
+    context: &mut Context<'_>,
+    id: ShareId,
+    origin: CaseId,
+    info: &CaseInfo,
+    items: Vec<Item>,
+    placed: &[Placed],
+) -> Result<Decided<()>, Error> {
+    let share = decide::share(&context.view, id)?;
+    decide::whole(&context.view, id.uuid())?;
+    let node = context.node()?;
+    let header = &share.header;
+    let facts = ShareFacts::new(context.view, id);
+    let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
+    let mut fresh: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
+    let mut stored: Vec<StoredItem> = Vec::new();
+    let mut own = Vec::new();
+    for item in items {
+        let listed = facts.item(item.evidence);
+        let due = |listed: &interdocket_sync::share::ItemFact| {
+            listed.imported == 0 && header.importable(listed)
+        };
+        if !listed.as_ref().is_some_and(due) {
+            continue;
+        }
+        let mut whole = true;
+        for file in &item.files {
+            whole &= places.contains_key(&file.blake3) || held(&context.view, &file.blake3)?;
+        }
+        if !whole {
+            continue;
+        }
+        fresh.extend(item.files.iter().filter_map(|file| {
+            let placed = places.get(&file.blake3)?;
+            Some((file.blake3, stored_blob(placed, file)))
+        }));
+        stored.push(StoredItem {
+            evidence: item.evidence,
+            files: item.files.iter().map(|file| file.blake3).collect(),
+        });
+        own.push(item);
+    }
+    let stated = next(
+        header,
+        &facts,
+        Command::Import(stored),
+        context.now,
+        &mut salt(context.chance),
+    );
+    facts.done()?;
+    let entries = match stated {
+        Ok(entries) if !entries.is_empty() => entries,
+        // Frozen or purged meanwhile: what arrived is not made visible.
+        _ => return Ok(Decided::new(Vec::new(), |_| Ok(()))),
+    };
+    let mut events = Vec::new();
+    if !fresh.is_empty() {
+        events.push(Event::BlobsStored(fresh.into_values().collect()));
+    }
+    let case = match share.case {
+        Some(case) => case,
+        None => {
+            let case = CaseId::received(id, origin);
+            events.push(Event::CaseImported(CaseImported {
+                share: id,
+                origin,
+                case: CaseMade {
+                    id: case,
+                    number: info.number.clone(),
+                    title: info.title.clone(),
+                    description: info.description.clone(),
+                },
+            }));
+            case
+        }
+    };
+    events.push(Event::EvidenceImported(EvidenceImported {
+        share: id,
+        case,
+        items: own,
+    }));
+    events.extend(written(context, header, &node, entries));
+    Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(header.owner)))
+}
+
+/// The items of a share from one on, in the order of their ids, that may be imported and were not.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn importable(
+    view: &crate::store::view::View<'_>,
+    id: ShareId,
+    after: Option<EvidenceId>,
+    most: usize,
+) -> Result<(Vec<EvidenceId>, Option<EvidenceId>), Error> {
+    let share = decide::share(view, id)?;
+    let after = after.map(|evidence| (id, interdocket_sync::share::Key::Item(evidence)));
+    let mut due = Vec::new();
+    let mut last = None;
+    let rows = view.page(&table::FACT, &id, after.as_ref(), most)?;
+    for ((_, key), fact) in rows {
+        // Items stand before files and bytes.
+        let (
+            interdocket_sync::share::Key::Item(evidence),
+            interdocket_sync::share::Fact::Item(item),
+        ) = (key, fact)
+        else {
+            return Ok((due, None));
+        };
+        last = Some(evidence);
+        if item.imported == 0 && share.header.importable(&item) {
+            due.push(evidence);
+        }
+    }
+    Ok((due, last))
+}

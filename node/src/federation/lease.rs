@@ -1,0 +1,126 @@
+//! Leases on the wire: what an owner lends with its entries, and renews when asked.
+
+use std::time::Duration;
+
+use interdocket_proto::v1;
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::share::{Hold, Kind};
+use sha2::{Digest as _, Sha256};
+use zeroize::Zeroizing;
+
+use crate::actions::decide::broken;
+use crate::actions::{Error, ErrorKind};
+use crate::keyring::KeyId;
+use crate::node::Node;
+use crate::seal::Seal;
+use crate::store::table;
+use crate::store::view::View;
+
+/// A lease that came from a share's owner.
+pub(super) struct Lease {
+    /// The share.
+    pub(super) share: ShareId,
+    key: Zeroizing<[u8; 32]>,
+    length: Duration,
+}
+
+/// Reads a lease; none where it is none.
+pub(super) fn read(lease: v1::Lease) -> Option<Lease> {
+    let key = <[u8; 32]>::try_from(lease.key.as_ref()).ok()?;
+    Some(Lease {
+        share: ShareId::from_slice(&lease.share).ok()?,
+        key: Zeroizing::new(key),
+        length: Duration::from_secs(lease.seconds.into()),
+    })
+}
+
+impl Lease {
+    /// What seals under it.
+    pub(super) fn seal(&self) -> Seal {
+        Seal::new(self.share.uuid(), self.key.clone())
+    }
+
+    /// Keeps it, where the share is one of this owner's that lives; else it is forgotten. `asked` is when
+    /// it was asked for.
+    pub(super) async fn keep(
+        self,
+        node: &Node,
+        owner: OrganisationId,
+        asked: Duration,
+    ) -> Result<(), Error> {
+        let share = self.share;
+        let theirs = node.read(move |view| {
+            let share = view.get(&table::SHARE, &share)?;
+            Ok(share.is_some_and(|share| share.header.owner == owner))
+        });
+        if theirs.await? {
+            let leases = &node.parts().moment.leases;
+            leases.lend(share, self.key, asked, self.length);
+        }
+        review(node, share).await
+    }
+}
+
+/// Wipes the lease of a received share that does not live any more. Where an import was granted before, it
+/// is first made the node's own; that is done in `follow`.
+pub(super) async fn review(node: &Node, share: ShareId) -> Result<(), Error> {
+    let keeps = node.read(move |view| {
+        let Some(found) = view.get(&table::SHARE, &share)? else {
+            return Ok(false);
+        };
+        let header = &found.header;
+        let importing = view.has(&table::IMPORT, &(header.owner, share))?;
+        let lives = !header.revoked && !header.suspended && header.hold != Hold::Frozen;
+        Ok(lives || (importing && header.grants.last > 0 && !header.suspended))
+    });
+    if !keeps.await? {
+        node.parts().moment.leases.drop(share);
+    }
+    Ok(())
+}
+
+/// Whether a share is one that seals at the partner.
+pub(super) fn advanced(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    let share = view.get(&table::SHARE, &share)?;
+    Ok(share.is_some_and(|share| matches!(share.header.kind, Kind::Advanced(_))))
+}
+
+/// The lease of a share of this node's own, as it is lent now. Who asks was judged before.
+pub(super) fn lend(node: &Node, share: ShareId) -> Result<v1::Lease, Error> {
+    let keyring = &node.parts().keyring;
+    let id = key_id(share);
+    let failed = |error: crate::keyring::Error| {
+        tracing::error!(%error, "a lease's key can't be made");
+        Error::new(ErrorKind::Unavailable, "a lease's key can't be made")
+            .hint("look at the node's log")
+    };
+    keyring.ensure(id, crate::chance::fill).map_err(failed)?;
+    keyring.sync().map_err(failed)?;
+    let key = keyring
+        .key(id)
+        .ok_or_else(|| broken("a lease's key is missing"))?;
+    Ok(v1::Lease {
+        share: share.as_bytes().to_vec().into(),
+        key: key.to_vec().into(),
+        seconds: node.parts().config.lease.seconds.get(),
+    })
+}
+
+/// Destroys the key of a share of this node's own that was revoked: nobody renews it any more.
+pub(super) fn end(node: &Node, share: ShareId) {
+    if let Err(error) = node.parts().keyring.erase(key_id(share)) {
+        tracing::error!(%share, %error, "a lease's key can't be destroyed");
+    }
+}
+
+/// The key that an owner lends for a share; not the one that seals this node's own records of it.
+fn key_id(share: ShareId) -> KeyId {
+    let mut hash = Sha256::new();
+    hash.update(b"interdocket lease v0\n");
+    hash.update(share.as_bytes());
+    let digest: [u8; 32] = hash.finalize().into();
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&digest[..16]);
+    KeyId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+}

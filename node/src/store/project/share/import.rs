@@ -1,0 +1,168 @@
+//! What becomes of a received share's evidence: copies and imports are this node's own, the rest stays
+//! sealed.
+
+use interdocket_sync::evidence::Item;
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::share::Facts as _;
+
+use super::{ShareFacts, Step};
+use crate::actions::Actor;
+use crate::actions::case::Origin;
+use crate::event::{
+    CaseImported, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportEnded, SealedErased,
+};
+use crate::store::project::Error;
+use crate::store::{entity, table};
+
+impl Step<'_> {
+    /// What this node holds of a received copy becomes its own evidence.
+    pub(in super::super) fn evidence_received(
+        &mut self,
+        received: &EvidenceReceived,
+    ) -> Result<(), Error> {
+        let share = self.get(&table::SHARE, &received.share)?;
+        let case = share.case.ok_or(Error::Dangling(self.meta.seq))?;
+        for origin in &received.evidence {
+            let facts = ShareFacts::new(self.view(), received.share);
+            let item = facts.item(*origin);
+            let files: Option<Vec<_>> = item.as_ref().and_then(|item| {
+                (0..item.files)
+                    .map(|place| facts.file(*origin, place))
+                    .collect()
+            });
+            facts.done()?;
+            let (Some(item), Some(files)) = (item, files) else {
+                return Err(Error::Dangling(self.meta.seq));
+            };
+            let item = Item {
+                evidence: *origin,
+                title: item.title,
+                folder: item.folder,
+                added_at: item.added_at,
+                added_by: item.added_by,
+                files,
+            };
+            self.own(&share, case, &item)?;
+        }
+        // The statement that they are stored follows in the same group of records; the last one of
+        // them finds nothing wanted any more.
+        if share.wanted <= received.evidence.len() as u64 {
+            self.changes
+                .delete(&table::FETCH, &(share.header.owner, received.share));
+        }
+        Ok(())
+    }
+
+    /// An item of a share becomes evidence of this node's own.
+    fn own(&mut self, share: &entity::Share, case: CaseId, item: &Item) -> Result<(), Error> {
+        let header = &share.header;
+        let id = EvidenceId::received(header.share, item.evidence);
+        let evidence = entity::Evidence {
+            case,
+            title: item.title.clone(),
+            folder: item.folder.clone(),
+            added_at: self.meta.at,
+            added_by: item.added_by.clone(),
+            files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
+            origin: Some(Origin {
+                organisation: header.owner,
+                share: header.share,
+                id: item.evidence.uuid(),
+            }),
+        };
+        self.put(&table::EVIDENCE, &id, &evidence);
+        for (place, file) in (0..).zip(&item.files) {
+            let kept = entity::File {
+                name: file.name.clone(),
+                size: file.size,
+                blake3: file.blake3,
+                sha256: file.sha256,
+            };
+            self.put(&table::FILE, &(id, place), &kept);
+            self.put(&table::DELIVERED, &(header.owner, file.blake3), &());
+            self.used(file.blake3)?;
+        }
+        self.counted(case, id, item.bytes())?;
+        self.evidence_followed(case, id, &item.folder)
+    }
+
+    pub(in super::super) fn evidence_sealed(
+        &mut self,
+        sealed: &EvidenceSealed,
+    ) -> Result<(), Error> {
+        for part in &sealed.parts {
+            let kept = entity::Sealed {
+                blake3: part.blake3,
+                size: part.size,
+                place: part.place,
+            };
+            self.put(&table::SEALED, &(sealed.share, part.file, part.part), &kept);
+        }
+        Ok(())
+    }
+
+    pub(in super::super) fn sealed_erased(&mut self, erased: &SealedErased) -> Result<(), Error> {
+        let owner = self.get(&table::SHARE, &erased.share)?.header.owner;
+        for file in &erased.files {
+            let key = (erased.share, *file);
+            let parts = self.view().page(&table::SEALED, &key, None, usize::MAX)?;
+            for (part, _) in parts {
+                self.changes.delete(&table::SEALED, &part);
+            }
+            self.changes
+                .delete(&table::ERASING, &(owner, erased.share, *file));
+        }
+        Ok(())
+    }
+
+    pub(in super::super) fn import_asked(
+        &mut self,
+        id: ShareId,
+        by: Option<&Actor>,
+    ) -> Result<(), Error> {
+        let share = self.get(&table::SHARE, &id)?;
+        let import = entity::Import {
+            through: share.header.owner_log.point.count,
+            by: by.cloned(),
+        };
+        self.put(&table::IMPORT, &(share.header.owner, id), &import);
+        Ok(())
+    }
+
+    pub(in super::super) fn import_ended(&mut self, ended: &ImportEnded) -> Result<(), Error> {
+        let share = self.get(&table::SHARE, &ended.share)?;
+        let key = (share.header.owner, ended.share);
+        let asked = self.view().get(&table::IMPORT, &key)?;
+        if asked.is_some_and(|asked| asked.through <= ended.through) {
+            self.changes.delete(&table::IMPORT, &key);
+        }
+        Ok(())
+    }
+
+    pub(in super::super) fn case_imported(&mut self, imported: &CaseImported) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &imported.share)?;
+        let mut made = imported.case.clone();
+        made.number = self.free(&table::CASE_NUMBER, &made.number)?;
+        let origin = Origin {
+            organisation: share.header.owner,
+            share: imported.share,
+            id: imported.origin.uuid(),
+        };
+        self.case_made(&made, Some(origin))?;
+        self.put(&table::CASE_SHARE, &(made.id, imported.share), &());
+        share.case = Some(made.id);
+        self.put(&table::SHARE, &imported.share, &share);
+        Ok(())
+    }
+
+    pub(in super::super) fn evidence_imported(
+        &mut self,
+        imported: &EvidenceImported,
+    ) -> Result<(), Error> {
+        let share = self.get(&table::SHARE, &imported.share)?;
+        for item in &imported.items {
+            self.own(&share, imported.case, item)?;
+        }
+        Ok(())
+    }
+}

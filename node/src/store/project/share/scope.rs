@@ -1,0 +1,134 @@
+//! What a share covers of its case at the owner, and what of that waits to be disclosed.
+
+use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::log::Side;
+use interdocket_sync::share::{Facts as _, Kind};
+
+use super::{ShareFacts, Step};
+use crate::actions::share::Scope;
+use crate::event::ShareWidened;
+use crate::rules;
+use crate::store::project::Error;
+use crate::store::{entity, table};
+
+impl Step<'_> {
+    pub(in super::super) fn share_widened(&mut self, widened: &ShareWidened) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &widened.share)?;
+        for evidence in &widened.evidence {
+            if share.scope == Scope::Selected {
+                self.put(&table::SELECTED, &(widened.share, *evidence), &());
+            }
+            self.wait(&mut share, *evidence)?;
+        }
+        self.outgoing(Side::Owner, &mut share);
+        self.put(&table::SHARE, &widened.share, &share);
+        Ok(())
+    }
+
+    pub(in super::super) fn share_narrowed(
+        &mut self,
+        narrowed: &ShareWidened,
+    ) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &narrowed.share)?;
+        for evidence in &narrowed.evidence {
+            self.changes
+                .delete(&table::SELECTED, &(narrowed.share, *evidence));
+            self.wait(&mut share, *evidence)?;
+        }
+        self.outgoing(Side::Owner, &mut share);
+        self.put(&table::SHARE, &narrowed.share, &share);
+        Ok(())
+    }
+
+    pub(in super::super) fn share_settled(&mut self, settled: &ShareWidened) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &settled.share)?;
+        for evidence in &settled.evidence {
+            self.settle(&mut share, *evidence)?;
+        }
+        self.outgoing(Side::Owner, &mut share);
+        self.put(&table::SHARE, &settled.share, &share);
+        Ok(())
+    }
+
+    /// Evidence of a case is new, or described anew: advanced shares that cover it, or list it, follow.
+    pub(in super::super) fn evidence_followed(
+        &mut self,
+        case: CaseId,
+        evidence: EvidenceId,
+        folder: &str,
+    ) -> Result<(), Error> {
+        for mut share in self.following(case)? {
+            let id = share.header.share;
+            let covered = match &share.scope {
+                Scope::Entire => true,
+                Scope::Folders(folders) => rules::within(folder, folders),
+                Scope::Selected => self.view().has(&table::SELECTED, &(id, evidence))?,
+            };
+            let facts = ShareFacts::new(self.view(), id);
+            let item = facts.item(evidence);
+            facts.done()?;
+            if covered || item.is_some_and(|item| item.withdrawn == 0) {
+                self.wait(&mut share, evidence)?;
+                self.outgoing(Side::Owner, &mut share);
+                self.put(&table::SHARE, &id, &share);
+            }
+        }
+        Ok(())
+    }
+
+    /// A case is described anew: its advanced shares follow.
+    pub(in super::super) fn case_followed(&mut self, case: CaseId) -> Result<(), Error> {
+        for mut share in self.following(case)? {
+            share.case_waiting = true;
+            self.outgoing(Side::Owner, &mut share);
+            self.put(&table::SHARE, &share.header.share.clone(), &share);
+        }
+        Ok(())
+    }
+
+    /// The advanced shares of this node's own that a case has, and that go on.
+    fn following(&self, case: CaseId) -> Result<Vec<entity::Share>, Error> {
+        let mut following = Vec::new();
+        let own = self.get(&table::NODE, &())?.organisation;
+        let rows = self
+            .view()
+            .page(&table::CASE_SHARE, &case, None, usize::MAX)?;
+        for ((_, id), ()) in rows {
+            let share = self.get(&table::SHARE, &id)?;
+            let header = &share.header;
+            let advanced = matches!(header.kind, Kind::Advanced(_));
+            if advanced && header.owner == own && header.open_to_owner() {
+                following.push(share);
+            }
+        }
+        Ok(following)
+    }
+
+    /// Notes that something of an item is to be disclosed, whatever that will be by then.
+    fn wait(&mut self, share: &mut entity::Share, evidence: EvidenceId) -> Result<(), Error> {
+        let row = (share.header.share, evidence);
+        // A reference discloses nothing: it is read.
+        if matches!(share.header.kind, Kind::Reference(_))
+            || self.view().has(&table::WAITING, &row)?
+        {
+            return Ok(());
+        }
+        self.put(&table::WAITING, &row, &());
+        share.waiting += 1;
+        Ok(())
+    }
+
+    /// Notes that nothing of an item waits any more.
+    pub(super) fn settle(
+        &mut self,
+        share: &mut entity::Share,
+        evidence: EvidenceId,
+    ) -> Result<(), Error> {
+        let row = (share.header.share, evidence);
+        if self.view().has(&table::WAITING, &row)? {
+            self.changes.delete(&table::WAITING, &row);
+            share.waiting = share.waiting.saturating_sub(1);
+        }
+        Ok(())
+    }
+}

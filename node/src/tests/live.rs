@@ -1,0 +1,348 @@
+//! Shares that live, between whole nodes over real connections: what is shared follows the case, is sealed
+//! at the partner, and ends when it is told to.
+
+use std::time::Duration;
+
+use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::share::Facts as _;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::actions::partner::{self, Kind, OrganisationRole};
+use crate::actions::share::{self, Mode, RevocationState, Share, Status};
+use crate::actions::{self, case, evidence};
+use crate::federation::serve;
+use crate::store::project::ShareFacts;
+use crate::store::table;
+use crate::tests::bench::Bench;
+
+/// Nodes that keep up with each other until the test ends.
+struct Live {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _guard: DropGuard,
+}
+
+impl Live {
+    fn new() -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            _guard: stop.clone().drop_guard(),
+            stop,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Pairs two nodes, enables everything, and has them keep up with each other; the first can be
+    /// dialled.
+    async fn pair(&self, owner: &Bench, other: &Bench, mode: Mode, import: bool) {
+        let address = owner.serve(serve::routes(&owner.node)).await;
+        owner.trust(other, None).await;
+        other.trust(owner, Some(address)).await;
+        for (node, partner) in [(owner, other), (other, owner)] {
+            let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
+            let enable = partner::Enable {
+                partner: partner.name.into(),
+                send: kinds.into(),
+                receive: kinds.into(),
+            };
+            node.change(enable).await.unwrap();
+            serve::partner(&node.node, partner.id(), &self.tasks, &self.stop);
+        }
+        let policy = partner::SetPolicy {
+            partner: other.name.into(),
+            mode,
+            download: true,
+            import,
+        };
+        owner.change(policy).await.unwrap();
+    }
+}
+
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1500 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never: {what}");
+}
+
+async fn advanced(owner: &Bench, with: &Bench, case: &str) -> Share {
+    let advanced = share::Advanced {
+        case: case.into(),
+        partner: with.name.into(),
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        recipients: vec!["Sol Reyes".into()],
+        message: String::new(),
+    };
+    owner.change(advanced).await.unwrap()
+}
+
+fn status(node: &Bench, share: ShareId) -> Option<Status> {
+    node.holds(share).then(|| node.shown(share).status)
+}
+
+/// Items that this node holds sealed, all parts of which are recorded.
+fn sealed(node: &Bench, share: ShareId) -> usize {
+    let reading = node.node.parts().store.read();
+    let rows = reading.view().page(&table::SEALED, &share, None, 10_000);
+    rows.unwrap().len()
+}
+
+fn evidence_of(node: &Bench, number: &str) -> Vec<evidence::Evidence> {
+    let reading = node.node.parts().store.read();
+    let list = evidence::List {
+        case: number.into(),
+        after: None,
+        limit: None,
+    };
+    let now = node.node.parts().clock.now();
+    let page = actions::Query::answer(&list, &reading.view(), now);
+    page.map(|page| page.evidence).unwrap_or_default()
+}
+
+fn title(node: &Bench, share: ShareId, evidence: EvidenceId) -> Option<String> {
+    let reading = node.node.parts().store.read();
+    let facts = ShareFacts::new(reading.view(), share);
+    let fact = facts.item(evidence)?;
+    let seal = node.node.seal(share)?;
+    let journal = &node.node.parts().journal;
+    let texts = crate::federation::history::Texts::new(reading.view(), journal, share, Some(&seal));
+    Some(texts.item(evidence, &fact).unwrap()?.title)
+}
+
+/// AO-10, AO-16, AO-34, AS-015, AS-073
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_added_to_the_case_arrives_sealed_by_itself() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    north.case("1/26").await;
+    let first = north
+        .evidence("1/26", "canary-one.bin", &[1; 300_000])
+        .await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("the first item is sealed", || {
+        status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    assert_eq!(sealed(&south, share), 1);
+    let second = north.evidence("1/26", "canary-two.bin", b"two").await;
+    until("the second item follows", || {
+        sealed(&south, share) == 2 && status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    assert_eq!(
+        title(&south, share, first.id).as_deref(),
+        Some("canary-one.bin")
+    );
+    assert_eq!(
+        title(&south, share, second.id).as_deref(),
+        Some("canary-two.bin")
+    );
+    assert_eq!(
+        south.tables(),
+        south.rebuilt(),
+        "nothing is only in the tables"
+    );
+    for (key, value) in south.tables() {
+        let holds = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"canary");
+        assert!(!holds(&key) && !holds(&value), "a text in the tables");
+    }
+}
+
+/// AS-074, AS-080, AO-35, AO-36
+#[tokio::test(flavor = "multi_thread")]
+async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    north.case("1/26").await;
+    let item = north.evidence("1/26", "a.bin", b"one").await.id;
+    let other = north.evidence("1/26", "b.bin", b"two").await.id;
+    let folder = |evidence, folder: &str| evidence::Edit {
+        evidence,
+        title: None,
+        folder: Some(folder.into()),
+    };
+    north.change(folder(item, "scene/photos")).await.unwrap();
+    let shared = share::Advanced {
+        case: "1/26".into(),
+        partner: "south".into(),
+        evidence: Vec::new(),
+        folders: vec!["scene".into()],
+        recipients: vec!["Sol Reyes".into()],
+        message: String::new(),
+    };
+    let share = north.change(shared).await.unwrap().id;
+    until("the folder is sealed", || {
+        status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    assert_eq!(
+        north.shown(share).listed.evidence,
+        1,
+        "only what is in the folder"
+    );
+    let edit = evidence::Edit {
+        evidence: item,
+        title: Some("A better title".into()),
+        folder: None,
+    };
+    north.change(edit).await.unwrap();
+    until("the title follows", || {
+        title(&south, share, item).as_deref() == Some("A better title")
+    })
+    .await;
+    north.change(folder(other, "scene")).await.unwrap();
+    until("what is put into the folder follows", || {
+        sealed(&south, share) == 2 && south.shown(share).listed.evidence == 2
+    })
+    .await;
+    north.change(folder(item, "elsewhere")).await.unwrap();
+    until("what leaves it is withdrawn and erased", || {
+        sealed(&south, share) == 1 && south.shown(share).listed.evidence == 1
+    })
+    .await;
+    let edit = case::Edit {
+        case: "1/26".into(),
+        number: None,
+        title: Some("Harbour fire".into()),
+        description: None,
+    };
+    north.change(edit).await.unwrap();
+    until("the case follows", || {
+        let reading = south.node.parts().store.read();
+        let header = actions::decide::share(&reading.view(), share)
+            .unwrap()
+            .header;
+        let seal = south.node.seal(share);
+        let journal = &south.node.parts().journal;
+        let case =
+            crate::federation::history::case(&reading.view(), journal, &header, seal.as_ref());
+        case.unwrap()
+            .is_some_and(|(_, info)| info.title == "Harbour fire")
+    })
+    .await;
+    assert_eq!(south.tables(), south.rebuilt());
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+/// AO-42, AS-002
+#[tokio::test(flavor = "multi_thread")]
+async fn revocation_erases_what_was_sealed_and_says_so() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    north.case("1/26").await;
+    let item = north.evidence("1/26", "a.bin", &[1; 300_000]).await.id;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("it is sealed", || {
+        status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    assert!(title(&south, share, item).is_some());
+    north.change(share::Revoke { share }).await.unwrap();
+    assert_eq!(status(&north, share), Some(Status::Revoked));
+    until("it is purged", || {
+        let known = north
+            .shown(share)
+            .revocation
+            .map(|revocation| revocation.state);
+        known == Some(RevocationState::Purged)
+    })
+    .await;
+    assert_eq!(sealed(&south, share), 0);
+    assert!(south.node.seal(share).is_none());
+    assert_eq!(title(&south, share, item), None);
+    assert_eq!(status(&south, share), Some(Status::Revoked));
+    assert_eq!(south.tables(), south.rebuilt());
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+/// AO-14, AO-17, AO-18, AO-29, AO-43
+#[tokio::test(flavor = "multi_thread")]
+async fn a_justice_node_imports_by_itself_and_keeps_it_after_revocation() {
+    let (north, court) = (
+        Bench::new("north"),
+        Bench::of("court", OrganisationRole::Justice),
+    );
+    let live = Live::new();
+    live.pair(&north, &court, Mode::Synchronised, true).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", &[1; 300_000]).await;
+    let share = advanced(&north, &court, "1/26").await.id;
+    until("it is imported", || evidence_of(&court, "1/26").len() == 1).await;
+    north.evidence("1/26", "b.bin", b"two").await;
+    until("what is added is imported as well", || {
+        evidence_of(&court, "1/26").len() == 2
+    })
+    .await;
+    until("and that is known", || {
+        north.shown(share).imported.evidence == 2
+    })
+    .await;
+    north.change(share::Revoke { share }).await.unwrap();
+    until("it is purged", || {
+        let known = north
+            .shown(share)
+            .revocation
+            .map(|revocation| revocation.state);
+        known == Some(RevocationState::Purged)
+    })
+    .await;
+    let kept = evidence_of(&court, "1/26");
+    assert_eq!(kept.len(), 2);
+    let request = evidence::Get {
+        evidence: kept[0].id,
+        file: 0,
+    };
+    let owner = court.node.owner();
+    court.node.open_evidence(&owner, request).await.unwrap();
+    assert_eq!(court.tables(), court.rebuilt());
+}
+
+/// AS-059, AS-069, AO-50
+#[tokio::test(flavor = "multi_thread")]
+async fn an_import_by_hand_is_granted_by_the_owner_and_outlives_revocation() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Live, true).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", &[1; 300_000]).await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("it is listed", || {
+        status(&south, share) == Some(Status::Active)
+    })
+    .await;
+    assert!(evidence_of(&south, "1/26").is_empty(), "nothing by itself");
+    let asked = south.node.decide(
+        Some(actions::Actor {
+            id: uuid::Uuid::from_u128(7),
+            name: "Sol Reyes".into(),
+        }),
+        actions::Way::Token,
+        move |context| actions::exchange::ask(context, share),
+    );
+    asked.await.unwrap();
+    until("it is imported", || evidence_of(&south, "1/26").len() == 1).await;
+    until("and that is known", || {
+        north.shown(share).imported.evidence == 1
+    })
+    .await;
+    north.change(share::Revoke { share }).await.unwrap();
+    until("it is purged", || {
+        let known = north
+            .shown(share)
+            .revocation
+            .map(|revocation| revocation.state);
+        known == Some(RevocationState::Purged)
+    })
+    .await;
+    assert_eq!(evidence_of(&south, "1/26").len(), 1);
+    assert_eq!(south.tables(), south.rebuilt());
+    assert_eq!(north.tables(), north.rebuilt());
+}
