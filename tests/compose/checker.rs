@@ -130,6 +130,12 @@ impl Verdict {
         if there.is_sent() || there.partner() != owner.organisation {
             self.wrong(format!("{id}: {to} does not say that {from} is its owner"));
         }
+        if share.is_revoked_there() && there.shown["status"] != "revoked" {
+            self.wrong(format!(
+                "{id}: {from} says that {to} has the revocation, {to} says {}",
+                there.shown["status"]
+            ));
+        }
         if share.stored() > there.stored() {
             self.wrong(format!(
                 "{id}: {from} says that {to} holds {} files, {to} says {}",
@@ -167,6 +173,12 @@ impl Verdict {
                     owner.name, partner.name
                 ));
             }
+        }
+        if share.shown["revocation"]["state"] == "unknown" {
+            self.waiting.push(format!(
+                "{id}: {} has revoked it, {} has not said that it knows",
+                owner.name, partner.name
+            ));
         }
         for (name, share) in [(owner.name, share), (partner.name, there)] {
             let (behind, since) = (&share.shown["behind"], &share.shown["behind_since"]);
@@ -229,6 +241,13 @@ impl Share {
         self.shown["direction"] == "sent"
     }
 
+    /// Whether the owner says that the partner has acknowledged a revocation.
+    fn is_revoked_there(&self) -> bool {
+        ["received", "purged"]
+            .iter()
+            .any(|state| self.shown["revocation"]["state"] == *state)
+    }
+
     fn partner(&self) -> &str {
         self.shown["partner"].as_str().unwrap()
     }
@@ -286,8 +305,11 @@ fn state(node: &Asked) -> Result<Statement, String> {
     for listed in node.all("/v0/shares", "shares")? {
         let id = listed["id"].as_str().unwrap_or_default().to_owned();
         let shown = node.get(&format!("/v0/shares/{id}"))?;
-        let case = shown["case"].as_str().unwrap_or_default().to_owned();
-        let files = files(&node.all(&format!("/v0/cases/{case}/evidence"), "evidence")?);
+        // What a partner only follows is no case of its own.
+        let files = match shown["case"].as_str() {
+            Some(case) => files(&node.all(&format!("/v0/cases/{case}/evidence"), "evidence")?),
+            None => BTreeSet::new(),
+        };
         shares.insert(id, Share { shown, files });
     }
     let verified = node.call("/v0/audit/verify", Some("{}"))?;

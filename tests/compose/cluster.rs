@@ -10,7 +10,7 @@ use std::process::Command;
 use interdocket_tests::node::{Refused, output, text};
 use interdocket_tests::skip::{installed, skip};
 use interdocket_tests::wait::until;
-use interdocket_tests::{Site, program};
+use interdocket_tests::{Site, https, program};
 use serde_json::Value;
 
 use crate::checker::{self, Asked, Verdict};
@@ -35,7 +35,8 @@ pub(crate) struct Container {
     container: String,
     network: String,
     root: PathBuf,
-    token: String,
+    /// Tokens of an auditor, and of an administrator.
+    tokens: [String; 2],
 }
 
 /// Everything that docker-compose made for one test.
@@ -92,7 +93,7 @@ impl Cluster {
 }
 
 impl Container {
-    /// Waits for a node, and makes an auditor's token on it.
+    /// Waits for a node, and makes tokens on it.
     fn meet(service: &'static str, container: String, project: &Project) -> Self {
         let mut node = Self {
             service,
@@ -100,13 +101,15 @@ impl Container {
             container,
             network: format!("{}_cluster", project.name),
             root: project.home.path().join(format!("{service}.pem")),
-            token: String::new(),
+            tokens: Default::default(),
         };
         node.organisation = text(&node.answers()["organisation"]);
         let root = docker(&["exec", &node.container, "cat", "keys/root.pem"]);
         fs::write(&node.root, root).unwrap();
-        node.call(&["user", "add", "checker", "--role", "auditor"]);
-        node.token = text(&node.call(&["user", "token", "checker"])["token"]);
+        node.tokens = ["auditor", "administrator"].map(|role| {
+            node.call(&["user", "add", role, "--role", role]);
+            text(&node.call(&["user", "token", role])["token"])
+        });
         node
     }
 
@@ -117,6 +120,17 @@ impl Container {
         })
     }
 
+    /// Has the API do something as an administrator; panics where it does not.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Value {
+        let api = self.asked().api;
+        let [_, token] = &self.tokens;
+        let body = body.to_string();
+        let answered = https::call(&self.root, api, Some(token), path, Some(&body));
+        let (status, answer) = answered.unwrap();
+        assert_eq!(status, 200, "{path}: {answer}");
+        answer
+    }
+
     fn asked(&self) -> Asked {
         // Each start may have published another port.
         let api = docker(&["port", &self.container, "7402"]);
@@ -124,7 +138,7 @@ impl Container {
             name: self.service,
             root: self.root.clone(),
             api: api.lines().next().unwrap().parse().unwrap(),
-            token: self.token.clone(),
+            token: self.tokens[0].clone(),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use interdocket_tests::Site;
 use interdocket_tests::files::{noise, write};
+use interdocket_tests::node::text;
 use interdocket_tests::wait::until;
 use interdocket_tests::world::{add, case, copy, delivered, enable, pair, share, whole};
+use serde_json::json;
 
 use crate::cluster::{Cluster, Container};
 
@@ -98,6 +100,66 @@ fn cut_of_one_direction_loses_nothing_and_makes_nobody_claim_too_much() {
         }
         cluster.agreed();
     }
+}
+
+/// fault A4, AO-42
+#[test]
+fn revocation_counts_at_once_and_reaches_a_partner_that_was_cut_off() {
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
+    let (north, south) = (&cluster.north, &cluster.south);
+    pair(north, south);
+    for (owner, partner) in [(north, south), (south, north)] {
+        let partner = format!("/v0/partners/{}", partner.id());
+        let enabled = json!({"send": ["advanced"], "receive": ["advanced"]});
+        owner.post(&format!("{partner}/enable"), &enabled);
+        owner.post(
+            &format!("{partner}/policy"),
+            &json!({"mode": "synchronised"}),
+        );
+    }
+    let film = cluster.path("film.bin");
+    noise(&film, 2, 6);
+    case(north, "2026-17", &[&film]);
+    let offer = json!({"case": "2026-17", "partner": south.id(), "recipients": ["Sol Reyes"]});
+    let id = text(&north.post("/v0/shares/advanced", &offer)["id"]);
+    until("it can be used, and nothing is on its way", || {
+        let shown = share(north, &id);
+        (shown["status"] == "active" && shown["stored"] == shown["listed"]).then_some(())
+    });
+    cluster.agreed();
+
+    south.disconnect();
+    north.post(&format!("/v0/shares/{id}/revoke"), &json!({}));
+    let late = cluster.path("late.txt");
+    write(&late, "nobody there sees this");
+    add(north, "2026-17", &[&late]);
+    cut_off(north, south);
+    let shown = share(north, &id);
+    assert_eq!(shown["status"], "revoked");
+    assert_eq!(
+        shown["revocation"]["state"], "unknown",
+        "no more is claimed"
+    );
+    let verdict = cluster.check();
+    verdict.holds();
+    assert!(!verdict.waiting.is_empty(), "the partner does not know yet");
+
+    south.connect();
+    south.undialable();
+    until("the partner has erased what it had, and says so", || {
+        let shown = share(north, &id);
+        (shown["revocation"]["state"] == "purged").then_some(())
+    });
+    cluster.agreed();
+    let there = share(south, &id);
+    assert_eq!(there["status"], "revoked");
+    assert_eq!(
+        there["listed"]["files"], 1,
+        "nothing came after it: {there}"
+    );
+    whole(south);
 }
 
 /// fault E1
