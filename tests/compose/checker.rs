@@ -67,29 +67,7 @@ pub(crate) fn check(nodes: &[Asked]) -> Verdict {
     // An owner's older word is held against a partner's newer one, so that what moves in between is
     // never taken for a contradiction.
     let (earlier, later) = (ask(), ask());
-    for statement in &later {
-        for damage in &statement.damaged {
-            verdict.wrong(format!("{}: {damage}", statement.name));
-        }
-    }
-    for owner in &earlier {
-        for (id, share) in owner.shares.iter().filter(|(_, share)| share.is_sent()) {
-            let partner = later.iter().find(|one| one.organisation == share.partner());
-            let Some(partner) = partner else {
-                continue;
-            };
-            verdict.contradictions(id, owner, share, partner);
-        }
-    }
-    for owner in &later {
-        for (id, share) in owner.shares.iter().filter(|(_, share)| share.is_sent()) {
-            let partner = later.iter().find(|one| one.organisation == share.partner());
-            if let Some(partner) = partner {
-                verdict.unsettled(id, owner, share, partner);
-            }
-        }
-    }
-    verdict.strays(&later);
+    verdict.compare(&earlier, &later);
     verdict
 }
 
@@ -105,10 +83,42 @@ pub(crate) fn agreed(ask: impl Fn() -> Vec<Asked>) {
     });
 }
 
+/// Every share as its owner says, with what its partner says.
+fn pairs<'a>(
+    owners: &'a [Statement],
+    partners: &'a [Statement],
+) -> impl Iterator<Item = (&'a Statement, &'a str, &'a Share, &'a Statement)> {
+    owners.iter().flat_map(move |owner| {
+        let sent = owner.shares.iter().filter(|(_, share)| share.is_sent());
+        sent.filter_map(move |(id, share)| {
+            let partner = partners
+                .iter()
+                .find(|one| one.organisation == share.partner())?;
+            Some((owner, id.as_str(), share, partner))
+        })
+    })
+}
+
 impl Verdict {
     /// Panics where something is wrong.
     pub(crate) fn holds(&self) {
         assert!(self.wrong.is_empty(), "{self}");
+    }
+
+    /// Compares what all said with what all said afterwards.
+    fn compare(&mut self, earlier: &[Statement], later: &[Statement]) {
+        for statement in later {
+            for damage in &statement.damaged {
+                self.wrong(format!("{}: {damage}", statement.name));
+            }
+        }
+        for (owner, id, share, partner) in pairs(earlier, later) {
+            self.contradictions(id, owner, share, partner);
+        }
+        for (owner, id, share, partner) in pairs(later, later) {
+            self.unsettled(id, owner, share, partner);
+        }
+        self.strays(later);
     }
 
     fn wrong(&mut self, what: String) {
@@ -333,4 +343,129 @@ fn files(items: &[Value]) -> BTreeSet<String> {
         }
     }
     files
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    const FILE: &str = "scene/quay.jpg 7 b3 sha";
+
+    /// A share that is complete, as one side shows it.
+    fn share(direction: &str, partner: &str) -> Value {
+        json!({
+            "direction": direction,
+            "partner": partner,
+            "kind": "copy",
+            "status": "complete",
+            "listed": {"files": 1},
+            "stored": {"files": 1},
+            "behind": 0,
+            "receipts": [{"log": "owner", "count": 3, "hash": "aa"}],
+        })
+    }
+
+    fn statement(name: &'static str, shares: &[(&str, Value)]) -> Statement {
+        let share = |(id, shown): &(&str, Value)| {
+            let files = BTreeSet::from([FILE.to_owned()]);
+            let shown = shown.clone();
+            ((*id).to_owned(), Share { shown, files })
+        };
+        Statement {
+            name,
+            organisation: name.to_owned(),
+            shares: shares.iter().map(share).collect(),
+            damaged: Vec::new(),
+        }
+    }
+
+    /// The verdict where the owner and then the partner say something else than they should.
+    fn verdict(owner: impl Fn(&mut Value), partner: impl Fn(&mut Value)) -> Verdict {
+        let (mut sent, mut received) = (share("sent", "south"), share("received", "north"));
+        owner(&mut sent);
+        partner(&mut received);
+        let said = [
+            statement("north", &[("S", sent)]),
+            statement("south", &[("S", received)]),
+        ];
+        let mut verdict = Verdict::default();
+        verdict.compare(&said, &said);
+        verdict
+    }
+
+    #[test]
+    fn nodes_that_agree_are_left_alone() {
+        let verdict = verdict(|_| {}, |_| {});
+        assert!(
+            verdict.wrong.is_empty() && verdict.waiting.is_empty(),
+            "{verdict}"
+        );
+    }
+
+    #[test]
+    fn every_claim_that_the_partner_does_not_bear_out_is_wrong() {
+        for (owner, partner) in [
+            (json!({"stored": {"files": 2}}), json!({})),
+            (json!({"revocation": {"state": "received"}}), json!({})),
+            (json!({"revocation": {"state": "purged"}}), json!({})),
+            (
+                json!({}),
+                json!({"receipts": [{"log": "owner", "count": 3, "hash": "bb"}]}),
+            ),
+            (json!({}), json!({"direction": "sent"})),
+        ] {
+            let change = |with: &Value| {
+                let with = with.as_object().unwrap().clone();
+                move |share: &mut Value| share.as_object_mut().unwrap().extend(with.clone())
+            };
+            let verdict = verdict(change(&owner), change(&partner));
+            assert!(!verdict.wrong.is_empty(), "{owner} {partner}");
+        }
+    }
+
+    #[test]
+    fn what_differs_without_a_contradiction_waits() {
+        for with in [
+            json!({"status": "processing"}),
+            json!({"behind": 2}),
+            json!({"receipts": []}),
+            json!({"revocation": {"state": "unknown"}}),
+        ] {
+            let change = |share: &mut Value| {
+                let with = with.as_object().unwrap().clone();
+                share.as_object_mut().unwrap().extend(with);
+            };
+            let verdict = verdict(change, |_| {});
+            assert!(verdict.wrong.is_empty(), "{verdict}");
+            assert!(!verdict.waiting.is_empty(), "{with}");
+        }
+    }
+
+    #[test]
+    fn strange_files_damage_and_shares_without_an_owner_are_wrong() {
+        let whole = || {
+            [
+                statement("north", &[("S", share("sent", "south"))]),
+                statement("south", &[("S", share("received", "north"))]),
+            ]
+        };
+        let wrong = |said: [Statement; 2]| {
+            let mut verdict = Verdict::default();
+            verdict.compare(&said, &said);
+            assert!(!verdict.wrong.is_empty(), "{said:?}");
+        };
+        let mut strange = whole();
+        let files = &mut strange[1].shares.get_mut("S").unwrap().files;
+        files.clear();
+        files.insert("scene/quay.jpg 7 other sha".to_owned());
+        wrong(strange);
+        let mut damaged = whole();
+        damaged[1].damaged.push("record 7".to_owned());
+        wrong(damaged);
+        let mut forgotten = whole();
+        forgotten[0].shares.clear();
+        wrong(forgotten);
+    }
 }

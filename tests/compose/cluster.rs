@@ -49,11 +49,8 @@ struct Project {
 impl Cluster {
     /// Makes and starts the nodes; nothing where this machine cannot.
     pub(crate) fn start() -> Option<Self> {
-        for program in PROGRAMS {
-            if !installed(program) {
-                skip(&format!("{program} is not installed"));
-                return None;
-            }
+        if !PROGRAMS.iter().all(|program| there(program)) {
+            return None;
         }
         image();
         let project = Project::new();
@@ -289,17 +286,28 @@ impl Drop for Project {
     }
 }
 
-/// Makes the image of the program under test.
-fn image() {
+/// Whether a program is installed; the story is skipped where it is not.
+pub(crate) fn there(program: &str) -> bool {
+    let there = installed(program);
+    if !there {
+        skip(&format!("{program} is not installed"));
+    }
+    there
+}
+
+/// Makes the image of the program under test, and gives its name.
+pub(crate) fn image() -> &'static str {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut build = Command::new(tree.join("deploy/image/build"));
     build
         .args(["--tag", IMAGE, "--program"])
         .arg(program::path());
     run(&mut build);
+    IMAGE
 }
 
-fn docker(arguments: &[&str]) -> String {
+/// Runs docker, which has to succeed, and gives what it printed.
+pub(crate) fn docker(arguments: &[&str]) -> String {
     run(Command::new("docker").args(arguments))
 }
 

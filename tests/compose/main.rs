@@ -10,4 +10,5 @@
 mod checker;
 mod cluster;
 mod faults;
+mod image;
 mod story;
