@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use crate::actions::decide::Decided;
 use crate::actions::node::{Check, Checked, Unrecorded};
 use crate::actions::partner::State;
-use crate::actions::{Action, Caller, Error, Run, Way};
+use crate::actions::{Action, Caller, Error, Progress, Run, Way};
 use crate::blobs::Placed;
 use crate::event::{BlobCompared, Event};
 use crate::node::Node;
@@ -200,6 +200,7 @@ impl Run for Check {
                         .page(&table::BLOB, &(), after.as_ref(), 256)?
                 };
                 let Some((last, _)) = page.last() else {
+                    sealed(&work, &mut checked, &progress)?;
                     unrecorded(&work, &mut checked)?;
                     return Ok(checked);
                 };
@@ -234,20 +235,49 @@ impl Run for Check {
     }
 }
 
+/// Reads what is sealed under leases: whether the sealed bytes are whole needs no lease.
+fn sealed(node: &Node, checked: &mut Checked, progress: &Progress) -> Result<(), Error> {
+    let mut after = None;
+    loop {
+        let page = {
+            let reading = node.parts().store.read();
+            let view = reading.view();
+            view.page(&table::SEALED, &(), after.as_ref(), 256)?
+        };
+        let Some((last, _)) = page.last() else {
+            return Ok(());
+        };
+        after = Some(*last);
+        for (_, part) in page {
+            let placed = Placed {
+                digest: part.blake3,
+                size: part.size,
+                place: part.place,
+            };
+            checked.blobs += 1;
+            checked.bytes += part.size;
+            if let Err(error) = node.parts().blobs.verify(&placed) {
+                checked.problems.push(error.to_string());
+            }
+            progress.report(checked.blobs, checked.blobs);
+        }
+    }
+}
+
 /// Counts bytes that no record names: a crash between making them durable and recording them leaves
 /// such. They are nobody's, are never served, and are named again when the same bytes come.
 fn unrecorded(node: &Node, checked: &mut Checked) -> Result<(), Error> {
     let mut failed = None;
     let listed = node.parts().blobs.list(&mut |placed| {
-        let row = node
-            .parts()
-            .store
-            .read()
-            .view()
-            .get(&table::BLOB, &placed.digest);
-        match row {
-            Ok(Some(blob)) if blob.place == placed.place => {}
-            Ok(_) => {
+        let reading = node.parts().store.read();
+        let view = reading.view();
+        let named = view.get(&table::BLOB, &placed.digest).and_then(|blob| {
+            let own = blob.is_some_and(|blob| blob.place == placed.place);
+            Ok(own || view.has(&table::SEALED_BLOB, &placed.digest)?)
+        });
+        match named {
+            Ok(true) => {}
+            Ok(false) => {
                 checked.unrecorded.blobs += 1;
                 checked.unrecorded.bytes += placed.size;
             }

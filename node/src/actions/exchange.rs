@@ -148,13 +148,26 @@ pub fn take(
         }
         Hold::Free => {}
     }
+    record(context, &node, &admitted, batch, terms, lease)
+}
+
+/// Records and countersigns what was let in.
+fn record(
+    context: &mut Context<'_>,
+    node: &entity::Node,
+    admitted: &admit::Admitted,
+    batch: Batch,
+    terms: Option<SignedTerms>,
+    lease: Option<&Seal>,
+) -> Result<Decided<Taken>, Error> {
+    let caller = batch.head.head.writer();
     let countersignature = Countersignature::new(&batch.head, context.now, context.signer);
     if admitted.applied.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(Ok(countersignature))));
     }
     let side = batch.head.head.side;
     let text = |entry: &Entry| entry.body.redacted() != entry.body;
-    let advanced = side == Side::Owner && matches!(header.kind, sync::Kind::Advanced(_));
+    let advanced = side == Side::Owner && matches!(admitted.header.kind, sync::Kind::Advanced(_));
     let sealing = advanced && admitted.applied.iter().any(text);
     // Without its lease an honest owner sends nothing of such a share.
     let lease = match (sealing, lease) {
@@ -173,7 +186,7 @@ pub fn take(
         countersignature: Bytes(countersignature.bytes.clone()),
     };
     let mut events = vec![Event::LogReceived(received)];
-    events.extend(accept(context, &node, &admitted.header)?);
+    events.extend(accept(context, node, &admitted.header)?);
     Ok(Decided::new(events, move |_| Ok(Ok(countersignature)))
         .then(Effect::Recheck)
         .then(Effect::Nudge(caller)))

@@ -99,6 +99,7 @@ impl Step<'_> {
             .ok_or(Error::Dangling(self.meta.seq))
     }
 
+    #[expect(clippy::too_many_lines, reason = "a line or two for each event")]
     fn event(&mut self, entry: &Entry) -> Result<(), Error> {
         match &entry.event {
             Event::NodeMade(made) => {

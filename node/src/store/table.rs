@@ -250,6 +250,8 @@ tables! {
     SELECTED: (ShareId, EvidenceId) => (), Index 17;
     /// Files that are sealed under a share's lease, in parts.
     SEALED: (ShareId, Digest, u32) => entity::Sealed, Index 18;
+    /// The sealed bytes that `SEALED` names.
+    SEALED_BLOB: Digest => ShareId, Index 25;
     /// Sealed files of shares from a partner that were withdrawn: their bytes are still to be erased.
     ERASING: (OrganisationId, ShareId, Digest) => (), Index 19;
     /// Shares from a partner that are to be imported.

@@ -216,6 +216,11 @@ impl Bench {
         Self::open(self.dir, self.name, disks, Arc::default(), self.clock)
     }
 
+    /// Lets this many seconds pass.
+    pub(crate) fn pass(&self, seconds: i64) {
+        self.clock.0.fetch_add(seconds, Ordering::SeqCst);
+    }
+
     pub(crate) fn id(&self) -> OrganisationId {
         self.node.parts().keys.organisation()
     }

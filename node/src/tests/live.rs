@@ -1,118 +1,15 @@
 //! Shares that live, between whole nodes over real connections: what is shared follows the case, is sealed
 //! at the partner, and ends when it is told to.
 
-use std::time::Duration;
+mod lease;
+mod support;
 
-use interdocket_sync::id::{EvidenceId, ShareId};
-use interdocket_sync::share::Facts as _;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
-
-use crate::actions::partner::{self, Kind, OrganisationRole};
-use crate::actions::share::{self, Mode, RevocationState, Share, Status};
+use crate::actions::partner::OrganisationRole;
+use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::actions::{self, case, evidence};
-use crate::federation::serve;
-use crate::store::project::ShareFacts;
-use crate::store::table;
 use crate::tests::bench::Bench;
 
-/// Nodes that keep up with each other until the test ends.
-struct Live {
-    stop: CancellationToken,
-    tasks: TaskTracker,
-    _guard: DropGuard,
-}
-
-impl Live {
-    fn new() -> Self {
-        let stop = CancellationToken::new();
-        Self {
-            _guard: stop.clone().drop_guard(),
-            stop,
-            tasks: TaskTracker::new(),
-        }
-    }
-
-    /// Pairs two nodes, enables everything, and has them keep up with each other; the first can be
-    /// dialled.
-    async fn pair(&self, owner: &Bench, other: &Bench, mode: Mode, import: bool) {
-        let address = owner.serve(serve::routes(&owner.node)).await;
-        owner.trust(other, None).await;
-        other.trust(owner, Some(address)).await;
-        for (node, partner) in [(owner, other), (other, owner)] {
-            let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
-            let enable = partner::Enable {
-                partner: partner.name.into(),
-                send: kinds.into(),
-                receive: kinds.into(),
-            };
-            node.change(enable).await.unwrap();
-            serve::partner(&node.node, partner.id(), &self.tasks, &self.stop);
-        }
-        let policy = partner::SetPolicy {
-            partner: other.name.into(),
-            mode,
-            download: true,
-            import,
-        };
-        owner.change(policy).await.unwrap();
-    }
-}
-
-async fn until(what: &str, mut holds: impl FnMut() -> bool) {
-    for _ in 0..1500 {
-        if holds() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("never: {what}");
-}
-
-async fn advanced(owner: &Bench, with: &Bench, case: &str) -> Share {
-    let advanced = share::Advanced {
-        case: case.into(),
-        partner: with.name.into(),
-        evidence: Vec::new(),
-        folders: Vec::new(),
-        recipients: vec!["Sol Reyes".into()],
-        message: String::new(),
-    };
-    owner.change(advanced).await.unwrap()
-}
-
-fn status(node: &Bench, share: ShareId) -> Option<Status> {
-    node.holds(share).then(|| node.shown(share).status)
-}
-
-/// Items that this node holds sealed, all parts of which are recorded.
-fn sealed(node: &Bench, share: ShareId) -> usize {
-    let reading = node.node.parts().store.read();
-    let rows = reading.view().page(&table::SEALED, &share, None, 10_000);
-    rows.unwrap().len()
-}
-
-fn evidence_of(node: &Bench, number: &str) -> Vec<evidence::Evidence> {
-    let reading = node.node.parts().store.read();
-    let list = evidence::List {
-        case: number.into(),
-        after: None,
-        limit: None,
-    };
-    let now = node.node.parts().clock.now();
-    let page = actions::Query::answer(&list, &reading.view(), now);
-    page.map(|page| page.evidence).unwrap_or_default()
-}
-
-fn title(node: &Bench, share: ShareId, evidence: EvidenceId) -> Option<String> {
-    let reading = node.node.parts().store.read();
-    let facts = ShareFacts::new(reading.view(), share);
-    let fact = facts.item(evidence)?;
-    let seal = node.node.seal(share)?;
-    let journal = &node.node.parts().journal;
-    let texts = crate::federation::history::Texts::new(reading.view(), journal, share, Some(&seal));
-    Some(texts.item(evidence, &fact).unwrap()?.title)
-}
+use self::support::{Live, advanced, evidence_of, sealed, status, title, until};
 
 /// AO-10, AO-16, AO-34, AS-015, AS-073
 #[tokio::test(flavor = "multi_thread")]
@@ -154,7 +51,7 @@ async fn what_is_added_to_the_case_arrives_sealed_by_itself() {
     }
 }
 
-/// AS-074, AS-080, AO-35, AO-36
+/// AS-016, AO-25, AO-35
 #[tokio::test(flavor = "multi_thread")]
 async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
@@ -207,9 +104,22 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         sealed(&south, share) == 1 && south.shown(share).listed.evidence == 1
     })
     .await;
+    assert_eq!(south.tables(), south.rebuilt());
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+/// AS-074, AS-079, AS-080
+#[tokio::test(flavor = "multi_thread")]
+async fn the_case_is_described_anew_at_the_partner() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Live, true).await;
+    north.case("1/26").await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("it is there", || south.holds(share)).await;
     let edit = case::Edit {
         case: "1/26".into(),
-        number: None,
+        number: Some("1/27".into()),
         title: Some("Harbour fire".into()),
         description: None,
     };
@@ -224,11 +134,9 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         let case =
             crate::federation::history::case(&reading.view(), journal, &header, seal.as_ref());
         case.unwrap()
-            .is_some_and(|(_, info)| info.title == "Harbour fire")
+            .is_some_and(|(_, info)| info.title == "Harbour fire" && info.number == "1/27")
     })
     .await;
-    assert_eq!(south.tables(), south.rebuilt());
-    assert_eq!(north.tables(), north.rebuilt());
 }
 
 /// AO-42, AS-002

@@ -9,7 +9,7 @@ use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::entry::{Actor, CaseInfo, StoredItem};
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::{Command, decide as next};
-use interdocket_sync::share::{Facts as _, Kind};
+use interdocket_sync::share::{Fact, Facts as _, Header, ItemFact, Key, Kind};
 
 use super::store::{held, stored_blob};
 use super::{salt, written};
@@ -20,6 +20,7 @@ use crate::event::{CaseImported, CaseMade, Event, EvidenceImported, ImportEnded,
 use crate::rules;
 use crate::store::project::ShareFacts;
 use crate::store::table;
+use crate::store::view::View;
 
 /// Records that somebody wants a received share imported, as far as it is listed now.
 ///
@@ -117,7 +118,7 @@ pub fn ended(share: ShareId, through: u64, refused: Option<Refusal>) -> Decided<
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn delivered(
-    view: &crate::store::view::View<'_>,
+    view: &View<'_>,
     owner: OrganisationId,
     digests: impl IntoIterator<Item = Digest>,
 ) -> Result<BTreeSet<Digest>, Error> {
@@ -149,39 +150,11 @@ pub fn import(
     let node = context.node()?;
     let header = &share.header;
     let facts = ShareFacts::new(context.view, id);
-    let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
-    let mut fresh: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
-    let mut stored: Vec<StoredItem> = Vec::new();
-    let mut own = Vec::new();
-    for item in items {
-        let listed = facts.item(item.evidence);
-        let due = |listed: &interdocket_sync::share::ItemFact| {
-            listed.imported == 0 && header.importable(listed)
-        };
-        if !listed.as_ref().is_some_and(due) {
-            continue;
-        }
-        let mut whole = true;
-        for file in &item.files {
-            whole &= places.contains_key(&file.blake3) || held(&context.view, &file.blake3)?;
-        }
-        if !whole {
-            continue;
-        }
-        fresh.extend(item.files.iter().filter_map(|file| {
-            let placed = places.get(&file.blake3)?;
-            Some((file.blake3, stored_blob(placed, file)))
-        }));
-        stored.push(StoredItem {
-            evidence: item.evidence,
-            files: item.files.iter().map(|file| file.blake3).collect(),
-        });
-        own.push(item);
-    }
+    let due = due(&context.view, header, &facts, items, placed)?;
     let stated = next(
         header,
         &facts,
-        Command::Import(stored),
+        Command::Import(due.stored),
         context.now,
         &mut salt(context.chance),
     );
@@ -192,8 +165,8 @@ pub fn import(
         _ => return Ok(Decided::new(Vec::new(), |_| Ok(()))),
     };
     let mut events = Vec::new();
-    if !fresh.is_empty() {
-        events.push(Event::BlobsStored(fresh.into_values().collect()));
+    if !due.fresh.is_empty() {
+        events.push(Event::BlobsStored(due.fresh));
     }
     let case = match share.case {
         Some(case) => case,
@@ -215,10 +188,58 @@ pub fn import(
     events.push(Event::EvidenceImported(EvidenceImported {
         share: id,
         case,
-        items: own,
+        items: due.own,
     }));
     events.extend(written(context, header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(header.owner)))
+}
+
+/// Items that become this node's own, and what is recorded of them.
+struct Due {
+    own: Vec<Item>,
+    stored: Vec<StoredItem>,
+    fresh: Vec<StoredBlob>,
+}
+
+fn due(
+    view: &View<'_>,
+    header: &Header,
+    facts: &ShareFacts<'_>,
+    items: Vec<Item>,
+    placed: &[Placed],
+) -> Result<Due, Error> {
+    let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
+    let mut fresh: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
+    let mut stored: Vec<StoredItem> = Vec::new();
+    let mut own = Vec::new();
+    for item in items {
+        let listed = facts.item(item.evidence);
+        let may = |listed: &ItemFact| listed.imported == 0 && header.importable(listed);
+        if !listed.as_ref().is_some_and(may) {
+            continue;
+        }
+        let mut whole = true;
+        for file in &item.files {
+            whole &= places.contains_key(&file.blake3) || held(view, &file.blake3)?;
+        }
+        if !whole {
+            continue;
+        }
+        fresh.extend(item.files.iter().filter_map(|file| {
+            let placed = places.get(&file.blake3)?;
+            Some((file.blake3, stored_blob(placed, file)))
+        }));
+        stored.push(StoredItem {
+            evidence: item.evidence,
+            files: item.files.iter().map(|file| file.blake3).collect(),
+        });
+        own.push(item);
+    }
+    Ok(Due {
+        own,
+        stored,
+        fresh: fresh.into_values().collect(),
+    })
 }
 
 /// The items of a share from one on, in the order of their ids, that may be imported and were not.
@@ -226,23 +247,19 @@ pub fn import(
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn importable(
-    view: &crate::store::view::View<'_>,
+    view: &View<'_>,
     id: ShareId,
     after: Option<EvidenceId>,
     most: usize,
 ) -> Result<(Vec<EvidenceId>, Option<EvidenceId>), Error> {
     let share = decide::share(view, id)?;
-    let after = after.map(|evidence| (id, interdocket_sync::share::Key::Item(evidence)));
+    let after = after.map(|evidence| (id, Key::Item(evidence)));
     let mut due = Vec::new();
     let mut last = None;
     let rows = view.page(&table::FACT, &id, after.as_ref(), most)?;
     for ((_, key), fact) in rows {
         // Items stand before files and bytes.
-        let (
-            interdocket_sync::share::Key::Item(evidence),
-            interdocket_sync::share::Fact::Item(item),
-        ) = (key, fact)
-        else {
+        let (Key::Item(evidence), Fact::Item(item)) = (key, fact) else {
             return Ok((due, None));
         };
         last = Some(evidence);

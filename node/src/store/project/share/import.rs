@@ -97,6 +97,7 @@ impl Step<'_> {
                 place: part.place,
             };
             self.put(&table::SEALED, &(sealed.share, part.file, part.part), &kept);
+            self.put(&table::SEALED_BLOB, &part.blake3, &sealed.share);
         }
         Ok(())
     }
@@ -106,8 +107,9 @@ impl Step<'_> {
         for file in &erased.files {
             let key = (erased.share, *file);
             let parts = self.view().page(&table::SEALED, &key, None, usize::MAX)?;
-            for (part, _) in parts {
+            for (part, sealed) in parts {
                 self.changes.delete(&table::SEALED, &part);
+                self.changes.delete(&table::SEALED_BLOB, &sealed.blake3);
             }
             self.changes
                 .delete(&table::ERASING, &(owner, erased.share, *file));

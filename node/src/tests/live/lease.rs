@@ -1,0 +1,173 @@
+//! A lease is a key: what a partner has of an advanced share is unreadable when it is cut off, restarted,
+//! suspended or revoked.
+
+use interdocket_sync::id::ShareId;
+
+use super::support::{Live, advanced, sealed, status, title, until};
+use crate::actions::share::{self, Mode, RevocationState, Status};
+use crate::store::table;
+use crate::tests::bench::Bench;
+
+struct Shared {
+    north: Bench,
+    south: Bench,
+    live: Live,
+    share: ShareId,
+    item: interdocket_sync::id::EvidenceId,
+}
+
+/// North shares one item with south, which has it sealed.
+async fn shared() -> Shared {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    north.case("1/26").await;
+    let item = north.evidence("1/26", "a.bin", &[1; 300_000]).await.id;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("it is sealed", || {
+        status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    Shared {
+        north,
+        south,
+        live,
+        share,
+        item,
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cut_off_for_longer_than_the_lease_it_is_unreadable_until_there_is_contact() {
+    let Shared {
+        north,
+        south,
+        live,
+        share,
+        item,
+    } = shared().await;
+    drop(live);
+    assert!(title(&south, share, item).is_some());
+    south.pass(3600);
+    assert_eq!(title(&south, share, item), None);
+    let live = Live::new();
+    live.follow(&north, &south);
+    until("the owner lends again", || {
+        title(&south, share, item).is_some()
+    })
+    .await;
+    assert_eq!(sealed(&south, share), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_restart_it_is_unreadable_until_the_owner_lends_again() {
+    let Shared {
+        north,
+        south,
+        live,
+        share,
+        item,
+    } = shared().await;
+    drop(live);
+    let south = south.crash(1);
+    assert_eq!(title(&south, share, item), None);
+    assert_eq!(
+        south.shown(share).listed.evidence,
+        1,
+        "how much there is, is known"
+    );
+    let live = Live::new();
+    live.follow(&north, &south);
+    until("the owner lends again", || {
+        title(&south, share, item).is_some()
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_suspended_share_is_unreadable_and_sends_nothing_until_it_is_resumed() {
+    let Shared {
+        north,
+        south,
+        live: _live,
+        share,
+        item,
+    } = shared().await;
+    north.change(share::Suspend { share }).await.unwrap();
+    until("the partner knows", || {
+        status(&south, share) == Some(Status::Suspended)
+    })
+    .await;
+    assert_eq!(title(&south, share, item), None);
+    north.evidence("1/26", "b.bin", b"two").await;
+    assert_eq!(
+        north.shown(share).listed.evidence,
+        1,
+        "nothing is disclosed"
+    );
+    north.change(share::Resume { share }).await.unwrap();
+    until("all of it is there", || {
+        title(&south, share, item).is_some() && sealed(&south, share) == 2
+    })
+    .await;
+    assert_eq!(south.tables(), south.rebuilt());
+}
+
+/// fault A4
+#[tokio::test(flavor = "multi_thread")]
+async fn revoked_while_cut_off_it_is_proven_received_and_purged_on_contact() {
+    let Shared {
+        north,
+        south,
+        live,
+        share,
+        item,
+    } = shared().await;
+    drop(live);
+    north.change(share::Revoke { share }).await.unwrap();
+    let known = |north: &Bench| north.shown(share).revocation.map(|known| known.state);
+    assert_eq!(known(&north), Some(RevocationState::Unknown));
+    assert!(title(&south, share, item).is_some(), "it can't know yet");
+    let south = south.crash(3);
+    assert_eq!(title(&south, share, item), None, "but a restart ends it");
+    let live = Live::new();
+    live.follow(&north, &south);
+    until("it is purged", || {
+        known(&north) == Some(RevocationState::Purged)
+    })
+    .await;
+    assert_eq!(sealed(&south, share), 0);
+    assert_eq!(north.tables(), north.rebuilt());
+    assert_eq!(south.tables(), south.rebuilt());
+}
+
+/// What was never delivered never is: only that the share is over reaches the partner. fault A5
+#[tokio::test(flavor = "multi_thread")]
+async fn an_offer_that_was_revoked_before_it_was_sent_never_leaves() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    drop(live);
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    let offer = north.batch(share, None).unwrap();
+    north.change(share::Revoke { share }).await.unwrap();
+    let live = Live::new();
+    live.follow(&north, &south);
+    until("it is proven received", || {
+        let known = north.shown(share).revocation.map(|known| known.state);
+        known == Some(RevocationState::Received)
+    })
+    .await;
+    assert!(!south.holds(share));
+    let late = south.take(north.id(), offer).await.unwrap();
+    assert!(late.is_err(), "an offer that comes late is dead");
+    assert!(!south.holds(share));
+    let reading = north.node.parts().store.read();
+    let waits = reading
+        .view()
+        .page(&table::OUTBOX, &south.id(), None, 10)
+        .unwrap();
+    assert!(waits.is_empty(), "nothing is tried again and again");
+}

@@ -1,0 +1,122 @@
+//! Nodes that keep up with each other, and what tests ask of them.
+
+use std::time::Duration;
+
+use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::share::Facts as _;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tokio_util::task::TaskTracker;
+
+use crate::actions;
+use crate::actions::evidence;
+use crate::actions::partner::{self, Kind};
+use crate::actions::share::{self, Mode, Share, Status};
+use crate::federation::{history, serve};
+use crate::store::project::ShareFacts;
+use crate::store::table;
+use crate::tests::bench::Bench;
+
+/// Nodes that keep up with each other until the test ends.
+pub(super) struct Live {
+    stop: CancellationToken,
+    tasks: TaskTracker,
+    _guard: DropGuard,
+}
+
+impl Live {
+    pub(super) fn new() -> Self {
+        let stop = CancellationToken::new();
+        Self {
+            _guard: stop.clone().drop_guard(),
+            stop,
+            tasks: TaskTracker::new(),
+        }
+    }
+
+    /// Has two paired nodes keep up with each other.
+    pub(super) fn follow(&self, one: &Bench, other: &Bench) {
+        for (node, partner) in [(one, other), (other, one)] {
+            serve::partner(&node.node, partner.id(), &self.tasks, &self.stop);
+        }
+    }
+
+    /// Pairs two nodes, enables everything, and has them keep up with each other; the first can be
+    /// dialled.
+    pub(super) async fn pair(&self, owner: &Bench, other: &Bench, mode: Mode, import: bool) {
+        let address = owner.serve(serve::routes(&owner.node)).await;
+        owner.trust(other, None).await;
+        other.trust(owner, Some(address)).await;
+        for (node, partner) in [(owner, other), (other, owner)] {
+            let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
+            let enable = partner::Enable {
+                partner: partner.name.into(),
+                send: kinds.into(),
+                receive: kinds.into(),
+            };
+            node.change(enable).await.unwrap();
+        }
+        self.follow(owner, other);
+        let policy = partner::SetPolicy {
+            partner: other.name.into(),
+            mode,
+            download: true,
+            import,
+        };
+        owner.change(policy).await.unwrap();
+    }
+}
+
+pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..1500 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never: {what}");
+}
+
+pub(super) async fn advanced(owner: &Bench, with: &Bench, case: &str) -> Share {
+    let advanced = share::Advanced {
+        case: case.into(),
+        partner: with.name.into(),
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        recipients: vec!["Sol Reyes".into()],
+        message: String::new(),
+    };
+    owner.change(advanced).await.unwrap()
+}
+
+pub(super) fn status(node: &Bench, share: ShareId) -> Option<Status> {
+    node.holds(share).then(|| node.shown(share).status)
+}
+
+/// Items that this node holds sealed, all parts of which are recorded.
+pub(super) fn sealed(node: &Bench, share: ShareId) -> usize {
+    let reading = node.node.parts().store.read();
+    let rows = reading.view().page(&table::SEALED, &share, None, 10_000);
+    rows.unwrap().len()
+}
+
+pub(super) fn evidence_of(node: &Bench, number: &str) -> Vec<evidence::Evidence> {
+    let reading = node.node.parts().store.read();
+    let list = evidence::List {
+        case: number.into(),
+        after: None,
+        limit: None,
+    };
+    let now = node.node.parts().clock.now();
+    let page = actions::Query::answer(&list, &reading.view(), now);
+    page.map(|page| page.evidence).unwrap_or_default()
+}
+
+pub(super) fn title(node: &Bench, share: ShareId, evidence: EvidenceId) -> Option<String> {
+    let reading = node.node.parts().store.read();
+    let facts = ShareFacts::new(reading.view(), share);
+    let fact = facts.item(evidence)?;
+    let seal = node.node.seal(share)?;
+    let journal = &node.node.parts().journal;
+    let texts = history::Texts::new(reading.view(), journal, share, Some(&seal));
+    Some(texts.item(evidence, &fact).unwrap()?.title)
+}
