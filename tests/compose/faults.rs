@@ -1,5 +1,7 @@
 //! Faults between nodes and at nodes, and what the outside checker finds during and after them.
 
+use std::time::{Duration, Instant};
+
 use interdocket_tests::Site;
 use interdocket_tests::files::{noise, write};
 use interdocket_tests::node::text;
@@ -21,6 +23,15 @@ fn behind(node: &Container, id: &str) {
     let shown = share(node, id);
     assert!(shown["behind"].as_u64().unwrap() > 0, "{shown}");
     assert!(shown["behind_since"].is_string(), "{shown}");
+}
+
+/// Does what goes on by itself once a cut is healed, and sees that it did so soon.
+fn soon<T>(watch: impl FnOnce() -> T) -> T {
+    let begun = Instant::now();
+    let seen = watch();
+    let took = begun.elapsed();
+    assert!(took < SOON, "it took {took:?}");
+    seen
 }
 
 /// A seed of its own for each number, so that no file is sent for another.
@@ -66,7 +77,7 @@ fn what_waits_for_a_node_that_is_cut_off_arrives_when_it_is_back() {
     }
 
     court.connect();
-    delivered(north, court, &away);
+    soon(|| delivered(north, court, &away));
     cluster.agreed();
 }
 
@@ -95,9 +106,11 @@ fn cut_of_one_direction_loses_nothing_and_makes_nobody_claim_too_much() {
         }
         cluster.check().holds();
         deaf.hears();
-        for (owner, partner, id) in &shares {
-            delivered(owner, partner, id);
-        }
+        soon(|| {
+            for (owner, partner, id) in &shares {
+                delivered(owner, partner, id);
+            }
+        });
         cluster.agreed();
     }
 }
@@ -148,9 +161,11 @@ fn revocation_counts_at_once_and_reaches_a_partner_that_was_cut_off() {
 
     south.connect();
     south.undialable();
-    until("the partner has erased what it had, and says so", || {
-        let shown = share(north, &id);
-        (shown["revocation"]["state"] == "purged").then_some(())
+    soon(|| {
+        until("the partner has erased what it had, and says so", || {
+            let shown = share(north, &id);
+            (shown["revocation"]["state"] == "purged").then_some(())
+        });
     });
     cluster.agreed();
     let there = share(south, &id);
@@ -217,7 +232,7 @@ fn node_that_nobody_can_dial_sends_and_receives_also_after_a_cut() {
     cut_off(south, court);
     south.connect();
     south.undialable();
-    both_ways(&cluster, "after", south, court);
+    soon(|| both_ways(&cluster, "after", south, court));
     cluster.agreed();
 }
 
@@ -231,3 +246,6 @@ fn both_ways(cluster: &Cluster, when: &str, one: &Container, other: &Container) 
         delivered(owner, partner, &id);
     }
 }
+
+/// Within what time of a cut's end what waited has to be through.
+const SOON: Duration = Duration::from_secs(10);
