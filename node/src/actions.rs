@@ -245,6 +245,7 @@ pub trait Visitor {
 
 actions! {
     node::Status, "node.status", get "/v0/node", node::Node, "Show how the node stands";
+    node::ConfirmClock, "node.confirm-clock", post "/v0/node/clock", node::Confirmed, "Confirm that the machine's clock is right";
     node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored";
     user::Add, "user.add", post "/v0/users", user::User, "Add a user";
     user::List, "user.list", get "/v0/users", user::Users, "List users";
@@ -302,6 +303,6 @@ run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resum
 run!(change: case::Create, case::Edit, case::Close);
 run!(change: share::Copy, share::Reference, share::Advanced, share::Add, share::Withdraw);
 run!(change: share::Recipients, share::End, share::Cancel, share::Revoke, share::Suspend);
-run!(change: share::Resume, partner::SetPolicy, evidence::Edit);
+run!(change: share::Resume, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
 run!(query: user::List, case::List, case::Show, evidence::List, evidence::Show);
 run!(query: share::List);

@@ -115,6 +115,9 @@ enum Command {
     /// Check all that is stored: journal, database and every file.
     #[command(after_help = "Example:\n  interdocket check")]
     Check,
+    /// Confirm that this machine's clock is right, after it jumped.
+    #[command(after_help = "Example:\n  interdocket confirm-clock")]
+    ConfirmClock,
     /// Build the database again from the journal, while the node does not run.
     #[command(after_help = "Example:\n  interdocket rebuild --data /var/lib/interdocket")]
     Rebuild,
@@ -159,6 +162,7 @@ impl Command {
             Self::Share(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Check => status::check(context).await,
+            Self::ConfirmClock => status::confirm_clock(context).await,
             Self::Rebuild => local::rebuild(context).await,
             Self::Demo(demo) => demo.run(context).await,
         }

@@ -64,6 +64,10 @@ impl std::fmt::Debug for Bytes {
 pub enum Event {
     /// The node began its life.
     NodeMade(NodeMade),
+    /// The machine's clock jumped, or is behind the journal: what depends on time waits.
+    ClockSuspected(ClockSuspected),
+    /// An administrator found the clock to be right.
+    ClockConfirmed(DateTime<Utc>),
     /// A user was added.
     UserAdded(UserAdded),
     /// A token was made.
@@ -160,6 +164,15 @@ pub struct NodeMade {
     pub name: String,
     /// What it does.
     pub role: OrganisationRole,
+}
+
+/// The machine's clock is not to be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClockSuspected {
+    /// What it says.
+    pub says: DateTime<Utc>,
+    /// What it should say, by the journal or by a clock that does not jump.
+    pub expected: DateTime<Utc>,
 }
 
 /// A user was added.
@@ -652,6 +665,8 @@ impl Event {
             Self::EvidenceReceived(_) => 67,
             Self::Refused(_) => 80,
             Self::PolicySet(_) => 28,
+            Self::ClockSuspected(_) => 90,
+            Self::ClockConfirmed(_) => 91,
             Self::EvidenceEdited(_) => 55,
             Self::ShareNarrowed(_) => 68,
             Self::ShareSettled(_) => 69,
@@ -701,6 +716,8 @@ impl Event {
             67 => "evidence received",
             80 => "refused",
             28 => "policy set",
+            90 => "clock suspected",
+            91 => "clock confirmed",
             55 => "evidence edited",
             68 => "share narrowed",
             69 => "share settled",
@@ -753,6 +770,8 @@ impl Event {
             | Self::RevocationReceived(_)
             | Self::RevocationCountersigned(_)
             | Self::PolicySet(_)
+            | Self::ClockSuspected(_)
+            | Self::ClockConfirmed(_)
             | Self::NodeMade(_)
             | Self::InvitationMade(_)
             | Self::InvitationTried(_)
@@ -773,6 +792,8 @@ impl Event {
     pub fn subjects(&self) -> Vec<Uuid> {
         match self {
             Self::NodeMade(_)
+            | Self::ClockSuspected(_)
+            | Self::ClockConfirmed(_)
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
             | Self::BlobsStored(_) => Vec::new(),

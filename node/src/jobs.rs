@@ -3,15 +3,16 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use interdocket_sync::blob::Digest;
 use tokio_util::sync::CancellationToken;
 
-use crate::actions::decide::Decided;
+use crate::actions::decide::{Decided, Effect};
 use crate::actions::node::{Check, Checked, Unrecorded};
 use crate::actions::partner::State;
 use crate::actions::{Action, Caller, Error, Progress, Run, Way};
 use crate::blobs::Placed;
-use crate::event::{BlobCompared, Event};
+use crate::event::{BlobCompared, ClockSuspected, Event};
 use crate::node::Node;
 use crate::store::entity::BlobState;
 use crate::store::table;
@@ -135,6 +136,60 @@ fn present(node: &Node) {
     }
 }
 
+/// Watches whether the machine's clock jumps, against one that does not, until told to stop.
+pub async fn clock(node: Node, stop: CancellationToken) {
+    let clock = &node.parts().clock;
+    let tolerance = i64::from(node.parts().config.clock.tolerance_seconds.get());
+    let mut baseline = (clock.now(), clock.elapsed());
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(TICK) => {}
+        }
+        let (says, elapsed) = (clock.now(), clock.elapsed());
+        let Some(suspected) = jumped(baseline, (says, elapsed), tolerance) else {
+            // A clock that is steered drifts; only what it does in an hour counts.
+            if elapsed.saturating_sub(baseline.1) > BASELINE {
+                baseline = (says, elapsed);
+            }
+            continue;
+        };
+        baseline = (says, elapsed);
+        if let Err(error) = suspect(&node, suspected).await {
+            tracing::error!(%error, "a jump of the clock could not be recorded");
+        }
+    }
+}
+
+/// What a clock says and should say, where it jumped by more than so many seconds.
+fn jumped(
+    before: (DateTime<Utc>, Duration),
+    now: (DateTime<Utc>, Duration),
+    tolerance: i64,
+) -> Option<ClockSuspected> {
+    let passed = TimeDelta::from_std(now.1.saturating_sub(before.1)).unwrap_or_default();
+    let (says, expected) = (now.0, before.0 + passed);
+    let off = (says - expected).num_seconds().abs();
+    (off > tolerance).then_some(ClockSuspected { says, expected })
+}
+
+/// Stops trusting the clock, until an administrator confirms it.
+///
+/// # Errors
+/// [`Error`] where that can't be recorded.
+pub async fn suspect(node: &Node, suspected: ClockSuspected) -> Result<(), Error> {
+    let ClockSuspected { says, expected } = suspected;
+    tracing::error!(
+        %says, %expected,
+        "this machine's clock jumped: what depends on time waits until an administrator confirms it"
+    );
+    node.decide(None, Way::Timer, move |_| {
+        let events = vec![Event::ClockSuspected(suspected)];
+        Ok(Decided::new(events, |_| Ok(())).then(Effect::Recheck))
+    })
+    .await
+}
+
 /// Removes what was begun to be received and is not wanted any more, until told to stop.
 pub async fn sweep(node: Node, stop: CancellationToken) {
     loop {
@@ -159,6 +214,8 @@ pub async fn watch(node: Node, stop: CancellationToken) {
         if let Err(error) = links(&node).await {
             tracing::warn!(%error, "connections could not be counted");
         }
+        let suspect = node.read(crate::node::timely).await.is_err();
+        node.parts().metrics.clock_suspect.set(suspect.into());
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -321,3 +378,30 @@ const EVERY: Duration = Duration::from_secs(5);
 const SWEEP: Duration = Duration::from_secs(600);
 /// How often certificates are looked at: far more often than they end.
 const RENEW: Duration = Duration::from_secs(3600);
+/// Between two looks at the clock.
+const TICK: Duration = Duration::from_secs(1);
+/// How far back a jump is looked for.
+const BASELINE: Duration = Duration::from_secs(3600);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// faults B10, E15
+    #[test]
+    fn a_jump_either_way_is_found_and_time_that_passes_is_none() {
+        let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();
+        let before = (noon, Duration::from_secs(100));
+        let later = |wall: i64, elapsed: u64| {
+            let now = noon + TimeDelta::seconds(wall);
+            jumped(before, (now, Duration::from_secs(100 + elapsed)), 300)
+        };
+        assert_eq!(later(1, 1), None);
+        assert_eq!(later(86_400, 86_400), None, "the machine slept");
+        assert_eq!(later(300, 0), None);
+        assert!(later(301, 0).is_some());
+        assert!(later(-301, 0).is_some());
+        let back = later(-86_400, 10).unwrap();
+        assert_eq!(back.expected, noon + TimeDelta::seconds(10));
+    }
+}

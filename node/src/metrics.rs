@@ -39,6 +39,8 @@ pub struct Metrics {
     pub certificate_end: Gauge,
     /// Free space where the data directory is, in bytes.
     pub disk_free: Gauge,
+    /// 1 while the machine's clock is not trusted, else 0.
+    pub clock_suspect: Gauge,
     /// Actions that were asked for over the API, which the command line uses as well.
     pub requests: Family<Request, Counter>,
     registry: Arc<Registry>,
@@ -79,6 +81,7 @@ impl Metrics {
                 Some(Unit::Seconds),
             ),
             disk_free: add(r, "disk_free", "Free space for data", Some(Unit::Bytes)),
+            clock_suspect: add(r, "clock_suspect", "1 while the clock is not trusted", None),
             requests: add(r, "requests", "Actions asked for", None),
             registry: Arc::new(registry),
         };

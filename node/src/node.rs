@@ -29,6 +29,7 @@ use crate::keys::{Keys, Leaf, Pins};
 use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::refusals::Refusals;
+use crate::rules;
 use crate::seal::Seal;
 use crate::store::table;
 use crate::store::view::{Store, View};
@@ -144,7 +145,10 @@ impl Node {
     /// `Forbidden`.
     pub async fn permit(&self, caller: &Caller, action: &str) -> Result<(), Error> {
         if access::allowed(caller.role, action) {
-            return Ok(());
+            return match rules::timed(action) {
+                true => self.read(timely).await,
+                false => Ok(()),
+            };
         }
         let refused = Refused {
             partner: None,
@@ -442,6 +446,8 @@ impl Node {
         };
         let reading = self.0.store.read();
         let view = reading.view();
+        // A clock that went back would make tokens valid that are not any more.
+        timely(&view)?;
         let hash = crate::actions::user::hash(token);
         let token = view.get(&table::TOKEN, &hash)?.ok_or_else(refused)?;
         if token.expires_at <= self.0.clock.now() {
@@ -472,6 +478,21 @@ impl Node {
             progress: Progress::default(),
         }
     }
+}
+
+/// Refuses while the clock of the machine is not to be trusted.
+///
+/// # Errors
+/// `Unavailable`.
+pub fn timely(view: &View<'_>) -> Result<(), Error> {
+    let node = view.get(&table::NODE, &())?;
+    if node.as_ref().is_none_or(rules::timely) {
+        return Ok(());
+    }
+    let message = "this machine's clock jumped: what depends on time waits";
+    Err(Error::new(ErrorKind::Unavailable, message).hint(
+        "set the clock right, then have an administrator confirm it: interdocket confirm-clock",
+    ))
 }
 
 impl From<Stopped> for Error {

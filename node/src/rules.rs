@@ -7,7 +7,7 @@
 use interdocket_sync::share::Policy;
 
 use crate::actions::partner::{Kind, OrganisationRole, State};
-use crate::store::entity::Partner;
+use crate::store::entity::{Node, Partner};
 
 /// What stands against sending something to a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +54,26 @@ pub fn assignable(partner: &Partner, policy: Policy) -> bool {
 pub fn imports(role: OrganisationRole, policy: Policy) -> bool {
     role == OrganisationRole::Justice && policy.import
 }
+
+/// Whether this node's clock can be trusted: else nothing that depends on time is served or made final.
+pub fn timely(node: &Node) -> bool {
+    node.suspect.is_none()
+}
+
+/// Whether an action depends on time: something is signed with it, or ends by it.
+pub fn timed(action: &str) -> bool {
+    TIMED.contains(&action)
+}
+
+const TIMED: &[&str] = &[
+    "partner.accept",
+    "partner.confirm",
+    "partner.invite",
+    "share.advanced",
+    "share.copy",
+    "share.reference",
+    "user.token",
+];
 
 /// Whether a folder is one of these, or below one of them.
 pub fn within(folder: &str, folders: &[String]) -> bool {

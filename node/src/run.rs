@@ -19,9 +19,9 @@ use crate::blobs::{Blobs, Reserve};
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::disk::{self, Disk};
-use crate::event::{Entry, Event, NodeMade};
+use crate::event::{ClockSuspected, Entry, Event, NodeMade};
 use crate::federation::{self, Contact};
-use crate::journal::{Journal, Position, Reader};
+use crate::journal::{Journal, Position};
 use crate::keyring::Keyring;
 use crate::keys::{Keys, Leaf, Pins};
 use crate::metrics::Metrics;
@@ -186,6 +186,9 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let opened = tokio::task::spawn_blocking(move || open(&place, held, config, keys, clock)).await;
     let (node, writer) =
         opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
+    if let Some(suspected) = behind(&node)? {
+        jobs::suspect(&node, suspected).await?;
+    }
     let tasks = TaskTracker::new();
     serve(&node, sockets, &tasks, &stop)?;
     tracing::info!(
@@ -288,7 +291,6 @@ fn open(
     let (queue, thread) = writer
         .start()
         .map_err(|error| failed("open the database", &error))?;
-    in_time(&store, &reader, clock.as_ref(), &config)?;
     let reserve = Reserve {
         bytes: config.store.reserve_bytes,
         percent: 0,
@@ -343,31 +345,26 @@ fn database(data: &Path, config: &Config) -> Result<sled::Sled, Error> {
     }
 }
 
-/// Refuses to start under a clock that is behind what the journal has seen.
-fn in_time(
-    store: &Store,
-    journal: &Reader,
-    clock: &dyn Clock,
-    config: &Config,
-) -> Result<(), Error> {
-    let seq = journal.head().count;
-    let offset = store.read().view().get(&table::POSITION, &seq)?;
-    let Some(offset) = offset else { return Ok(()) };
-    let last = journal
+/// Finds a clock that is behind what the journal has seen.
+fn behind(node: &Node) -> Result<Option<ClockSuspected>, Error> {
+    let parts = node.parts();
+    let seq = parts.journal.head().count;
+    let offset = parts.store.read().view().get(&table::POSITION, &seq)?;
+    let Some(offset) = offset else {
+        return Ok(None);
+    };
+    let last = parts
+        .journal
         .read(Position { seq, offset })
         .map_err(|error| failed("read the journal's last record", &error))?
         .at;
-    let (now, tolerance) = (clock.now(), i64::from(config.clock.tolerance_seconds.get()));
-    if last - now <= chrono::TimeDelta::seconds(tolerance) {
-        return Ok(());
-    }
-    let message = format!(
-        "this machine's clock says {}, but the journal has a record of {}",
-        now.format("%Y-%m-%d %H:%M:%S UTC"),
-        last.format("%Y-%m-%d %H:%M:%S UTC"),
-    );
-    Err(Error::new(ErrorKind::Conflict, message)
-        .hint("set the clock right, then start the node again"))
+    let says = parts.clock.now();
+    let tolerance = i64::from(parts.config.clock.tolerance_seconds.get());
+    let behind = last - says > chrono::TimeDelta::seconds(tolerance);
+    Ok(behind.then_some(ClockSuspected {
+        says,
+        expected: last,
+    }))
 }
 
 fn partners(store: &Store) -> Result<Vec<(OrganisationId, entity::Partner)>, Error> {
@@ -459,6 +456,7 @@ fn serve(
         sockets.pairing,
         stop.clone(),
     ));
+    tasks.spawn(jobs::clock(node.clone(), stop.clone()));
     tasks.spawn(jobs::compare(node.clone(), stop.clone()));
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
     tasks.spawn(jobs::sweep(node.clone(), stop.clone()));

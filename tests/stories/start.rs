@@ -92,7 +92,7 @@ fn keys_that_others_can_read_are_refused_with_the_command_that_helps() {
 
 /// fault B10
 #[test]
-fn clock_behind_the_journal_is_refused() {
+fn clock_behind_the_journal_stops_what_depends_on_time_until_confirmed() {
     if !installed("faketime") {
         return skip("faketime is not installed");
     }
@@ -101,12 +101,19 @@ fn clock_behind_the_journal_is_refused() {
     north.call(&["case", "create", "2026-17", "--title", "Fire"]);
     north.stop();
     north.wrap(&["faketime", "-f", "-1d"]);
-    let said = north.refuses_to_start();
+    north.start();
+    assert!(north.call(&["status"])["clock_suspect"].is_string());
+    let refused = north.try_call(&["partner", "invite"]).unwrap_err();
     assert!(
-        said.contains("clock says") && said.contains("set the clock right"),
-        "{said}"
+        refused.hints.concat().contains("confirm-clock"),
+        "{refused:?}"
     );
+    north.stop();
     north.wrap(&[]);
     north.start();
+    let waits = north.try_call(&["partner", "invite"]);
+    assert!(waits.is_err(), "it stays so until somebody has looked");
+    north.call(&["confirm-clock"]);
+    north.call(&["partner", "invite"]);
     assert_eq!(north.call(&["case", "show", "2026-17"])["title"], "Fire");
 }

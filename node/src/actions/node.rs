@@ -5,7 +5,10 @@ use interdocket_sync::identity::OrganisationId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::decide::{Context, Decided, Effect};
 use super::partner::OrganisationRole;
+use super::{Change, Error};
+use crate::event::Event;
 
 /// Shows how the node stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -14,6 +17,28 @@ pub struct Status {}
 /// Checks everything that is stored: journal, database and every blob.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Check {}
+
+/// Confirms that the machine's clock is right now, after it jumped: what depends on time goes on.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct ConfirmClock {}
+
+/// The time that an administrator confirmed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Confirmed {
+    /// What the clock said.
+    pub at: DateTime<Utc>,
+}
+
+impl Change for ConfirmClock {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Confirmed>, Error> {
+        let at = context.now;
+        let events = match context.node()?.suspect {
+            Some(_) => vec![Event::ClockConfirmed(at)],
+            None => Vec::new(),
+        };
+        Ok(Decided::new(events, move |_| Ok(Confirmed { at })).then(Effect::Recheck))
+    }
+}
 
 /// How a node stands.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -27,6 +52,9 @@ pub struct Node {
     pub role: OrganisationRole,
     /// The program's version.
     pub version: String,
+    /// What the clock should have said when it was last found to be wrong; nothing where it is trusted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_suspect: Option<DateTime<Utc>>,
     /// How many records the journal has.
     pub records: u64,
     /// SHA-256 of the journal's chain, in hexadecimal digits.

@@ -29,6 +29,7 @@ impl Run for node::Status {
             name: own.name,
             role: own.role,
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            clock_suspect: own.suspect,
             records: head.count,
             head: interdocket_sync::blob::Sha256(head.hash).to_string(),
             federation: parts.config.federation.listen.to_string(),
@@ -90,6 +91,10 @@ impl Run for partner::Doctor {
         let mut findings = vec![trust(&partner), enabled(&partner)];
         findings.extend(dialled.map(|dialled| reach(&partner, dialled)));
         findings.push(link(&partner, connected(node, partner.id), &seen));
+        let suspect = node
+            .read(|view| Ok(crate::node::timely(view).err()))
+            .await?;
+        findings.extend(suspect.map(|error| own_clock(&error)));
         findings.extend(clock(&seen, tolerance));
         findings.extend(refused(&seen));
         findings.push(behind(&partner));
@@ -190,6 +195,11 @@ fn link(partner: &Partner, up: bool, seen: &Seen) -> Finding {
         }
     };
     finding("contact", up, text, advice)
+}
+
+fn own_clock(error: &Error) -> Finding {
+    let advice = "set the clock of this machine right, then: interdocket confirm-clock";
+    finding("own clock", false, error.to_string(), advice)
 }
 
 fn clock(seen: &Seen, tolerance: i64) -> Option<Finding> {

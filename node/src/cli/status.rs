@@ -15,6 +15,10 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
         table.row(["Role", &name(&node.role)]);
         table.row(["Organisation", &node.organisation.to_string()]);
         table.row(["Version", &node.version]);
+        if let Some(expected) = node.clock_suspect {
+            let text = format!("not trusted: it should have said {}", time(expected));
+            table.row(["Clock", &text]);
+        }
         table.row(["Journal", &count(node.records, "record", "records")]);
         table.row(["Head", &node.head]);
         table.row(["Federation", &node.federation]);
@@ -23,6 +27,14 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
         table.row(["Operational key until", &time(node.operational_expires_at)]);
         table.row(["TLS certificate until", &time(node.tls_expires_at)]);
         table.to_string()
+    })
+}
+
+/// Confirms that the clock is right.
+pub(super) async fn confirm_clock(context: &Context) -> Result<(), Error> {
+    let confirmed = context.client.call(&node::ConfirmClock {}).await?;
+    context.out.reply(&confirmed, |confirmed| {
+        format!("Confirmed: it is {}.", time(confirmed.at))
     })
 }
 

@@ -36,7 +36,7 @@ impl Service for Connection {
         &self,
         request: Request<v1::RenewRequest>,
     ) -> Result<Response<v1::RenewReply>, Status> {
-        let caller = self.exchange.caller(&request).await?;
+        let caller = self.exchange.caller_in_time(&request).await?;
         let message = request.into_inner();
         if message.shares.len() > limits::RENEWALS_MAX {
             let refused = Refusal::Limit;
@@ -64,7 +64,7 @@ impl Service for Connection {
         &self,
         request: Request<v1::ImportRequest>,
     ) -> Result<Response<v1::ImportReply>, Status> {
-        let caller = self.exchange.caller(&request).await?;
+        let caller = self.exchange.caller_in_time(&request).await?;
         let message = request.into_inner();
         let share = ShareId::from_slice(&message.share).ok();
         let asked = message.actor.and_then(actor);

@@ -28,7 +28,7 @@ use tonic::{Request, Status};
 use super::{history, lease};
 use crate::actions::{self, Error, Way};
 use crate::metrics;
-use crate::node::{Knocks, Node};
+use crate::node::{Knocks, Node, timely};
 use crate::store::{entity, table};
 
 /// Why a pass over what waits for a partner ended early.
@@ -220,6 +220,8 @@ impl Drive {
         if !self.revoke(id).await? {
             return Ok(());
         }
+        // What is signed says when: that a share is over is all that does not wait for the clock.
+        self.node.read(timely).await?;
         let mut from: Option<u64> = None;
         let mut gaps = 0;
         loop {

@@ -33,7 +33,7 @@ use crate::actions::{self, Error, ErrorKind, Way};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::Refused;
 use crate::metrics::{self, Outcome};
-use crate::node::Node;
+use crate::node::{Node, timely};
 use crate::rules;
 use crate::store::entity::{self, BlobState};
 use crate::store::project::ShareFacts;
@@ -72,6 +72,17 @@ impl Exchange {
             return Ok(caller);
         }
         Err(self.refuse(caller, "call", None, Refusal::Suspended).await)
+    }
+
+    /// The calling partner, if it is trusted now and so is this node's clock: for what is signed, served or
+    /// ends by time.
+    pub(super) async fn caller_in_time<T>(
+        &self,
+        request: &Request<T>,
+    ) -> Result<OrganisationId, Status> {
+        let caller = self.caller(request).await?;
+        self.node.read(timely).await.map_err(unavailable)?;
+        Ok(caller)
     }
 
     /// Counts and records a refusal, and makes it what the partner is told.
@@ -177,7 +188,7 @@ impl Delivery for Exchange {
         &self,
         request: Request<v1::DeliverRequest>,
     ) -> Result<Response<v1::DeliverReply>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller_in_time(&request).await?;
         let message = request.into_inner();
         let share = message
             .batch
@@ -249,7 +260,7 @@ impl Transfer for Exchange {
         &self,
         request: Request<v1::ReadRequest>,
     ) -> Result<Response<Self::ReadStream>, Status> {
-        let caller = self.caller(&request).await?;
+        let caller = self.caller_in_time(&request).await?;
         let message = request.into_inner();
         let Ok(share) = ShareId::from_slice(&message.share) else {
             return Err(self.refuse(caller, "read", None, Refusal::Malformed).await);
@@ -542,7 +553,7 @@ pub(super) fn serves(
     }
     let header = &found.header;
     let parties = (header.owner, header.partner) == (node.organisation, caller);
-    Ok(!lost && parties && header.lives())
+    Ok(!lost && parties && header.lives() && rules::timely(&node))
 }
 
 fn incarnation(view: &View<'_>) -> Result<u64, Error> {

@@ -29,6 +29,8 @@ pub struct Node {
     pub role: OrganisationRole,
     /// Counts up with each restore; from 1.
     pub incarnation: u64,
+    /// Since when its clock is not to be trusted; nothing where it is.
+    pub suspect: Option<DateTime<Utc>>,
 }
 
 /// A user.

@@ -108,10 +108,13 @@ impl Step<'_> {
                     name: made.name.clone(),
                     role: made.role,
                     incarnation: 1,
+                    suspect: None,
                 };
                 self.put(&table::NODE, &(), &node);
                 Ok(())
             }
+            Event::ClockSuspected(suspected) => self.clock(Some(suspected.expected)),
+            Event::ClockConfirmed(_) => self.clock(None),
             Event::UserAdded(user) => self.user_added(user),
             Event::TokenMade(token) => self.token_made(token),
             Event::InvitationMade(invitation) | Event::InvitationTried(invitation) => {
@@ -217,6 +220,16 @@ impl Step<'_> {
             }
         }
         Ok(numbered(free))
+    }
+
+    fn clock(&mut self, suspect: Option<DateTime<Utc>>) -> Result<(), Error> {
+        let mut node = self.get(&table::NODE, &())?;
+        node.suspect = match suspect {
+            Some(expected) => node.suspect.or(Some(expected)),
+            None => None,
+        };
+        self.put(&table::NODE, &(), &node);
+        Ok(())
     }
 
     fn user_added(&mut self, user: &UserAdded) -> Result<(), Error> {

@@ -46,7 +46,7 @@ async fn cut_off_for_longer_than_the_lease_it_is_unreadable_until_there_is_conta
         share,
         item,
     } = shared().await;
-    drop(live);
+    live.end().await;
     assert!(title(&south, share, item).is_some());
     south.pass(3600);
     assert_eq!(title(&south, share, item), None);
@@ -68,7 +68,7 @@ async fn after_a_restart_it_is_unreadable_until_the_owner_lends_again() {
         share,
         item,
     } = shared().await;
-    drop(live);
+    live.end().await;
     let south = south.crash(1);
     assert_eq!(title(&south, share, item), None);
     assert_eq!(
@@ -123,7 +123,7 @@ async fn revoked_while_cut_off_it_is_proven_received_and_purged_on_contact() {
         share,
         item,
     } = shared().await;
-    drop(live);
+    live.end().await;
     north.change(share::Revoke { share }).await.unwrap();
     let known = |north: &Bench| north.shown(share).revocation.map(|known| known.state);
     assert_eq!(known(&north), Some(RevocationState::Unknown));
@@ -147,7 +147,7 @@ async fn an_offer_that_was_revoked_before_it_was_sent_never_leaves() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
     let live = Live::new();
     live.pair(&north, &south, Mode::Synchronised, true).await;
-    drop(live);
+    live.end().await;
     north.case("1/26").await;
     north.evidence("1/26", "a.bin", b"one").await;
     let share = advanced(&north, &south, "1/26").await.id;

@@ -33,6 +33,13 @@ impl Live {
         }
     }
 
+    /// Ends it: on return nothing is under way any more.
+    pub(super) async fn end(self) {
+        self.stop.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+
     /// Has two paired nodes keep up with each other.
     pub(super) fn follow(&self, one: &Bench, other: &Bench) {
         for (node, partner) in [(one, other), (other, one)] {
