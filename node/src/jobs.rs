@@ -9,13 +9,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::actions::decide::{Decided, Effect};
 use crate::actions::node::{Check, Checked, Unrecorded};
+use crate::actions::partner::State;
 use crate::actions::{Action, Caller, Error, Progress, Run, Way};
 use crate::blobs::Placed;
 use crate::event::{BlobCompared, ClockSuspected, Event};
-use crate::federation;
 use crate::node::Node;
 use crate::store::entity::BlobState;
 use crate::store::table;
+use crate::{federation, metrics};
 
 /// Compares SHA-256 of received files, one after the other, until told to stop.
 pub async fn compare(node: Node, stop: CancellationToken) {
@@ -210,6 +211,9 @@ pub async fn watch(node: Node, stop: CancellationToken) {
         if let Ok(space) = node.parts().blobs.space() {
             node.parts().metrics.disk_free.set(space.free.cast_signed());
         }
+        if let Err(error) = links(&node).await {
+            tracing::warn!(%error, "connections could not be counted");
+        }
         let suspect = node.read(crate::node::timely).await.is_err();
         node.parts().metrics.clock_suspect.set(suspect.into());
         tokio::select! {
@@ -217,6 +221,25 @@ pub async fn watch(node: Node, stop: CancellationToken) {
             () = tokio::time::sleep(EVERY) => {}
         }
     }
+}
+
+/// Counts the connections to every partner that is trusted, so that one without any shows as such.
+async fn links(node: &Node) -> Result<(), Error> {
+    let listed = node.read(|view| Ok(view.page(&table::PARTNER, &(), None, usize::MAX)?));
+    let listed = listed.await?;
+    let contacts = node.parts().transport.registry().contacts();
+    for (organisation, _) in listed
+        .iter()
+        .filter(|(_, partner)| partner.state == State::Active)
+    {
+        let label = metrics::Partner {
+            partner: organisation.to_string(),
+        };
+        let links = contacts.get(organisation).copied().unwrap_or_default() as u64;
+        let gauge = node.parts().metrics.links.get_or_create_owned(&label);
+        gauge.set(links.cast_signed());
+    }
+    Ok(())
 }
 
 impl Run for Check {

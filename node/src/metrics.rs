@@ -30,7 +30,7 @@ pub struct Metrics {
     /// Transfers of blobs that came to an end.
     pub transfers: Family<Transfer, Counter>,
     /// Open connections to partners.
-    pub links: Family<Link, Gauge>,
+    pub links: Family<Partner, Gauge>,
     /// Changes that wait until a partner can take them.
     pub behind: Family<Partner, Gauge>,
     /// Refusals given to partners or got from them.
@@ -41,7 +41,7 @@ pub struct Metrics {
     pub disk_free: Gauge,
     /// 1 while the machine's clock is not trusted, else 0.
     pub clock_suspect: Gauge,
-    /// Actions that were asked for, whoever asked.
+    /// Actions that were asked for over the API, which the command line uses as well.
     pub requests: Family<Request, Counter>,
     registry: Arc<Registry>,
 }
@@ -105,15 +105,11 @@ impl Metrics {
 
     /// Drops the figures of an organisation that is no longer a partner.
     pub fn forget(&self, partner: &str) {
-        self.behind.remove(&Partner {
+        let partner = Partner {
             partner: partner.to_owned(),
-        });
-        for direction in Direction::ALL {
-            self.links.remove(&Link {
-                partner: partner.to_owned(),
-                direction,
-            });
-        }
+        };
+        self.behind.remove(&partner);
+        self.links.remove(&partner);
     }
 }
 
@@ -126,9 +122,9 @@ impl Default for Metrics {
 /// Which way something went, seen from this node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Direction {
-    /// From the partner to here; of a connection: the partner dialled.
+    /// From the partner to here.
     In,
-    /// From here to the partner; of a connection: this node dialled.
+    /// From here to the partner.
     Out,
 }
 
@@ -157,15 +153,6 @@ pub struct Transfer {
     pub direction: Direction,
     /// How it ended.
     pub outcome: Outcome,
-}
-
-/// The labels of connections.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct Link {
-    /// The partner's organisation id.
-    pub partner: String,
-    /// Who dialled.
-    pub direction: Direction,
 }
 
 /// The label of figures by partner.
@@ -292,17 +279,11 @@ mod tests {
     #[test]
     fn removed_partner_leaves_no_series() {
         let metrics = Metrics::new();
-        let link = Link {
+        let partner = Partner {
             partner: "harbour".to_owned(),
-            direction: Direction::Out,
         };
-        metrics.links.get_or_create(&link).set(1);
-        metrics
-            .behind
-            .get_or_create(&Partner {
-                partner: "harbour".to_owned(),
-            })
-            .set(7);
+        metrics.links.get_or_create(&partner).set(1);
+        metrics.behind.get_or_create(&partner).set(7);
         assert!(metrics.encode().contains("harbour"));
         metrics.forget("harbour");
         assert!(!metrics.encode().contains("harbour"));

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::Value;
 
 use crate::program;
+use crate::site::Site;
 use crate::wait::until;
 use crate::world::Reach;
 
@@ -157,16 +158,12 @@ impl Node {
 
     /// Runs a command; panics where it fails.
     pub fn call(&self, arguments: &[&str]) -> Value {
-        self.try_call(arguments)
-            .unwrap_or_else(|refused| panic!("{}: {arguments:?}: {refused:#?}", self.name))
+        Site::call(self, arguments)
     }
 
     /// Runs a command that is to fail; panics where it does not.
     pub fn refused(&self, arguments: &[&str]) -> Refused {
-        match self.try_call(arguments) {
-            Err(refused) => refused,
-            Ok(reply) => panic!("{}: {arguments:?} is refused, not {reply}", self.name),
-        }
+        Site::refused(self, arguments)
     }
 
     /// Runs a command.
@@ -174,7 +171,7 @@ impl Node {
     /// # Errors
     /// [`Refused`] where it fails.
     pub fn try_call(&self, arguments: &[&str]) -> Result<Value, Refused> {
-        output(self.command().arg("--json").args(arguments))
+        Site::try_call(self, arguments)
     }
 
     /// Runs a command as a person does, and gives all that is shown.
@@ -214,9 +211,14 @@ impl Node {
         (status.expect("an answer has a status"), json)
     }
 
+    /// Reads all of the node's figures.
+    pub fn figures(&self) -> String {
+        get(self.metrics, "/metrics")
+    }
+
     /// Reads one of the node's figures, by its line up to the number.
     pub fn figure(&self, line: &str) -> u64 {
-        let page = get(self.metrics, "/metrics");
+        let page = self.figures();
         let found = page.lines().find_map(|found| found.strip_prefix(line));
         found
             .and_then(|number| number.trim().parse().ok())
@@ -237,6 +239,20 @@ impl Node {
 
     fn log_file(&self) -> PathBuf {
         self.data.with_extension("log")
+    }
+}
+
+impl Site for Node {
+    fn name(&self) -> &str {
+        self.name
+    }
+
+    fn id(&self) -> &str {
+        &self.id
+    }
+
+    fn try_call(&self, arguments: &[&str]) -> Result<Value, Refused> {
+        output(self.command().arg("--json").args(arguments))
     }
 }
 
@@ -268,7 +284,11 @@ pub fn text(value: &Value) -> String {
         .to_owned()
 }
 
-fn output(command: &mut Command) -> Result<Value, Refused> {
+/// Runs a command of the program that prints JSON.
+///
+/// # Errors
+/// [`Refused`] where it fails.
+pub fn output(command: &mut Command) -> Result<Value, Refused> {
     let ran = command.output().expect("the program can be started");
     let reply = String::from_utf8(ran.stdout).expect("replies are text");
     let reply = match reply.trim() {

@@ -17,5 +17,19 @@ pub fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     }
 }
 
+/// Looks until it succeeds.
+///
+/// # Errors
+/// What was seen last where that takes longer than `limit`.
+pub fn within<T, E>(limit: Duration, mut look: impl FnMut() -> Result<T, E>) -> Result<T, E> {
+    let deadline = Instant::now() + limit;
+    loop {
+        match look() {
+            Err(_) if Instant::now() < deadline => std::thread::sleep(POLL),
+            ended => return ended,
+        }
+    }
+}
+
 /// Between two looks.
 const POLL: Duration = Duration::from_millis(30);

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use crate::node::{Node, text};
+use crate::site::Site;
 use crate::wait::until;
 
 /// Where everything of one test lies; it goes with the test.
@@ -67,19 +68,19 @@ impl World {
 }
 
 /// Has two organisations go through the ceremony, up to contact.
-pub fn pair(inviter: &Node, accepter: &Node) {
+pub fn pair<S: Site>(inviter: &S, accepter: &S) {
     meet(inviter, accepter);
-    inviter.call(&["partner", "confirm", &accepter.id, "--yes"]);
-    accepter.call(&["partner", "confirm", &inviter.id, "--yes"]);
+    inviter.call(&["partner", "confirm", accepter.id(), "--yes"]);
+    accepter.call(&["partner", "confirm", inviter.id(), "--yes"]);
     contact(inviter, accepter);
 }
 
 /// Has two organisations meet, up to the words that both see.
-pub fn meet(inviter: &Node, accepter: &Node) {
+pub fn meet<S: Site>(inviter: &S, accepter: &S) {
     let invitation = text(&inviter.call(&["partner", "invite"])["invitation"]);
     let there = accepter.call(&["partner", "accept", &invitation]);
     let here = until("the inviter sees the words", || {
-        let partner = inviter.try_call(&["partner", "show", &accepter.id]).ok()?;
+        let partner = inviter.try_call(&["partner", "show", accepter.id()]).ok()?;
         partner["words"].is_array().then_some(partner)
     });
     assert_eq!(here["words"], there["words"], "both see the same words");
@@ -88,9 +89,9 @@ pub fn meet(inviter: &Node, accepter: &Node) {
 }
 
 /// Enables copies both ways.
-pub fn enable(one: &Node, other: &Node) {
+pub fn enable<S: Site>(one: &S, other: &S) {
     for (node, partner) in [(one, other), (other, one)] {
-        let partner = &partner.id;
+        let partner = partner.id();
         node.call(&[
             "partner",
             "enable",
@@ -104,12 +105,12 @@ pub fn enable(one: &Node, other: &Node) {
 }
 
 /// Waits until both have contact.
-pub fn contact(one: &Node, other: &Node) {
+pub fn contact<S: Site>(one: &S, other: &S) {
     for (node, partner) in [(one, other), (other, one)] {
         until(
-            &format!("{} has contact with {}", node.name, partner.name),
+            &format!("{} has contact with {}", node.name(), partner.name()),
             || {
-                let shown = node.call(&["partner", "show", &partner.id]);
+                let shown = node.call(&["partner", "show", partner.id()]);
                 (shown["connected"] == true).then_some(())
             },
         );
@@ -117,13 +118,13 @@ pub fn contact(one: &Node, other: &Node) {
 }
 
 /// Makes a case of files and folders.
-pub fn case(node: &Node, number: &str, paths: &[&Path]) {
+pub fn case(node: &impl Site, number: &str, paths: &[&Path]) {
     node.call(&["case", "create", number, "--title", "Fire at the harbour"]);
     add(node, number, paths);
 }
 
 /// Adds files and folders to a case.
-pub fn add(node: &Node, number: &str, paths: &[&Path]) -> Value {
+pub fn add(node: &impl Site, number: &str, paths: &[&Path]) -> Value {
     let paths: Vec<_> = paths
         .iter()
         .map(|path| path.display().to_string())
@@ -134,19 +135,19 @@ pub fn add(node: &Node, number: &str, paths: &[&Path]) -> Value {
 }
 
 /// Shares a copy of a case, and gives the share's id.
-pub fn copy(owner: &Node, number: &str, partner: &Node) -> String {
-    let share = owner.call(&["share", "copy", number, "--partner", &partner.id]);
+pub fn copy<S: Site>(owner: &S, number: &str, partner: &S) -> String {
+    let share = owner.call(&["share", "copy", number, "--partner", partner.id()]);
     text(&share["id"])
 }
 
 /// Shows a share.
-pub fn share(node: &Node, id: &str) -> Value {
+pub fn share(node: &impl Site, id: &str) -> Value {
     node.call(&["share", "show", id])
 }
 
 /// Waits until the partner has stated that it holds everything of a share, and the owner knows; then
 /// compares the digests at both ends, and gives the share as the owner sees it.
-pub fn delivered(owner: &Node, partner: &Node, id: &str) -> Value {
+pub fn delivered<S: Site>(owner: &S, partner: &S, id: &str) -> Value {
     let there = until(&format!("share {id} is complete at both ends"), || {
         let here = share(owner, id);
         let there = partner.try_call(&["share", "show", id]).ok()?;
@@ -174,7 +175,7 @@ pub fn delivered(owner: &Node, partner: &Node, id: &str) -> Value {
 }
 
 /// Every file of a case with its place, size and digests, in order.
-pub fn digests(node: &Node, case: &str) -> Vec<String> {
+pub fn digests(node: &impl Site, case: &str) -> Vec<String> {
     let listed = node.call(&["evidence", "list", case]);
     let items = listed["evidence"].as_array().expect("a list");
     let mut files: Vec<_> = items.iter().flat_map(files).collect();
@@ -193,7 +194,7 @@ fn files(item: &Value) -> Vec<String> {
 }
 
 /// Has a node verify its journal and read everything that it stores.
-pub fn whole(node: &Node) {
+pub fn whole(node: &impl Site) {
     let verified = node.call(&["audit", "verify"]);
     assert_eq!(verified["damaged"], Value::Array(Vec::new()), "{verified}");
     let checked = node.call(&["check"]);

@@ -1,41 +1,14 @@
 //! The API over HTTPS: tokens, roles, and its own description.
 
-use std::process::Command;
-
+use interdocket_tests::https;
 use interdocket_tests::node::text;
 use interdocket_tests::skip::{installed, skip};
 use interdocket_tests::{Node, Reach, World};
 use serde_json::Value;
 
-/// Calls the API with curl, which trusts the organisation's root and nothing else.
 fn curl(node: &Node, token: Option<&str>, path: &str, body: Option<&str>) -> (u16, Value) {
-    let mut curl = Command::new("curl");
-    curl.args([
-        "--silent",
-        "--show-error",
-        "--write-out",
-        "\n%{http_code}",
-        "--cacert",
-    ])
-    .arg(node.data.join("keys/root.pem"));
-    if let Some(token) = token {
-        curl.args(["--header", &format!("Authorization: Bearer {token}")]);
-    }
-    if let Some(body) = body {
-        curl.args(["--header", "Content-Type: application/json", "--data", body]);
-    }
-    let ran = curl
-        .arg(format!("https://{}{path}", node.api))
-        .output()
-        .unwrap();
-    let said = String::from_utf8_lossy(&ran.stderr);
-    assert!(ran.status.success(), "{said}");
-    let answer = String::from_utf8(ran.stdout).unwrap();
-    let (json, status) = answer.rsplit_once('\n').unwrap();
-    (
-        status.parse().unwrap(),
-        serde_json::from_str(json).unwrap_or_default(),
-    )
+    let root = node.data.join("keys/root.pem");
+    https::call(&root, node.api, token, path, body).unwrap()
 }
 
 fn token(node: &Node, name: &str, role: &str) -> String {

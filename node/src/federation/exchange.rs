@@ -32,7 +32,7 @@ use crate::actions::partner::Kind;
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::Refused;
-use crate::metrics;
+use crate::metrics::{self, Outcome};
 use crate::node::{Node, timely};
 use crate::rules;
 use crate::store::entity::{self, BlobState};
@@ -329,11 +329,13 @@ impl Reading {
             let sent = match self.open(range) {
                 Ok(encoder) => self.stream(place, encoder, &mut pieces),
                 Err(refused) => {
+                    self.count(Outcome::Refused);
                     pieces.refuse(place, refused);
                     Ok(())
                 }
             };
             if sent.is_err() {
+                self.count(Outcome::Failed);
                 return;
             }
         }
@@ -405,6 +407,7 @@ impl Reading {
                         self.send(pieces.take())?;
                     }
                     if !more {
+                        self.count(Outcome::Done);
                         return Ok(());
                     }
                 }
@@ -413,11 +416,21 @@ impl Reading {
                         error = &error as &dyn std::error::Error,
                         "a blob can't be read"
                     );
+                    self.count(Outcome::Failed);
                     pieces.refuse(file, Refusal::Damaged);
                     return Ok(());
                 }
             }
         }
+    }
+
+    fn count(&self, outcome: Outcome) {
+        let transfer = metrics::Transfer {
+            direction: metrics::Direction::Out,
+            outcome,
+        };
+        let transfers = &self.node.parts().metrics.transfers;
+        transfers.get_or_create(&transfer).inc();
     }
 
     /// Hands a message to the transport, unless what was allowed is not allowed any more.

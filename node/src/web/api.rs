@@ -24,6 +24,7 @@ use crate::actions::{
     self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence, external,
 };
 use crate::intake::Opened;
+use crate::metrics::{self, Outcome};
 use crate::node::Node;
 
 /// What the API needs of a node beside its actions.
@@ -96,7 +97,11 @@ pub(super) fn endpoints(node: &Node) -> Vec<Endpoint> {
             self.endpoints
                 .push(Endpoint::new(move |request: A, caller: Caller| {
                     let node = node.clone();
-                    async move { request.run(&node, &caller).await }
+                    async move {
+                        let reply = request.run(&node, &caller).await;
+                        count(&node, A::NAME, reply.as_ref().err());
+                        reply
+                    }
                 }));
         }
     }
@@ -137,6 +142,18 @@ pub(super) fn router<B: Backend>(
         }))
         .merge(public(probes))
         .layer(middleware::map_response(harden))
+}
+
+/// Counts an action that was asked for.
+fn count(node: &Node, action: &'static str, error: Option<&Error>) {
+    let outcome = match error.map(|error| error.kind) {
+        None => Outcome::Done,
+        Some(ErrorKind::Unavailable) => Outcome::Failed,
+        Some(_) => Outcome::Refused,
+    };
+    let request = metrics::Request { action, outcome };
+    let requests = &node.parts().metrics.requests;
+    requests.get_or_create(&request).inc();
 }
 
 /// What is answered without a caller.
