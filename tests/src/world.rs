@@ -95,10 +95,12 @@ pub fn enable(one: &Node, other: &Node) {
             "partner",
             "enable",
             partner,
-            "--send",
-            "copy",
-            "--receive",
-            "copy",
+            "--send=copy",
+            "--send=reference",
+            "--send=advanced",
+            "--receive=copy",
+            "--receive=reference",
+            "--receive=advanced",
         ]);
     }
 }

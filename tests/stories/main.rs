@@ -14,5 +14,6 @@ mod doctor;
 mod full;
 mod input;
 mod kill;
+mod reference;
 mod start;
 mod trust;
