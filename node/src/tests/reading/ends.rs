@@ -175,3 +175,70 @@ async fn what_waits_to_be_imported_is_counted_and_shown() {
             .unwrap()
     );
 }
+
+/// AE-032
+#[tokio::test]
+async fn suspending_a_partner_ends_what_its_people_have_open() {
+    let (north, south, _) = three().await;
+    let (share, _) = shared(&north, &south, b"one").await;
+    let mut reader = client(&south, &north);
+    reader.open(opening(share, "Kim")).await.unwrap();
+    let suspend = partner::Suspend {
+        partner: "south".into(),
+    };
+    north.change(suspend).await.unwrap();
+    sessions::tidy(&north.node, true).await;
+    assert_eq!(ended(&north, share).await[0].reason, SessionEnd::Stopped);
+    let refused = show(&south, "Kim", share).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Unavailable, "{refused}");
+}
+
+/// fault E5
+#[tokio::test]
+async fn bytes_that_are_not_the_file_are_handed_to_nobody() {
+    let (north, south, _) = three().await;
+    let (share, evidence) = shared(&north, &south, &vec![5; 400_000]).await;
+    let shown = show(&south, "Kim", share).await.unwrap();
+    let name = shown.items[0].files[0].blake3.to_string();
+    let blob = north.blobs().join("own").join(&name[..2]).join(&name);
+    let mut bytes = std::fs::read(&blob).unwrap();
+    bytes[200_000] ^= 1;
+    std::fs::write(&blob, bytes).unwrap();
+    let got = read(&south, "Kim", get(share, evidence)).await.unwrap();
+    assert!(got.unwrap_err().contains("not the file"));
+    // What is whole of it is given all the same.
+    let part = Get {
+        from: 0,
+        to: Some(1000),
+        ..get(share, evidence)
+    };
+    let part = read(&south, "Kim", part).await.unwrap();
+    assert!(part == Ok(vec![5; 1000]));
+}
+
+#[tokio::test]
+async fn empty_files_and_parts_that_no_file_has() {
+    let (north, south, _) = three().await;
+    let (share, empty) = shared(&north, &south, b"").await;
+    let all = read(&south, "Kim", get(share, empty)).await.unwrap();
+    assert_eq!(all.as_deref(), Ok(&b""[..]));
+    let short = north.evidence("1/26", "b.bin", b"two").await.id;
+    for (from, to) in [
+        (3, None),
+        (2, Some(2)),
+        (0, Some(4)),
+        (u64::MAX, None),
+        (2, Some(1)),
+    ] {
+        let part = Get {
+            from,
+            to,
+            ..get(share, short)
+        };
+        let refused = read(&south, "Kim", part).await.unwrap_err();
+        assert_eq!(refused.kind, ErrorKind::Invalid, "{from} {to:?}");
+    }
+    let none = EvidenceId::new(Uuid::from_u128(1));
+    let refused = read(&south, "Kim", get(share, none)).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotFound, "{refused}");
+}
