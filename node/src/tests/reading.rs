@@ -1,5 +1,6 @@
 //! Reading at the owner of a share, over real connections: who may, what is read, and what ends it.
 
+mod advanced;
 mod ends;
 
 use std::collections::BTreeSet;
@@ -95,19 +96,29 @@ async fn shared(north: &Bench, south: &Bench, bytes: &[u8]) -> (ShareId, Evidenc
 async fn followed(north: &Bench, south: &Bench, bytes: &[u8]) -> (ShareId, EvidenceId) {
     north.case("1/26").await;
     let added = north.evidence("1/26", "a.bin", bytes).await.id;
+    let share = advanced(north, &[], &[]).await;
+    follow(north, south, share).await;
+    lend(south, share);
+    (share, added)
+}
+
+/// Shares a case, or what is chosen of it, as it goes on.
+async fn advanced(north: &Bench, evidence: &[EvidenceId], folders: &[&str]) -> ShareId {
     let request = share::Advanced {
         case: "1/26".into(),
         partner: "south".into(),
-        evidence: Vec::new(),
-        folders: Vec::new(),
+        evidence: evidence.to_vec(),
+        folders: names(folders),
         recipients: names(&["Kim"]),
         message: "for you".into(),
     };
-    let share = north.change(request).await.unwrap().id;
+    north.change(request).await.unwrap().id
+}
+
+/// Delivers what there is to say of a share, both ways; no bytes.
+async fn follow(north: &Bench, south: &Bench, share: ShareId) {
     while north.deliver(south, share).await == Some(Ok(())) {}
     while south.deliver(north, share).await == Some(Ok(())) {}
-    lend(south, share);
-    (share, added)
 }
 
 fn lend(south: &Bench, share: ShareId) {
@@ -387,7 +398,7 @@ async fn what_was_not_selected_is_neither_listed_nor_read() {
     assert!(read(&south, "Kim", get(share, chosen)).await.is_err());
 }
 
-/// AE-033, AE-034
+/// AE-033, AE-034, AO-32
 #[tokio::test]
 async fn what_changes_at_the_owner_is_seen_at_once() {
     let (north, south, _) = three().await;

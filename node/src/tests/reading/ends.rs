@@ -1,7 +1,6 @@
-//! Who may not at all, what sessions cost, and what their policy leaves of an advanced share.
+//! Who may not at all, what sessions cost, and how they end.
 
 use super::*;
-use crate::actions::external::Import;
 use crate::federation::sessions;
 use crate::sessions::IDLE;
 use crate::store::table;
@@ -105,75 +104,6 @@ async fn a_reader_that_goes_away_leaves_no_session() {
     drop(opened.unwrap());
     let closed = ended(&north, share).await;
     assert!(closed[0].bytes < SIZE as u64);
-}
-
-/// AS-012, AS-013, AS-055, AS-056
-#[tokio::test]
-async fn a_live_advanced_share_is_read_at_its_owner_as_its_policy_has_it() {
-    let (north, south, _) = three().await;
-    policy(&north, Mode::Live, false, false).await;
-    let (share, evidence) = followed(&north, &south, b"one").await;
-    let shown = show(&south, "Kim", share).await.unwrap();
-    assert_eq!(shown.external.case.unwrap().number, "1/26");
-    assert_eq!(shown.external.message, "for you");
-    assert_eq!(shown.items[0].title, "a.bin");
-    assert_eq!(shown.updates, None);
-    let refused = read(&south, "Kim", get(share, evidence)).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
-    let look = Get {
-        download: false,
-        ..get(share, evidence)
-    };
-    let seen = read(&south, "Kim", look.clone()).await.unwrap();
-    assert_eq!(seen.as_deref(), Ok(&b"one"[..]));
-    let import = Import { share };
-    let kim = user("Kim", Role::Investigator);
-    let refused = import.run(&south.node, &kim).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
-    assert_eq!(kept(&south), 0);
-    // Without its lease nobody can tell who may.
-    south.node.parts().moment.leases.drop(share);
-    let refused = read(&south, "Kim", look).await.unwrap_err();
-    assert!(refused.message.contains("locked"), "{refused}");
-    assert!(list(&south, &kim).await.is_empty());
-    let administrator = user("Alex", Role::Administrator);
-    assert_eq!(list(&south, &administrator).await, [share]);
-}
-
-/// AS-020, AS-071, AS-073, AS-074
-#[tokio::test]
-async fn what_waits_to_be_imported_is_counted_and_shown() {
-    let (north, south, _) = three().await;
-    policy(&north, Mode::Synchronised, true, true).await;
-    let (share, first) = followed(&north, &south, b"one").await;
-    let shown = show(&south, "Kim", share).await.unwrap();
-    assert_eq!(shown.updates.map(|updates| updates.evidence), Some(1));
-    north.evidence("1/26", "b.bin", b"two").await;
-    let edit = evidence::Edit {
-        evidence: first,
-        title: Some("Statement".into()),
-        folder: Some("statements".into()),
-    };
-    north.change(edit).await.unwrap();
-    while north.deliver(&south, share).await == Some(Ok(())) {}
-    let shown = show(&south, "Kim", share).await.unwrap();
-    assert_eq!(shown.updates.map(|updates| updates.evidence), Some(2));
-    let item = shown.items.iter().find(|item| item.evidence == first);
-    let item = item.unwrap();
-    assert_eq!(
-        (item.title.as_str(), item.folder.as_str()),
-        ("Statement", "statements")
-    );
-    assert!(!item.imported);
-    let kim = user("Kim", Role::Investigator);
-    Import { share }.run(&south.node, &kim).await.unwrap();
-    let reading = south.node.parts().store.read();
-    assert!(
-        reading
-            .view()
-            .has(&table::IMPORT, &(north.id(), share))
-            .unwrap()
-    );
 }
 
 /// AE-032
