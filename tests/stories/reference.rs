@@ -66,26 +66,12 @@ fn reference_is_read_by_its_recipient_and_leaves_nothing_at_the_partner() {
     let long = CANARY.repeat(20_000);
     write(&files.join("statement.txt"), &long);
     case(&north, "2026-17", &[&files]);
-    let shared = north.call(&[
-        "share",
-        "reference",
-        "2026-17",
-        "--partner",
-        &south.id,
-        "--days",
-        "14",
-        "--recipient",
-        "Kim",
-        "--recipient",
-        "administrator",
-        "--wait",
-    ]);
-    let share = text(&shared["id"]);
+    let share = open(&north, &south);
 
     let (status, page) = json(&south, &kim, "/v0/external");
     assert_eq!(
         (status, &page["external"][0]["share"]),
-        (200, &shared["id"])
+        (200, &Value::from(share.as_str()))
     );
     let place = format!("/v0/external/{share}");
     let (status, shown) = json(&south, &kim, &place);
@@ -130,8 +116,18 @@ fn reference_is_read_by_its_recipient_and_leaves_nothing_at_the_partner() {
     let revoked = north.call(&["share", "revoke", &share, "--wait"]);
     assert_eq!(revoked["revocation"]["state"], "received", "{revoked}");
     assert_eq!(json(&south, &kim, &file).0, 409);
+    closed(&north, &share);
+    south.stop();
+    let name: &[u8] = b"statement.txt";
+    for trace in [&CANARY.as_bytes()[..24], name] {
+        assert!(!holds(&south.data, trace), "nothing was kept");
+    }
+}
+
+/// Waits until every session that was opened is on record as closed.
+fn closed(owner: &Node, share: &str) {
     until("every session is closed on record", || {
-        let audit = north.call(&["audit", "show", "--about", &share]);
+        let audit = owner.call(&["audit", "show", "--about", share]);
         let records = audit["records"].as_array().unwrap().clone();
         let count = |name: &str| {
             let named = records.iter().filter(|record| record["event"] == name);
@@ -140,10 +136,20 @@ fn reference_is_read_by_its_recipient_and_leaves_nothing_at_the_partner() {
         let opened = count("read session opened");
         (opened >= 6 && opened == count("read session closed")).then_some(())
     });
-    south.stop();
-    assert!(
-        !holds(&south.data, &CANARY.as_bytes()[..24]),
-        "nothing was kept"
-    );
-    assert!(!holds(&south.data, b"statement.txt"), "not even a name");
+}
+
+/// Opens the case to Kim and to the administrator at the partner, and gives the share's id.
+fn open(owner: &Node, partner: &Node) -> String {
+    let shared = owner.call(&[
+        "share",
+        "reference",
+        "2026-17",
+        "--partner",
+        &partner.id,
+        "--days=14",
+        "--recipient=Kim",
+        "--recipient=administrator",
+        "--wait",
+    ]);
+    text(&shared["id"])
 }

@@ -93,6 +93,20 @@ async fn a_node_that_was_stopped_closes_the_sessions_that_it_left_open() {
 }
 
 #[tokio::test]
+async fn a_node_that_is_told_to_stop_closes_every_session() {
+    let (north, south, _) = three().await;
+    let (share, _) = shared(&north, &south, b"one").await;
+    let mut reader = client(&south, &north);
+    reader.open(opening(share, "Kim")).await.unwrap();
+    let stop = tokio_util::sync::CancellationToken::new();
+    stop.cancel();
+    sessions::watch(north.node.clone(), stop).await;
+    let closed = ended(&north, share).await;
+    assert_eq!(closed[0].reason, SessionEnd::Interrupted);
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+#[tokio::test]
 async fn a_reader_that_goes_away_leaves_no_session() {
     let (north, south, _) = three().await;
     let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
