@@ -71,8 +71,7 @@ fn make(node: &Node, folder: &Path, progress: &Progress) -> Result<BackedUp, Err
         }
         Err(Unread::Broken(error)) => return Err(error),
     };
-    let parts = node.parts();
-    let organisation = parts.keys.organisation().to_string();
+    let organisation = node.parts().keys.organisation().to_string();
     if before
         .as_ref()
         .is_some_and(|before| before.organisation != organisation)
@@ -86,45 +85,14 @@ fn make(node: &Node, folder: &Path, progress: &Progress) -> Result<BackedUp, Err
         files: BTreeMap::new(),
         copied: 0,
     };
-    let segments = parts.journal.sealed();
-    for segment in &segments {
-        let path = format!("{JOURNAL}/{}", segment.name);
-        writing.put(&path, Some(segment.len), &mut |to| {
-            parts.journal.copy(segment, to)
-        })?;
-    }
-    let ring = parts
-        .keyring
-        .snapshot()
-        .map_err(|error| failed("read the keyring", &error))?;
-    let path = format!("{KEYRING}/{}", keyring::FILE);
-    writing.put(&path, None, &mut |to| to.write_all(&ring))?;
-    for name in names(&parts.data.join(KEYS))? {
-        let from = parts.data.join(KEYS).join(&name);
-        writing.put(&format!("{KEYS}/{name}"), None, &mut |to| copy(&from, to))?;
-    }
-    let from = parts.data.join(config::FILE);
-    writing.put(config::FILE, None, &mut |to| copy(&from, to))?;
-    let blobs = parts
-        .blobs
-        .files()
-        .map_err(|error| failed("list the blobs", &error))?;
-    let total = blobs.len() as u64;
-    for (done, (name, len)) in (0..).zip(blobs) {
-        progress.report(done, total);
-        // A file of its own never changes; a pack grows, and what is deleted in it is overwritten.
-        let fixed = name.starts_with("own/").then_some(len);
-        let opened = parts.blobs.open_file(&name);
-        let Ok(file) = opened else { continue };
-        writing.put(&format!("{BLOBS}/{name}"), fixed, &mut |to| {
-            io::copy(&mut (&file).take(len), to).map(drop)
-        })?;
-    }
+    let records = node.parts().journal.sealed_records();
+    writing.small(node)?;
+    writing.blobs(node, progress)?;
     let copied = writing.copied;
     let manifest = Manifest {
         format: FORMAT,
         organisation,
-        records: parts.journal.head().count,
+        records,
         files: writing.files,
     };
     finish(folder, &manifest)?;
@@ -145,6 +113,51 @@ struct Writing<'a> {
 }
 
 impl Writing<'_> {
+    /// Journal, keys and configuration.
+    fn small(&mut self, node: &Node) -> Result<(), Error> {
+        let parts = node.parts();
+        let segments = parts.journal.sealed();
+        for segment in &segments {
+            let path = format!("{JOURNAL}/{}", segment.name);
+            self.put(&path, Some(segment.len), &mut |to| {
+                parts.journal.copy(segment, to)
+            })?;
+        }
+        let ring = parts
+            .keyring
+            .snapshot()
+            .map_err(|error| failed("read the keyring", &error))?;
+        let path = format!("{KEYRING}/{}", keyring::FILE);
+        self.put(&path, None, &mut |to| to.write_all(&ring))?;
+        for name in names(&parts.data.join(KEYS))? {
+            let from = parts.data.join(KEYS).join(&name);
+            self.put(&format!("{KEYS}/{name}"), None, &mut |to| copy(&from, to))?;
+        }
+        let from = parts.data.join(config::FILE);
+        self.put(config::FILE, None, &mut |to| copy(&from, to))?;
+        Ok(())
+    }
+
+    fn blobs(&mut self, node: &Node, progress: &Progress) -> Result<(), Error> {
+        let parts = node.parts();
+        let blobs = parts
+            .blobs
+            .files()
+            .map_err(|error| failed("list the blobs", &error))?;
+        let total = blobs.len() as u64;
+        for (done, (name, len)) in (0..).zip(blobs) {
+            progress.report(done, total);
+            // A file of its own never changes; a pack grows, and what is deleted in it is overwritten.
+            let fixed = name.starts_with("own/").then_some(len);
+            let opened = parts.blobs.open_file(&name);
+            let Ok(file) = opened else { continue };
+            self.put(&format!("{BLOBS}/{name}"), fixed, &mut |to| {
+                io::copy(&mut (&file).take(len), to).map(drop)
+            })?;
+        }
+        Ok(())
+    }
+
     /// Writes a file; one that never changes is left alone where it is there already.
     fn put(
         &mut self,

@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use uuid::Uuid;
 
@@ -31,10 +32,12 @@ pub struct Session {
     used: Duration,
     /// Ranges that are being sent.
     sending: u32,
+    /// Whether it is recorded as opened.
+    open: bool,
 }
 
 impl Sessions {
-    /// Takes a session in; false where its partner has as many as it may.
+    /// Takes a session in that is about to be recorded as opened; false where its partner has as many as it may.
     pub fn begin(&self, id: Uuid, reader: Reader, now: Duration) -> bool {
         let mut sessions = self.lock();
         let theirs = |session: &&Session| session.reader.partner == reader.partner;
@@ -48,25 +51,22 @@ impl Sessions {
             ranges: 0,
             used: now,
             sending: 0,
+            open: false,
         };
         sessions.insert(id, session);
         true
     }
 
-    /// Notes until when a session's share can be used.
-    pub fn limit(&self, id: Uuid, until: Option<DateTime<Utc>>) {
-        if let Some(session) = self.lock().get_mut(&id) {
+    /// Notes that a session is recorded as opened, and until when its share can be used.
+    pub fn opened(&self, id: Uuid, until: Option<DateTime<Utc>>) {
+        self.change(id, |session| {
             session.until = until;
-        }
+            session.open = true;
+        });
     }
 
     /// A session of this partner's, which is used now.
-    pub fn using(
-        &self,
-        id: Uuid,
-        partner: interdocket_sync::identity::OrganisationId,
-        now: Duration,
-    ) -> Option<Session> {
+    pub fn using(&self, id: Uuid, partner: OrganisationId, now: Duration) -> Option<Session> {
         let mut sessions = self.lock();
         let session = sessions.get_mut(&id)?;
         if session.reader.partner != partner {
@@ -113,16 +113,16 @@ impl Sessions {
         self.lock().remove(&id)
     }
 
-    /// Whether a session is open.
+    /// Whether a session is open, or about to be.
     pub fn has(&self, id: Uuid) -> bool {
         self.lock().contains_key(&id)
     }
 
-    /// Every open session.
+    /// Every session that is recorded as opened.
     pub fn all(&self) -> Vec<(Uuid, Session)> {
         let sessions = self.lock();
-        let copy = |(id, session): (&Uuid, &Session)| (*id, session.clone());
-        sessions.iter().map(copy).collect()
+        let open = sessions.iter().filter(|(_, session)| session.open);
+        open.map(|(id, session)| (*id, session.clone())).collect()
     }
 
     fn change(&self, id: Uuid, change: impl FnOnce(&mut Session)) -> bool {
@@ -153,7 +153,6 @@ pub const IDLE: Duration = Duration::from_secs(120);
 mod tests {
     use super::*;
     use interdocket_sync::id::ShareId;
-    use interdocket_sync::identity::OrganisationId;
 
     const fn seconds(count: u64) -> Duration {
         Duration::from_secs(count)
@@ -196,6 +195,8 @@ mod tests {
         let sessions = Sessions::default();
         let id = Uuid::from_u128(7);
         sessions.begin(id, reader(1), seconds(0));
+        assert!(sessions.all().is_empty(), "it is not on record yet");
+        sessions.opened(id, None);
         let idle = |at: u64| sessions.all()[0].1.idle(seconds(at));
         assert!(!idle(119) && idle(120));
         assert!(sessions.send(id));

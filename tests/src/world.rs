@@ -96,10 +96,12 @@ pub fn enable<S: Site>(one: &S, other: &S) {
             "partner",
             "enable",
             partner,
-            "--send",
-            "copy",
-            "--receive",
-            "copy",
+            "--send=copy",
+            "--send=reference",
+            "--send=advanced",
+            "--receive=copy",
+            "--receive=reference",
+            "--receive=advanced",
         ]);
     }
 }

@@ -14,6 +14,7 @@ mod doctor;
 mod full;
 mod input;
 mod kill;
+mod reference;
 mod restore;
 mod start;
 mod trust;

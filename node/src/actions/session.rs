@@ -30,6 +30,9 @@ pub struct Reader {
     pub download: bool,
 }
 
+/// Until when the share of a session that was opened can be used, or why it was not opened.
+pub type Opened = Result<Option<DateTime<Utc>>, Refusal>;
+
 /// Opens a session under an id that nobody can guess, and records it; answers until when the share can be
 /// used.
 ///
@@ -40,7 +43,7 @@ pub fn open(
     session: Uuid,
     reader: &Reader,
     recipient: Actor,
-) -> Result<Decided<Result<Option<DateTime<Utc>>, Refusal>>, Error> {
+) -> Result<Decided<Opened>, Error> {
     let share = match judge(&context.view, reader, context.now)? {
         Ok(share) => share,
         Err(refused) => return Ok(Decided::new(Vec::new(), move |_| Ok(Err(refused)))),

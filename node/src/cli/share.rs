@@ -1,10 +1,11 @@
 //! Shares: making them, watching them arrive, changing them, and the ways they stop.
 
 mod show;
+mod what;
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use interdocket_sync::id::{EvidenceId, ShareId};
 
 use super::client::Client;
@@ -13,6 +14,8 @@ use super::out::Out;
 use super::{Context, Range, name};
 use crate::actions::share::{self, RevocationState, Share, Status};
 use crate::actions::{self, ErrorKind};
+
+use what::What;
 
 pub(super) use show::{receipts, revocation, totals, words};
 
@@ -143,31 +146,6 @@ pub(super) enum Command {
     },
 }
 
-/// What is shared, and with whom.
-#[derive(Debug, Args)]
-pub(super) struct What {
-    /// The case's number or id.
-    case: String,
-    /// The partner's name or id.
-    #[arg(long, value_name = "NAME")]
-    partner: String,
-    /// Only this item of evidence; repeat it for more. The entire case where nothing is chosen.
-    #[arg(long, value_name = "ID")]
-    evidence: Vec<EvidenceId>,
-    /// Only what lies in this folder or below; repeat it for more.
-    #[arg(long = "folder", value_name = "FOLDER")]
-    folders: Vec<String>,
-    /// Somebody there whom it is for, as the partner knows them; repeat it for more.
-    #[arg(long = "recipient", value_name = "NAME")]
-    recipients: Vec<String>,
-    /// A message to them.
-    #[arg(long, default_value = "")]
-    message: String,
-    /// Wait until the partner has it.
-    #[arg(long)]
-    wait: bool,
-}
-
 impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let client = &context.client;
@@ -177,40 +155,11 @@ impl Command {
                 partner,
                 range,
             } => return show::list(context, case, partner, range).await,
-            Self::Copy(what) => {
-                let request = share::Copy {
-                    case: what.case,
-                    partner: what.partner,
-                    evidence: what.evidence,
-                    folders: what.folders,
-                    recipients: what.recipients,
-                    message: what.message,
-                };
-                (client.call(&request).await?, what.wait)
-            }
+            Self::Copy(what) => (client.call(&what.copy()).await?, what.wait),
             Self::Reference { days, what } => {
-                let request = share::Reference {
-                    case: what.case,
-                    partner: what.partner,
-                    days,
-                    evidence: what.evidence,
-                    folders: what.folders,
-                    recipients: what.recipients,
-                    message: what.message,
-                };
-                (client.call(&request).await?, what.wait)
+                (client.call(&what.reference(days)).await?, what.wait)
             }
-            Self::Advanced(what) => {
-                let request = share::Advanced {
-                    case: what.case,
-                    partner: what.partner,
-                    evidence: what.evidence,
-                    folders: what.folders,
-                    recipients: what.recipients,
-                    message: what.message,
-                };
-                (client.call(&request).await?, what.wait)
-            }
+            Self::Advanced(what) => (client.call(&what.advanced()).await?, what.wait),
             Self::Withdraw { share, evidence } => {
                 let request = share::Withdraw { share, evidence };
                 (client.call(&request).await?, false)

@@ -429,7 +429,7 @@ impl Reading {
             direction: metrics::Direction::Out,
             outcome,
         };
-        let transfers = &self.node.parts().metrics.transfers;
+        let transfers = &self.outlet.node.parts().metrics.transfers;
         transfers.get_or_create(&transfer).inc();
     }
 

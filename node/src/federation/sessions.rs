@@ -61,7 +61,7 @@ pub(super) async fn open(node: &Node, caller: OrganisationId, open: wire::Open) 
     });
     match decided.await {
         Ok(Ok(until)) => {
-            sessions.limit(id, until);
+            sessions.opened(id, until);
             Ok(Ok(id))
         }
         Ok(Err(refused)) => {

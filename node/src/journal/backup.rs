@@ -30,6 +30,14 @@ impl Reader {
         sealed.map(segment).collect()
     }
 
+    /// How many records lie in sealed segments.
+    #[must_use]
+    pub fn sealed_records(&self) -> u64 {
+        let extents = self.shared().extents();
+        let open = extents.segments.iter().find(|(_, extent)| !extent.sealed);
+        open.map_or(extents.head.count, |(first, _)| first - 1)
+    }
+
     /// Copies a sealed segment.
     ///
     /// # Errors

@@ -1,5 +1,8 @@
 //! Reading at the owner of a share, over real connections: who may, what is read, and what ends it.
 
+mod advanced;
+mod ends;
+
 use std::collections::BTreeSet;
 
 use chrono::TimeDelta;
@@ -16,16 +19,13 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::actions::external::{Get, Import, List, Show, Shown};
+use crate::actions::external::{Get, List, Show, Shown};
 use crate::actions::partner::{self, Kind, OrganisationRole};
 use crate::actions::share::{self, Mode, Share, Status as Stands};
 use crate::actions::user::Role;
 use crate::actions::{Actor, Caller, Error, ErrorKind, Progress, Run as _, Way, case, evidence};
 use crate::event::{Event, SessionClosed, SessionEnd};
 use crate::federation::serve::routes;
-use crate::federation::sessions;
-use crate::sessions::IDLE;
-use crate::store::table;
 use crate::tests::bench::{Bench, settle};
 
 /// North serves; south and harbour can dial it. Everything is enabled.
@@ -96,19 +96,29 @@ async fn shared(north: &Bench, south: &Bench, bytes: &[u8]) -> (ShareId, Evidenc
 async fn followed(north: &Bench, south: &Bench, bytes: &[u8]) -> (ShareId, EvidenceId) {
     north.case("1/26").await;
     let added = north.evidence("1/26", "a.bin", bytes).await.id;
+    let share = advanced(north, &[], &[]).await;
+    follow(north, south, share).await;
+    lend(south, share);
+    (share, added)
+}
+
+/// Shares a case, or what is chosen of it, as it goes on.
+async fn advanced(north: &Bench, evidence: &[EvidenceId], folders: &[&str]) -> ShareId {
     let request = share::Advanced {
         case: "1/26".into(),
         partner: "south".into(),
-        evidence: Vec::new(),
-        folders: Vec::new(),
+        evidence: evidence.to_vec(),
+        folders: names(folders),
         recipients: names(&["Kim"]),
         message: "for you".into(),
     };
-    let share = north.change(request).await.unwrap().id;
+    north.change(request).await.unwrap().id
+}
+
+/// Delivers what there is to say of a share, both ways; no bytes.
+async fn follow(north: &Bench, south: &Bench, share: ShareId) {
     while north.deliver(south, share).await == Some(Ok(())) {}
     while south.deliver(north, share).await == Some(Ok(())) {}
-    lend(south, share);
-    (share, added)
 }
 
 fn lend(south: &Bench, share: ShareId) {
@@ -388,7 +398,7 @@ async fn what_was_not_selected_is_neither_listed_nor_read() {
     assert!(read(&south, "Kim", get(share, chosen)).await.is_err());
 }
 
-/// AE-033, AE-034
+/// AE-033, AE-034, AO-32
 #[tokio::test]
 async fn what_changes_at_the_owner_is_seen_at_once() {
     let (north, south, _) = three().await;
@@ -546,174 +556,4 @@ async fn a_reference_stops_when_its_days_have_passed_also_for_who_is_reading() {
     assert!(refused.message.contains("time"), "{refused}");
     let listed = show(&south, "Kim", share).await.unwrap();
     assert_eq!(listed.external.status, Stands::Expired);
-}
-
-/// AE-018
-#[tokio::test]
-async fn a_reference_for_a_justice_organisation_is_refused_at_both_ends() {
-    let (north, south) = (Bench::new("north"), Bench::new("south"));
-    let justice = OrganisationRole::Justice;
-    north.trust_as(justice, &south, None).await;
-    south.trust(&north, None).await;
-    enable(&north, "south").await;
-    enable(&south, "north").await;
-    north.case("1/26").await;
-    let refused = north.change(reference("1/26", &[], &["Kim"])).await;
-    let refused = refused.unwrap_err();
-    assert!(refused.message.contains("justice"), "{refused}");
-    assert!(refused.hints[0].contains("share copy"), "{refused:?}");
-
-    // An owner that does not know refuses nothing: the partner does.
-    let (north, south) = (Bench::new("north"), Bench::new("south"));
-    north.trust(&south, None).await;
-    south.trust_as(justice, &north, None).await;
-    enable(&north, "south").await;
-    enable(&south, "north").await;
-    north.case("1/26").await;
-    let share = north.change(reference("1/26", &[], &["Kim"])).await;
-    let share: Share = share.unwrap();
-    let taken = north.deliver(&south, share.id).await;
-    assert_eq!(taken, Some(Err(Refusal::NotEnabled)));
-    assert!(!south.holds(share.id));
-}
-
-#[tokio::test]
-async fn sessions_of_one_partner_are_limited_and_of_idle_readers_closed() {
-    let (north, south, _) = three().await;
-    let (share, _) = shared(&north, &south, b"one").await;
-    let mut greedy = client(&south, &north);
-    for _ in 0..limits::SESSIONS_MAX {
-        greedy.open(opening(share, "Kim")).await.unwrap();
-    }
-    let refused = greedy.open(opening(share, "Kim")).await.unwrap_err();
-    assert_eq!(reason(&refused), Some(Refusal::Limit));
-    sessions::tidy(&north.node, true).await;
-    assert_eq!(
-        north.node.parts().moment.sessions.all().len(),
-        limits::SESSIONS_MAX
-    );
-    north.later(TimeDelta::from_std(IDLE).unwrap());
-    sessions::tidy(&north.node, false).await;
-    let closed = ended(&north, share).await;
-    assert_eq!(closed.len(), limits::SESSIONS_MAX);
-    assert!(closed.iter().all(|end| end.reason == SessionEnd::Idle));
-    greedy.open(opening(share, "Kim")).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_session_whose_reader_does_nothing_ends_with_what_allowed_it() {
-    let (north, south, _) = three().await;
-    let (share, _) = shared(&north, &south, b"one").await;
-    let mut reader = client(&south, &north);
-    let opened = reader.open(opening(share, "Kim")).await.unwrap();
-    let session = opened.into_inner().session;
-    north.change(share::Revoke { share }).await.unwrap();
-    let refused = reader.list(listing(&session)).await.unwrap_err();
-    assert_eq!(reason(&refused), Some(Refusal::NotShared));
-    assert_eq!(ended(&north, share).await[0].reason, SessionEnd::Stopped);
-}
-
-#[tokio::test]
-async fn a_node_that_was_stopped_closes_the_sessions_that_it_left_open() {
-    let (north, south, _) = three().await;
-    let (share, _) = shared(&north, &south, b"one").await;
-    client(&south, &north)
-        .open(opening(share, "Kim"))
-        .await
-        .unwrap();
-    let north = north.crash(2);
-    sessions::left(&north.node).await;
-    let closed = ended(&north, share).await;
-    assert_eq!(closed[0].reason, SessionEnd::Interrupted);
-    let reading = north.node.parts().store.read();
-    assert!(
-        reading
-            .view()
-            .page(&table::SESSION, &(), None, 9)
-            .unwrap()
-            .is_empty()
-    );
-}
-
-#[tokio::test]
-async fn a_reader_that_goes_away_leaves_no_session() {
-    let (north, south, _) = three().await;
-    let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
-    let caller = user("Kim", Role::Investigator);
-    let opened = south
-        .node
-        .open_external(&caller, get(share, evidence))
-        .await;
-    drop(opened.unwrap());
-    let closed = ended(&north, share).await;
-    assert!(closed[0].bytes < SIZE as u64);
-}
-
-/// AS-012, AS-013, AS-055, AS-056
-#[tokio::test]
-async fn a_live_advanced_share_is_read_at_its_owner_as_its_policy_has_it() {
-    let (north, south, _) = three().await;
-    policy(&north, Mode::Live, false, false).await;
-    let (share, evidence) = followed(&north, &south, b"one").await;
-    let shown = show(&south, "Kim", share).await.unwrap();
-    assert_eq!(shown.external.case.unwrap().number, "1/26");
-    assert_eq!(shown.external.message, "for you");
-    assert_eq!(shown.items[0].title, "a.bin");
-    assert_eq!(shown.updates, None);
-    let refused = read(&south, "Kim", get(share, evidence)).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
-    let look = Get {
-        download: false,
-        ..get(share, evidence)
-    };
-    let seen = read(&south, "Kim", look.clone()).await.unwrap();
-    assert_eq!(seen.as_deref(), Ok(&b"one"[..]));
-    let import = Import { share };
-    let kim = user("Kim", Role::Investigator);
-    let refused = import.run(&south.node, &kim).await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
-    assert_eq!(kept(&south), 0);
-    // Without its lease nobody can tell who may.
-    south.node.parts().moment.leases.drop(share);
-    let refused = read(&south, "Kim", look).await.unwrap_err();
-    assert!(refused.message.contains("locked"), "{refused}");
-    assert!(list(&south, &kim).await.is_empty());
-    let administrator = user("Alex", Role::Administrator);
-    assert_eq!(list(&south, &administrator).await, [share]);
-}
-
-/// AS-020, AS-071, AS-073, AS-074
-#[tokio::test]
-async fn what_waits_to_be_imported_is_counted_and_shown() {
-    let (north, south, _) = three().await;
-    policy(&north, Mode::Synchronised, true, true).await;
-    let (share, first) = followed(&north, &south, b"one").await;
-    let shown = show(&south, "Kim", share).await.unwrap();
-    assert_eq!(shown.updates.map(|updates| updates.evidence), Some(1));
-    north.evidence("1/26", "b.bin", b"two").await;
-    let edit = evidence::Edit {
-        evidence: first,
-        title: Some("Statement".into()),
-        folder: Some("statements".into()),
-    };
-    north.change(edit).await.unwrap();
-    while north.deliver(&south, share).await == Some(Ok(())) {}
-    let shown = show(&south, "Kim", share).await.unwrap();
-    assert_eq!(shown.updates.map(|updates| updates.evidence), Some(2));
-    let item = shown.items.iter().find(|item| item.evidence == first);
-    let item = item.unwrap();
-    assert_eq!(
-        (item.title.as_str(), item.folder.as_str()),
-        ("Statement", "statements")
-    );
-    assert!(!item.imported);
-    let kim = user("Kim", Role::Investigator);
-    Import { share }.run(&south.node, &kim).await.unwrap();
-    let reading = south.node.parts().store.read();
-    assert!(
-        reading
-            .view()
-            .has(&table::IMPORT, &(north.id(), share))
-            .unwrap()
-    );
 }

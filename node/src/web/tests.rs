@@ -312,6 +312,22 @@ async fn file_is_sent_as_one_to_keep() {
 }
 
 #[tokio::test]
+async fn part_of_an_external_file_is_asked_for_in_words_that_are_known() {
+    let nil = uuid::Uuid::nil();
+    let place = format!("/v0/external/{nil}/evidence/{nil}/files/0");
+    for (query, code) in [
+        ("", StatusCode::NOT_FOUND),
+        ("?from=1&to=2&download=true", StatusCode::NOT_FOUND),
+        ("?form=1", StatusCode::BAD_REQUEST),
+        ("?from=-1", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(get(&format!("{place}{query}")).await.0, code, "{query}");
+    }
+    let strange = format!("/v0/external/x/evidence/{nil}/files/0");
+    assert_eq!(get(&strange).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
 async fn file_is_taken_in_from_the_body() {
     let fake = Fake::default();
     let path = "/v0/cases/2026%2F17/files?name=a%20b.txt&folder=photos";

@@ -110,3 +110,98 @@ pub fn size(item: &Item) -> usize {
 }
 
 const WHAT: Malformed = Malformed("a read session");
+
+#[cfg(test)]
+mod tests {
+    use chrono::DateTime;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::blob::{Digest, Sha256};
+    use crate::evidence::File;
+    use crate::id::ActorId;
+    use crate::limits;
+
+    fn item(number: u128) -> Item {
+        let file = File {
+            name: "a.bin".into(),
+            size: 3,
+            blake3: Digest([1; 32]),
+            sha256: Sha256([2; 32]),
+        };
+        Item {
+            evidence: EvidenceId::new(Uuid::from_u128(number)),
+            title: "a".into(),
+            folder: String::new(),
+            added_at: DateTime::UNIX_EPOCH,
+            added_by: "Kim".into(),
+            files: vec![file],
+        }
+    }
+
+    fn of(numbers: &[u128], more: bool) -> v1::ListReply {
+        page(&Page {
+            case: CaseInfo::default(),
+            items: numbers.iter().map(|number| item(*number)).collect(),
+            more,
+        })
+    }
+
+    #[test]
+    fn what_opens_a_session_reads_back_as_it_was_written() {
+        let said = Open {
+            share: ShareId::new(Uuid::from_u128(1)),
+            recipient: Actor {
+                id: ActorId::new(Uuid::from_u128(2)),
+                name: "Kim".into(),
+            },
+            download: true,
+        };
+        assert_eq!(read_open(open(&said)), Ok(said.clone()));
+        let long = Actor {
+            name: "x".repeat(limits::ACTOR_NAME_MAX + 1),
+            ..said.recipient.clone()
+        };
+        let over = Open {
+            recipient: long,
+            ..said.clone()
+        };
+        assert!(read_open(open(&over)).is_err());
+        for purpose in [0, 3, -1] {
+            let strange = v1::OpenRequest {
+                purpose,
+                ..open(&said)
+            };
+            assert!(read_open(strange).is_err(), "{purpose}");
+        }
+    }
+
+    #[test]
+    fn pages_that_lead_nowhere_or_in_circles_are_refused() {
+        let after = |number| Some(EvidenceId::new(Uuid::from_u128(number)));
+        let read = read_page(of(&[2, 3], true), after(1)).unwrap();
+        assert_eq!((read.items, read.more), (vec![item(2), item(3)], true));
+        assert!(read_page(of(&[], false), after(3)).is_ok());
+        for (numbers, more, last) in [
+            (&[3, 2][..], false, None),
+            (&[2, 2], false, None),
+            (&[2], true, after(2)),
+            (&[], true, after(2)),
+        ] {
+            assert!(read_page(of(numbers, more), last).is_err(), "{numbers:?}");
+        }
+    }
+
+    #[test]
+    fn texts_of_a_page_are_held_to_their_bounds() {
+        let mut long = of(&[1], false);
+        long.items[0].title = "x".repeat(limits::TITLE_MAX + 1);
+        assert!(read_page(long, None).is_err());
+        let mut long = of(&[1], false);
+        long.case_description = "x".repeat(limits::DESCRIPTION_MAX + 1);
+        assert!(read_page(long, None).is_err());
+        let mut none = of(&[1], false);
+        none.items[0].files.clear();
+        assert!(read_page(none, None).is_err());
+    }
+}

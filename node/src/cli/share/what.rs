@@ -1,0 +1,70 @@
+//! What is shared, and with whom.
+
+use clap::Args;
+use interdocket_sync::id::EvidenceId;
+
+use crate::actions::share;
+
+/// What is shared, and with whom.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct What {
+    /// The case's number or id.
+    case: String,
+    /// The partner's name or id.
+    #[arg(long, value_name = "NAME")]
+    partner: String,
+    /// Only this item of evidence; repeat it for more. The entire case where nothing is chosen.
+    #[arg(long, value_name = "ID")]
+    evidence: Vec<EvidenceId>,
+    /// Only what lies in this folder or below; repeat it for more.
+    #[arg(long = "folder", value_name = "FOLDER")]
+    folders: Vec<String>,
+    /// Somebody there whom it is for, as the partner knows them; repeat it for more.
+    #[arg(long = "recipient", value_name = "NAME")]
+    recipients: Vec<String>,
+    /// A message to them.
+    #[arg(long, default_value = "")]
+    message: String,
+    /// Wait until the partner has it.
+    #[arg(long)]
+    pub(super) wait: bool,
+}
+
+impl What {
+    /// A copy of it.
+    pub(super) fn copy(&self) -> share::Copy {
+        share::Copy {
+            case: self.case.clone(),
+            partner: self.partner.clone(),
+            evidence: self.evidence.clone(),
+            folders: self.folders.clone(),
+            recipients: self.recipients.clone(),
+            message: self.message.clone(),
+        }
+    }
+
+    /// A reference to it, for so many days.
+    pub(super) fn reference(&self, days: u32) -> share::Reference {
+        share::Reference {
+            case: self.case.clone(),
+            partner: self.partner.clone(),
+            days,
+            evidence: self.evidence.clone(),
+            folders: self.folders.clone(),
+            recipients: self.recipients.clone(),
+            message: self.message.clone(),
+        }
+    }
+
+    /// It as it goes on.
+    pub(super) fn advanced(&self) -> share::Advanced {
+        share::Advanced {
+            case: self.case.clone(),
+            partner: self.partner.clone(),
+            evidence: self.evidence.clone(),
+            folders: self.folders.clone(),
+            recipients: self.recipients.clone(),
+            message: self.message.clone(),
+        }
+    }
+}
