@@ -214,15 +214,21 @@ impl Changes<'_> {
             let Some(mut item) = self.item(stored.evidence) else {
                 continue;
             };
-            if item.stored != 0 || item.listed > self.seen {
-                continue;
+            if self.held(header, &mut item) {
+                self.put(stored.evidence, item);
             }
-            if item.withdrawn == 0 {
-                header.stored.add(&item);
-            }
-            item.stored = self.number;
-            self.put(stored.evidence, item);
         }
+    }
+
+    fn held(&self, header: &mut Header, item: &mut ItemFact) -> bool {
+        if item.stored != 0 || item.listed > self.seen {
+            return false;
+        }
+        if item.withdrawn == 0 {
+            header.stored.add(item);
+        }
+        item.stored = self.number;
+        true
     }
 
     fn imported(&mut self, header: &mut Header, items: &[StoredItem]) {
@@ -235,6 +241,10 @@ impl Changes<'_> {
             }
             header.imported.add(&item);
             item.imported = self.number;
+            // What is its own is held there as well, where files are kept.
+            if header.kind.kept() {
+                self.held(header, &mut item);
+            }
             self.put(imported.evidence, item);
         }
     }
