@@ -11,7 +11,7 @@ use super::decide::{accepted_once, described, stored};
 use super::terms::{FORMAT, SignedTerms};
 use super::{Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Policy, Put, State};
 use crate::blob::Digest;
-use crate::evidence::Item;
+use crate::evidence::{File, Item};
 use crate::id::EvidenceId;
 use crate::log::Side;
 use crate::log::entry::{Body, Entry, StoredItem};
@@ -219,9 +219,10 @@ fn disclosed(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
 
 /// An item that was withdrawn comes back with the files that it had.
 pub(super) fn same(facts: &dyn Facts, before: &ItemFact, item: &Item) -> Result<(), Refusal> {
+    let digests = |file: &File| (file.blake3, file.sha256);
     let files = (0..before.files).map(|place| facts.file(item.evidence, place));
-    let before = files.map(|file| file.map(|file| file.blake3));
-    if before.eq(item.files.iter().map(|file| Some(file.blake3))) {
+    let before = files.map(|file| file.as_ref().map(digests));
+    if before.eq(item.files.iter().map(|file| Some(digests(file)))) {
         Ok(())
     } else {
         Err(Refusal::Malformed)

@@ -196,7 +196,7 @@ impl Changes<'_> {
             self.put(*evidence, item);
             for place in 0..files {
                 let file = self.file(*evidence, place);
-                let Some((file, mut blob)) = file.and_then(|file| {
+                let Some((mut file, mut blob)) = file.and_then(|file| {
                     let blob = self.blob(file.blake3)?;
                     Some((file, blob))
                 }) else {
@@ -204,6 +204,9 @@ impl Changes<'_> {
                 };
                 blob.uses = blob.uses.saturating_sub(1);
                 self.puts.insert(Key::Blob(file.blake3), Fact::Blob(blob));
+                file.name.clear();
+                self.puts
+                    .insert(Key::File(*evidence, place), Fact::File(file));
             }
         }
     }

@@ -5,5 +5,4 @@ mod bounds;
 mod liar;
 mod order;
 mod races;
-mod standing;
 mod story;

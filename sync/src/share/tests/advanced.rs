@@ -134,6 +134,8 @@ fn a_withdrawn_item_leaves_no_text_and_no_use_of_its_files() {
     pair.exchange();
     let gone = pair.partner.facts.item(evidence(5)).unwrap();
     assert_eq!(gone.title + &gone.folder + &gone.added_by, "");
+    let file = |place| pair.partner.facts.file(evidence(5), place);
+    assert!((0..gone.files).all(|place| file(place).unwrap().name.is_empty()));
     assert_eq!(pair.owner.facts.blob(shared).unwrap().uses, 1);
     let own = stored(5).files[2];
     let blob = pair.owner.facts.blob(own).unwrap();

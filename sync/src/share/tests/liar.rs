@@ -2,6 +2,7 @@
 //!
 //! Every lie ends in a refusal or a hold, and changes nothing else: [`lie`] checks that.
 
+mod advanced;
 mod bytes;
 mod chain;
 mod state;
