@@ -6,6 +6,7 @@ mod advanced;
 mod bytes;
 mod chain;
 mod state;
+mod statement;
 
 use interdocket_proto::v1;
 use prost::Message as _;
