@@ -5,4 +5,5 @@ mod bounds;
 mod liar;
 mod order;
 mod races;
+mod standing;
 mod story;

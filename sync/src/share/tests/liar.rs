@@ -5,6 +5,7 @@
 mod advanced;
 mod bytes;
 mod chain;
+mod kinds;
 mod state;
 mod statement;
 

@@ -1,18 +1,23 @@
-//! Lies about references and advanced shares: what a partner says that it was not granted, and what an
-//! owner says that the kind, the policy or an earlier entry rules out.
+//! Lies about references and advanced shares: what no grant, no policy, no withdrawal and no revocation
+//! bears out.
 
 use super::{Forged, Outcome, Refused, Took, batch, bring, lie};
+use crate::blob::{Digest, Sha256};
+use crate::id::ShareId;
 use crate::log::Side;
 use crate::log::entry::{Body, CaseInfo, ItemChange, Purged};
 use crate::refusal::Refusal;
 use crate::share::decide::Command;
-use crate::share::{Kind, Mode, Policy, Totals};
+use crate::share::revocation::Revocation;
+use crate::share::{Facts, Kind, Mode, Policy, Totals};
 use crate::testing::{
-    LIVE, Pair, SYNCHRONISED, actor, evidence, file, item, offered, reference, revocation, stored,
+    LIVE, Node, Pair, SYNCHRONISED, actor, evidence, harbour, item, north, offered, reference,
+    revocation, south, stored,
 };
 
-const STATE: Outcome = Refused(Refusal::State);
 const MALFORMED: Outcome = Refused(Refusal::Malformed);
+const STATE: Outcome = Refused(Refusal::State);
+const UNLISTED: Outcome = Refused(Refusal::NotShared);
 
 fn partner(pair: &Pair, body: Body) -> Outcome {
     lie(pair, Side::Partner, body, |_| {})
@@ -22,345 +27,473 @@ fn owner(pair: &Pair, body: Body) -> Outcome {
     lie(pair, Side::Owner, body, |_| {})
 }
 
-fn import(number: u8) -> Body {
+fn imported(number: u8) -> Body {
     Body::Imported(vec![stored(number)])
 }
 
-/// Items 1 and 2 listed and accepted, then these commands of the owner; both know all of it.
+fn stores(number: u8) -> Body {
+    Body::Stored(vec![stored(number)])
+}
+
+fn purged(kept: Totals) -> Body {
+    let erased = Totals::default();
+    Body::Purged(Purged { erased, kept })
+}
+
+fn run(node: &mut Node, commands: impl IntoIterator<Item = Command>) {
+    for command in commands {
+        assert!(node.run(command).unwrap() > 0);
+    }
+}
+
+fn withdraw(number: u8) -> Command {
+    Command::Withdraw(vec![evidence(number.into())])
+}
+
+/// Items 1 and 2 are listed, and all that the owner says next is known to both.
 fn after(kind: Kind, commands: impl IntoIterator<Item = Command>) -> Pair {
     let mut pair = Pair::listed_as(kind, &[1, 2]);
-    then(&mut pair, commands);
-    pair
-}
-
-fn then(pair: &mut Pair, commands: impl IntoIterator<Item = Command>) {
-    for command in commands {
-        let (writer, _) = pair.ends(command.side());
-        assert_eq!(writer.run(command), Ok(1));
-    }
+    run(&mut pair.owner, commands);
     pair.exchange();
-}
-
-/// A reference that was accepted.
-fn referenced() -> Pair {
-    let mut pair = Pair::of(reference());
-    then(&mut pair, [Command::Offer(offered())]);
-    then(&mut pair, [Command::Accept(None)]);
     pair
 }
 
-fn grant() -> Command {
-    Command::Grant(actor())
+/// The same, but the partner does not know what the owner says next.
+fn unseen(kind: Kind, commands: impl IntoIterator<Item = Command>) -> Pair {
+    let mut pair = Pair::listed_as(kind, &[1, 2]);
+    run(&mut pair.owner, commands);
+    pair
 }
 
-fn withdraw(number: u128) -> Command {
-    Command::Withdraw(vec![evidence(number)])
+fn referred() -> Pair {
+    let mut pair = Pair::of(reference());
+    pair.owner.run(Command::Offer(offered())).unwrap();
+    pair.exchange();
+    pair.partner.run(Command::Accept(None)).unwrap();
+    pair.exchange();
+    pair
 }
 
-fn changed(number: u128) -> Body {
-    Body::EvidenceChanged(vec![ItemChange {
-        evidence: evidence(number),
-        title: String::new(),
-        folder: String::new(),
-    }])
-}
-
-fn without_import() -> Kind {
+const fn without_import(mode: Mode) -> Kind {
     Kind::Advanced(Policy {
-        mode: Mode::Synchronised,
+        mode,
         download: true,
         import: false,
     })
 }
 
+/// fault A6
 #[test]
-fn importing_without_a_grant_is_refused() {
-    for kind in [SYNCHRONISED, LIVE, without_import(), Kind::Copy] {
-        assert_eq!(partner(&after(kind, []), import(1)), STATE);
+fn importing_without_a_grant_or_before_it_was_seen_is_refused() {
+    for kind in [LIVE, SYNCHRONISED] {
+        let grant = || [Command::Grant(actor())];
+        assert_eq!(partner(&after(kind, []), imported(1)), STATE);
+        assert_eq!(partner(&unseen(kind, grant()), imported(1)), STATE);
+        assert_eq!(partner(&after(kind, grant()), imported(1)), Took(1));
     }
-    assert_eq!(partner(&referenced(), import(1)), STATE);
-    for kind in [SYNCHRONISED, LIVE] {
-        assert_eq!(partner(&after(kind, [grant()]), import(1)), Took(1));
-    }
+    assert_eq!(partner(&Pair::listed(&[1]), imported(1)), STATE);
+    assert_eq!(partner(&referred(), imported(1)), STATE);
 }
 
 #[test]
-fn importing_under_a_grant_that_was_not_seen_is_refused() {
-    let mut pair = Pair::listed_as(SYNCHRONISED, &[1]);
-    pair.owner.run(grant()).unwrap();
-    assert_eq!(partner(&pair, import(1)), STATE);
-    pair.exchange();
-    assert_eq!(partner(&pair, import(1)), Took(1));
+fn importing_what_no_grant_covers_is_refused() {
+    let withdrawn = [withdraw(1), Command::Grant(actor())];
+    let pair = after(SYNCHRONISED, withdrawn.clone());
+    assert_eq!(partner(&pair, imported(1)), MALFORMED);
+    assert_eq!(partner(&pair, imported(2)), Took(1));
+    let later = [Command::Grant(actor()), Command::Add(vec![item(3)])];
+    let pair = after(SYNCHRONISED, later);
+    assert_eq!(partner(&pair, imported(3)), MALFORMED);
+    assert_eq!(partner(&pair, imported(4)), UNLISTED);
+    // That it is listed again does not bring it under the grant that came before.
+    let again = withdrawn.into_iter().chain([Command::Add(vec![item(1)])]);
+    assert_eq!(partner(&after(SYNCHRONISED, again), imported(1)), MALFORMED);
 }
 
 #[test]
-fn importing_what_was_listed_after_the_grant_is_refused() {
-    let mut pair = after(LIVE, [grant(), Command::Add(vec![item(3)])]);
-    assert_eq!(partner(&pair, import(3)), MALFORMED);
-    then(&mut pair, [grant()]);
-    assert_eq!(partner(&pair, import(3)), Took(1));
+fn importing_what_could_not_have_been_seen_is_refused() {
+    let mut pair = after(LIVE, [Command::Grant(actor())]);
+    let more = [Command::Add(vec![item(3)]), Command::Grant(actor())];
+    run(&mut pair.owner, more);
+    assert_eq!(partner(&pair, imported(3)), MALFORMED);
 }
 
 #[test]
-fn importing_what_was_withdrawn_before_the_grant_is_refused_and_after_it_not() {
-    let pair = after(LIVE, [withdraw(1), grant()]);
-    assert_eq!(partner(&pair, import(1)), MALFORMED);
-    assert_eq!(partner(&pair, import(2)), Took(1));
-    let pair = after(LIVE, [grant(), withdraw(1)]);
-    assert_eq!(partner(&pair, import(1)), Took(1));
-}
-
-#[test]
-fn importing_what_came_back_needs_a_grant_that_was_seen_to_cover_it() {
-    let mut pair = after(LIVE, [withdraw(1), grant()]);
-    let before = pair.partner.clone();
-    then(&mut pair, [Command::Add(vec![item(1)])]);
-    assert_eq!(partner(&pair, import(1)), MALFORMED);
-    then(&mut pair, [grant()]);
-    assert_eq!(partner(&pair, import(1)), Took(1));
-    pair.partner = before;
-    assert_eq!(partner(&pair, import(1)), MALFORMED);
-}
-
-#[test]
-fn importing_other_files_nothing_or_anything_twice_is_refused() {
-    let mut pair = after(SYNCHRONISED, [grant()]);
-    let mut other = stored(2);
-    other.files.reverse();
-    assert_eq!(partner(&pair, Body::Imported(vec![other])), MALFORMED);
-    assert_eq!(partner(&pair, import(3)), Refused(Refusal::NotShared));
-    assert_eq!(partner(&pair, Body::Imported(Vec::new())), MALFORMED);
+fn importing_twice_nothing_or_other_files_is_refused() {
+    let mut pair = after(SYNCHRONISED, [Command::Grant(actor())]);
     let twice = Body::Imported(vec![stored(1), stored(1)]);
     assert_eq!(partner(&pair, twice), MALFORMED);
-    then(&mut pair, [Command::Import(vec![stored(1)])]);
-    assert_eq!(partner(&pair, import(1)), MALFORMED);
-    assert_eq!(partner(&pair, import(2)), Took(1));
-}
-
-#[test]
-fn storing_what_an_import_says_already_is_refused() {
-    let mut pair = after(SYNCHRONISED, [grant()]);
-    then(&mut pair, [Command::Import(vec![stored(1)])]);
-    let store = |number| Body::Stored(vec![stored(number)]);
-    assert_eq!(partner(&pair, store(1)), MALFORMED);
-    assert_eq!(partner(&pair, store(2)), Took(1));
-}
-
-#[test]
-fn storing_where_the_partner_keeps_no_files_is_refused() {
-    let store = || Body::Stored(vec![stored(1)]);
-    assert_eq!(partner(&after(LIVE, []), store()), STATE);
-    assert_eq!(partner(&referenced(), store()), STATE);
-    assert_eq!(partner(&after(SYNCHRONISED, []), store()), Took(1));
-}
-
-#[test]
-fn storing_after_the_withdrawal_was_known_is_refused_and_before_it_not() {
-    let mut pair = Pair::listed_as(SYNCHRONISED, &[1, 2]);
-    pair.owner.run(withdraw(1)).unwrap();
-    let store = || Body::Stored(vec![stored(1)]);
-    assert_eq!(partner(&pair, store()), Took(1));
+    assert_eq!(partner(&pair, Body::Imported(Vec::new())), MALFORMED);
+    let mut other = stored(1);
+    other.files[0] = Digest([9; 32]);
+    assert_eq!(partner(&pair, Body::Imported(vec![other])), MALFORMED);
+    pair.partner.run(Command::Import(vec![stored(1)])).unwrap();
     pair.exchange();
-    assert_eq!(partner(&pair, store()), MALFORMED);
+    assert_eq!(partner(&pair, imported(1)), MALFORMED);
+    // An import says that it is stored as well.
+    assert_eq!(partner(&pair, stores(1)), MALFORMED);
 }
 
-/// fault A5
+/// An import stays one, whatever is withdrawn and listed again.
 #[test]
-fn a_partner_that_knows_of_the_revocation_says_only_what_was_granted_and_purged() {
-    let mut pair = after(SYNCHRONISED, [grant()]);
-    then(&mut pair, [Command::Revoke(actor())]);
-    assert_eq!(partner(&pair, Body::Stored(vec![stored(1)])), STATE);
+fn importing_again_what_was_listed_again_is_refused() {
+    let mut pair = after(SYNCHRONISED, [Command::Grant(actor())]);
+    pair.partner.run(Command::Import(vec![stored(1)])).unwrap();
+    pair.exchange();
+    let again = [
+        withdraw(1),
+        Command::Add(vec![item(1)]),
+        Command::Grant(actor()),
+    ];
+    run(&mut pair.owner, again);
+    pair.exchange();
+    assert_eq!(partner(&pair, imported(1)), MALFORMED);
+    assert_eq!(partner(&pair, stores(1)), Took(1));
+}
+
+#[test]
+fn storing_what_is_not_kept_at_the_partner_is_refused() {
+    assert_eq!(partner(&after(LIVE, []), stores(1)), STATE);
+    assert_eq!(partner(&referred(), stores(1)), STATE);
+    assert_eq!(partner(&after(SYNCHRONISED, []), stores(1)), Took(1));
+}
+
+#[test]
+fn storing_what_was_seen_to_be_withdrawn_is_refused() {
+    let withdrawn = || [withdraw(1)];
+    let pair = after(SYNCHRONISED, withdrawn());
+    assert_eq!(partner(&pair, stores(1)), MALFORMED);
+    // Who had not seen it could not know.
+    let pair = unseen(SYNCHRONISED, withdrawn());
+    assert_eq!(partner(&pair, stores(1)), Took(1));
+}
+
+/// fault A5: the revocation was known.
+#[test]
+fn storing_or_accepting_after_the_revocation_was_known_is_refused() {
+    let pair = after(SYNCHRONISED, [Command::Revoke(actor())]);
+    assert_eq!(partner(&pair, stores(1)), STATE);
+    let mut pair = Pair::of(SYNCHRONISED);
+    pair.owner.run(Command::Offer(offered())).unwrap();
+    pair.owner.run(Command::Revoke(actor())).unwrap();
+    pair.exchange();
     assert_eq!(partner(&pair, Body::Accepted(None)), STATE);
-    assert_eq!(partner(&pair, import(1)), Took(1));
-    assert_eq!(partner(&pair, Body::Purged(Purged::default())), Took(1));
 }
 
 #[test]
-fn purging_what_was_not_revoked_or_never_accepted_is_refused() {
-    let purge = || Body::Purged(Purged::default());
+fn purging_what_was_not_revoked_is_refused() {
     for pair in [
-        after(SYNCHRONISED, [grant()]),
         after(LIVE, []),
-        referenced(),
+        after(SYNCHRONISED, [Command::Suspend(actor())]),
+        referred(),
+        Pair::listed(&[1]),
     ] {
-        assert_eq!(partner(&pair, purge()), STATE);
+        assert_eq!(partner(&pair, purged(Totals::default())), STATE);
     }
-    let mut pair = Pair::of(reference());
-    then(&mut pair, [Command::Offer(offered())]);
-    then(&mut pair, [Command::Revoke(actor())]);
-    assert_eq!(partner(&pair, purge()), STATE);
 }
 
 #[test]
-fn keeping_more_or_less_than_what_was_imported_is_refused() {
-    let mut pair = after(SYNCHRONISED, [grant()]);
-    then(&mut pair, [Command::Import(vec![stored(1)])]);
-    then(&mut pair, [Command::Revoke(actor())]);
-    let kept = pair.partner.header.imported;
-    let purge = |kept| {
-        let erased = Totals::default();
-        partner(&pair, Body::Purged(Purged { erased, kept }))
-    };
-    assert_eq!(purge(kept), Took(1));
-    assert_eq!(purge(Totals::default()), MALFORMED);
-    let bends: [fn(&mut Totals); 3] = [
+fn purging_with_more_or_less_kept_than_was_imported_is_refused() {
+    let mut pair = after(SYNCHRONISED, [Command::Grant(actor())]);
+    run(&mut pair.partner, [Command::Import(vec![stored(2)])]);
+    run(&mut pair.owner, [Command::Revoke(actor())]);
+    pair.exchange();
+    let kept = pair.owner.header.imported;
+    assert_eq!(kept.evidence, 1);
+    let bends: [fn(&mut Totals); 4] = [
         |kept| kept.evidence += 1,
-        |kept| kept.files += 1,
-        |kept| kept.bytes -= 1,
+        |kept| kept.files -= 1,
+        |kept| kept.bytes = u64::MAX,
+        |kept| *kept = Totals::default(),
     ];
     for bend in bends {
-        let mut other = kept;
-        bend(&mut other);
-        assert_eq!(purge(other), MALFORMED);
+        let mut kept = kept;
+        bend(&mut kept);
+        assert_eq!(partner(&pair, purged(kept)), MALFORMED);
     }
+    assert_eq!(partner(&pair, purged(kept)), Took(1));
 }
 
-/// A partner that was told by the statement alone can show that it had seen nothing of it in the log.
 #[test]
-fn nothing_is_said_after_the_purge_whatever_was_seen() {
-    let mut pair = after(SYNCHRONISED, [grant()]);
-    pair.owner.run(Command::Revoke(actor())).unwrap();
-    pair.partner.revoked(&revocation());
-    pair.partner.run(Command::Purge(Totals::default())).unwrap();
-    let bytes = pair.partner.batch(2, 1).unwrap();
-    assert_eq!(pair.owner.take(&bytes), Ok(1));
+fn a_partner_says_nothing_after_it_purged() {
+    let revoked = [Command::Grant(actor()), Command::Revoke(actor())];
+    let mut pair = after(SYNCHRONISED, revoked);
+    run(&mut pair.partner, [Command::Purge(Totals::default())]);
+    pair.exchange();
     for body in [
-        Body::Stored(vec![stored(1)]),
-        import(1),
-        Body::Purged(Purged::default()),
+        imported(1),
+        stores(1),
+        purged(Totals::default()),
         Body::Accepted(None),
     ] {
         assert_eq!(partner(&pair, body), STATE);
     }
 }
 
-/// Later entries of a batch are judged by what the earlier ones brought.
+/// A statement that pretends to be from before the revocation comes too late after the purge.
 #[test]
-fn purging_twice_in_one_batch_is_refused() {
-    let pair = after(LIVE, [Command::Revoke(actor())]);
-    let first = Forged::new(&pair.partner, Body::Purged(Purged::default()));
-    let again = first.then();
-    let head = pair.partner.head(again.point());
-    let message = batch(&[first, again], head, &pair.partner.organisation);
-    assert_eq!(bring(&pair.owner, &message), STATE);
+fn storing_after_the_purge_is_refused_whatever_it_says_was_seen() {
+    let mut pair = unseen(SYNCHRONISED, [Command::Revoke(actor())]);
+    pair.partner.revoked(&revocation());
+    run(&mut pair.partner, [Command::Purge(Totals::default())]);
+    let purge = pair.partner.batch(2, 1).unwrap();
+    pair.owner.take(&purge).unwrap();
+    assert_eq!(partner(&pair, stores(1)), STATE);
 }
 
-/// All that an owner can say after its offer.
-fn everything() -> Vec<Body> {
-    vec![
-        Body::EvidenceAdded(vec![item(3)]),
-        changed(1),
+#[test]
+fn disclosing_anything_in_a_reference_is_refused() {
+    let pair = referred();
+    let change = ItemChange {
+        evidence: evidence(1),
+        title: String::new(),
+        folder: String::new(),
+    };
+    for body in [
+        Body::EvidenceAdded(vec![item(1)]),
+        Body::EvidenceChanged(vec![change]),
         Body::EvidenceWithdrawn(vec![evidence(1)]),
         Body::CaseChanged(actor(), CaseInfo::default()),
         Body::ImportGranted(actor()),
-        Body::Listed(actor(), 2),
+        Body::Listed(actor(), 1),
         Body::Ended(actor()),
         Body::Cancelled(actor()),
-        Body::Revoked(actor()),
-        Body::RecipientsChanged(actor(), Vec::new()),
-        Body::Suspended(actor()),
-        Body::Resumed(actor()),
-    ]
+    ] {
+        assert_eq!(owner(&pair, body), STATE);
+    }
+    assert_eq!(owner(&pair, Body::Revoked(actor())), Took(1));
 }
 
-/// The numbers of the types, as they stand on the wire, of which the reader takes an entry now.
-fn taken(pair: &Pair) -> Vec<i32> {
-    let of = |body: Body| {
-        let kind = Forged::new(&pair.owner, body.clone()).header.r#type;
-        match owner(pair, body) {
-            Took(1) => Some(kind),
-            outcome => {
-                assert_eq!(outcome, STATE);
-                None
-            }
-        }
+#[test]
+fn changing_or_withdrawing_what_is_not_listed_or_twice_is_refused() {
+    let change = |number: u8| ItemChange {
+        evidence: evidence(number.into()),
+        title: "Renamed".to_owned(),
+        folder: String::new(),
     };
-    everything().into_iter().filter_map(of).collect()
-}
-
-/// A reference shows nothing of a case; a copy is nobody's to take back or to change.
-#[test]
-fn an_owner_says_only_what_the_kind_of_its_share_has() {
-    assert_eq!(taken(&referenced()), [13, 9, 11]);
-    assert_eq!(taken(&after(Kind::Copy, [])), [2, 4, 5, 9, 11]);
-    assert_eq!(taken(&after(LIVE, [])), [2, 6, 7, 8, 10, 13, 9, 11]);
-    assert_eq!(taken(&after(without_import(), [])), [2, 6, 7, 8, 13, 9, 11]);
-}
-
-/// What is withdrawn is withdrawn at once, whatever is suspended.
-#[test]
-fn an_owner_that_suspended_says_nothing_new_before_it_resumes() {
-    let suspended = after(LIVE, [Command::Suspend(actor())]);
-    assert_eq!(taken(&suspended), [7, 13, 9, 12]);
-    let resumed = [Command::Suspend(actor()), Command::Resume(actor())];
-    assert_eq!(taken(&after(LIVE, resumed)), taken(&after(LIVE, [])));
-}
-
-/// fault A4
-#[test]
-fn an_owner_says_nothing_after_the_revocation() {
-    for kind in [LIVE, SYNCHRONISED] {
-        assert!(taken(&after(kind, [Command::Revoke(actor())])).is_empty());
-        let both = [Command::Suspend(actor()), Command::Revoke(actor())];
-        assert!(taken(&after(kind, both)).is_empty());
-    }
-    let mut pair = referenced();
-    then(&mut pair, [Command::Revoke(actor())]);
-    assert!(taken(&pair).is_empty());
-}
-
-#[test]
-fn granting_before_the_acceptance_was_seen_is_refused() {
-    let mut pair = Pair::of(LIVE);
-    then(&mut pair, [Command::Offer(offered())]);
-    let granted = |pair: &Pair| owner(pair, Body::ImportGranted(actor()));
-    assert_eq!(granted(&pair), STATE);
-    pair.partner.run(Command::Accept(None)).unwrap();
-    assert_eq!(granted(&pair), STATE);
-    pair.exchange();
-    assert_eq!(granted(&pair), Took(1));
-}
-
-#[test]
-fn changing_or_withdrawing_what_is_not_listed_is_refused() {
-    let gone = after(LIVE, [withdraw(1)]);
-    for (pair, number) in [(&after(LIVE, []), 3), (&gone, 1)] {
-        let withdrawn = Body::EvidenceWithdrawn(vec![evidence(2), evidence(number)]);
-        let refused = Refused(Refusal::NotShared);
-        assert_eq!(owner(pair, withdrawn), refused);
-        assert_eq!(owner(pair, changed(number)), refused);
-    }
-    for ids in [vec![], vec![evidence(2), evidence(2)]] {
-        let change = |id| ItemChange {
-            evidence: id,
-            title: String::new(),
-            folder: String::new(),
-        };
-        let changes = ids.iter().copied().map(change).collect();
-        assert_eq!(owner(&gone, Body::EvidenceChanged(changes)), MALFORMED);
-        assert_eq!(owner(&gone, Body::EvidenceWithdrawn(ids)), MALFORMED);
-    }
-}
-
-/// What the partner stated or imported would be about something else.
-#[test]
-fn what_was_withdrawn_comes_back_with_the_files_that_it_had() {
+    let changes = |numbers: &[u8]| {
+        let changes = numbers.iter().map(|number| change(*number));
+        Body::EvidenceChanged(changes.collect())
+    };
+    let withdraws = |numbers: &[u8]| {
+        let ids = numbers.iter().map(|number| evidence((*number).into()));
+        Body::EvidenceWithdrawn(ids.collect())
+    };
     let pair = after(LIVE, [withdraw(2)]);
-    let bends: [fn(&mut crate::evidence::Item); 4] = [
+    for (numbers, outcome) in [
+        (&[1][..], Took(1)),
+        (&[1, 2], UNLISTED),
+        (&[1, 3], UNLISTED),
+        (&[1, 1], MALFORMED),
+        (&[], MALFORMED),
+    ] {
+        for body in [changes(numbers), withdraws(numbers)] {
+            assert_eq!(owner(&pair, body), outcome);
+        }
+    }
+}
+
+#[test]
+fn listing_again_what_was_withdrawn_with_other_files_is_refused() {
+    let pair = after(SYNCHRONISED, [withdraw(2)]);
+    let bends: [fn(&mut crate::evidence::Item); 5] = [
         |item| item.files.truncate(1),
         |item| item.files.reverse(),
-        |item| item.files.push(file(8, 0)),
-        |item| item.files[0] = file(8, 0),
+        |item| item.files.push(crate::testing::file(9, 0)),
+        |item| item.files[0].blake3 = Digest([9; 32]),
+        |item| item.files[0].sha256 = Sha256([9; 32]),
     ];
     for bend in bends {
         let mut other = item(2);
         bend(&mut other);
-        let add = Command::Add(vec![other.clone()]);
-        let written = pair.owner.clone().run(add);
-        assert_eq!(written, Err(Refusal::Malformed));
-        assert_eq!(owner(&pair, Body::EvidenceAdded(vec![other])), MALFORMED);
+        let again = Body::EvidenceAdded(vec![other]);
+        assert_eq!(owner(&pair, again), MALFORMED);
     }
     let mut renamed = item(2);
     renamed.title = "Renamed".to_owned();
     assert_eq!(owner(&pair, Body::EvidenceAdded(vec![renamed])), Took(1));
+}
+
+#[test]
+fn granting_against_the_policy_or_before_acceptance_is_refused() {
+    let grant = || Body::ImportGranted(actor());
+    for kind in [
+        without_import(Mode::Live),
+        without_import(Mode::Synchronised),
+    ] {
+        assert_eq!(owner(&after(kind, []), grant()), STATE);
+    }
+    assert_eq!(owner(&Pair::listed(&[1]), grant()), STATE);
+    let mut pair = Pair::of(LIVE);
+    pair.owner.run(Command::Offer(offered())).unwrap();
+    pair.exchange();
+    assert_eq!(owner(&pair, grant()), STATE);
+    pair.partner.run(Command::Accept(None)).unwrap();
+    // The owner has not seen that it was accepted.
+    assert_eq!(owner(&pair, grant()), STATE);
+}
+
+/// A copy is the partner's own, the others are not.
+#[test]
+fn revoking_a_copy_and_ending_or_cancelling_another_kind_is_refused() {
+    let [ended, cancelled, revoked] = [Body::Ended, Body::Cancelled, Body::Revoked];
+    let copy = Pair::listed(&[1]);
+    assert_eq!(owner(&copy, revoked(actor())), STATE);
+    for pair in [after(LIVE, []), after(SYNCHRONISED, []), referred()] {
+        assert_eq!(owner(&pair, ended(actor())), STATE);
+        assert_eq!(owner(&pair, cancelled(actor())), STATE);
+        assert_eq!(owner(&pair, revoked(actor())), Took(1));
+    }
+}
+
+#[test]
+fn changes_of_an_advanced_share_are_refused_in_a_copy() {
+    let pair = Pair::listed(&[1]);
+    let change = ItemChange {
+        evidence: evidence(1),
+        title: String::new(),
+        folder: String::new(),
+    };
+    for body in [
+        Body::EvidenceChanged(vec![change]),
+        Body::EvidenceWithdrawn(vec![evidence(1)]),
+        Body::CaseChanged(actor(), CaseInfo::default()),
+    ] {
+        assert_eq!(owner(&pair, body), STATE);
+    }
+}
+
+#[test]
+fn resuming_what_is_not_suspended_or_suspending_twice_is_refused() {
+    let [suspend, resume] = [Body::Suspended, Body::Resumed].map(|body| body(actor()));
+    let pair = after(LIVE, []);
+    assert_eq!(owner(&pair, resume.clone()), STATE);
+    let pair = after(LIVE, [Command::Suspend(actor())]);
+    assert_eq!(owner(&pair, suspend), STATE);
+    assert_eq!(owner(&pair, resume), Took(1));
+}
+
+#[test]
+fn an_owner_discloses_nothing_while_it_is_suspended() {
+    let update = [Command::Add(vec![item(3)]), Command::Suspend(actor())];
+    let pair = after(SYNCHRONISED, update);
+    let change = ItemChange {
+        evidence: evidence(1),
+        title: String::new(),
+        folder: String::new(),
+    };
+    for body in [
+        Body::EvidenceAdded(vec![item(4)]),
+        Body::EvidenceChanged(vec![change]),
+        Body::CaseChanged(actor(), CaseInfo::default()),
+        Body::Listed(actor(), 2),
+        Body::ImportGranted(actor()),
+    ] {
+        assert_eq!(owner(&pair, body), STATE);
+    }
+    // Less may always be shared.
+    for body in [
+        Body::EvidenceWithdrawn(vec![evidence(1)]),
+        Body::RecipientsChanged(actor(), Vec::new()),
+        Body::Revoked(actor()),
+    ] {
+        assert_eq!(owner(&pair, body), Took(1));
+    }
+}
+
+/// AO-42: nothing undoes a revocation.
+#[test]
+fn an_owner_says_nothing_after_the_revocation() {
+    for suspended in [false, true] {
+        let suspend = suspended.then(|| Command::Suspend(actor()));
+        let commands = suspend.into_iter().chain([Command::Revoke(actor())]);
+        let pair = after(SYNCHRONISED, commands);
+        let change = ItemChange {
+            evidence: evidence(1),
+            title: String::new(),
+            folder: String::new(),
+        };
+        for body in [
+            Body::EvidenceAdded(vec![item(3)]),
+            Body::EvidenceChanged(vec![change]),
+            Body::EvidenceWithdrawn(vec![evidence(1)]),
+            Body::CaseChanged(actor(), CaseInfo::default()),
+            Body::RecipientsChanged(actor(), Vec::new()),
+            Body::ImportGranted(actor()),
+            Body::Listed(actor(), 2),
+            Body::Suspended(actor()),
+            Body::Resumed(actor()),
+            Body::Revoked(actor()),
+            Body::Ended(actor()),
+            Body::Cancelled(actor()),
+            Body::Offered(pair.owner.header.terms, offered()),
+        ] {
+            assert_eq!(owner(&pair, body), STATE);
+        }
+    }
+}
+
+/// fault A5: entries from before the revocation, again and in any number, revive nothing.
+#[test]
+fn old_entries_do_not_undo_a_revocation() {
+    let mut pair = after(SYNCHRONISED, [Command::Grant(actor())]);
+    let old = pair.owner.batch(1, 16).unwrap();
+    let mut told = pair.clone();
+    run(&mut pair.owner, [Command::Revoke(actor())]);
+    pair.exchange();
+    let before = pair.partner.clone();
+    assert_eq!(pair.partner.take(&old), Ok(0));
+    assert_eq!(pair.partner, before);
+    // Nor where only the statement has come.
+    told.partner.revoked(&revocation());
+    let mut behind = told.partner.clone();
+    assert_eq!(behind.take(&old), Ok(0));
+    assert!(behind.header.revoked);
+    run(&mut told.owner, [Command::Add(vec![item(3)])]);
+    let more = told.owner.batch(1, 16).unwrap();
+    assert_eq!(behind.take(&more), Ok(1));
+    assert!(behind.header.revoked && !behind.header.lives());
+}
+
+/// fault A13
+#[test]
+fn a_revocation_of_another_share_or_party_or_of_a_copy_covers_nothing() {
+    let pair = after(LIVE, []);
+    let header = &pair.partner.header;
+    assert!(revocation().covers(header));
+    assert!(revocation().covers(&referred().partner.header));
+    assert!(!revocation().covers(&Pair::listed(&[1]).partner.header));
+    let bends: [fn(&mut Revocation); 4] = [
+        |said| said.share = ShareId::new(evidence(9).uuid()),
+        |said| said.owner = harbour().id,
+        |said| said.partner = harbour().id,
+        |said| std::mem::swap(&mut said.owner, &mut said.partner),
+    ];
+    for bend in bends {
+        let mut said = revocation().revocation;
+        bend(&mut said);
+        assert!(!said.sign(&north()).covers(header));
+        assert_eq!(header, &pair.owner.header);
+    }
+    // The partner's own statement about it is well signed, and covers nothing.
+    let mut said = revocation().revocation;
+    std::mem::swap(&mut said.owner, &mut said.partner);
+    let said = said.sign(&south());
+    assert_eq!(said.verify(&crate::testing::Pinned), Ok(()));
+    assert!(!said.covers(header));
+}
+
+/// What is judged entry by entry is judged by what came before it in the same batch.
+#[test]
+fn one_batch_does_not_hide_what_is_said_twice() {
+    let pair = after(SYNCHRONISED, [Command::Grant(actor())]);
+    let first = Forged::new(&pair.partner, imported(1));
+    let again = first.then();
+    let head = pair.partner.head(again.point());
+    let message = batch(&[first, again], head, &pair.partner.organisation);
+    assert_eq!(bring(&pair.owner, &message), MALFORMED);
+    assert_eq!(
+        pair.owner.facts.item(evidence(1)).map(|item| item.imported),
+        Some(0)
+    );
 }
