@@ -5,5 +5,6 @@ mod bounds;
 mod liar;
 mod order;
 mod races;
+mod revocation;
 mod standing;
 mod story;
