@@ -72,6 +72,15 @@ fn without_import() -> Kind {
 }
 
 #[test]
+fn importing_what_came_and_went_after_the_grant_is_refused() {
+    let add = || Command::Add(vec![item(3)]);
+    let pair = after(LIVE, [grant(), add(), withdraw(3)]);
+    assert_eq!(partner(&pair, import(3)), MALFORMED);
+    let pair = after(LIVE, [grant(), add(), grant(), withdraw(3)]);
+    assert_eq!(partner(&pair, import(3)), Took(1));
+}
+
+#[test]
 fn importing_what_came_back_needs_a_grant_that_was_seen_to_cover_it() {
     let mut pair = after(LIVE, [withdraw(1), grant()]);
     let before = pair.partner.clone();

@@ -7,13 +7,15 @@ use crate::id::ShareId;
 use crate::identity::Unverified;
 use crate::log::head::{self, SignedHead};
 use crate::receipt::{self, Countersignature, Receipt};
+use crate::refusal::Refusal;
 use crate::share::Kind;
 use crate::share::apply::open;
+use crate::share::decide::Command;
 use crate::share::revocation::{Revocation, SignedRevocation, TAG};
 use crate::share::terms::{self, SignedTerms};
 use crate::testing::{
-    LIVE, Organisation, Pair, Pinned, SYNCHRONISED, at, evidence, harbour, north, reference,
-    revocation, south, terms_of,
+    LIVE, Organisation, Pair, Pinned, SYNCHRONISED, at, evidence, harbour, north, offered,
+    reference, revocation, south, stored, terms_of,
 };
 use crate::wire;
 
@@ -59,6 +61,21 @@ fn a_revocation_covers_every_kind_but_a_copy() {
     let mut pair = Pair::listed(&[1]);
     pair.partner.revoked(&revocation());
     pair.agree();
+}
+
+/// Its log may say so later, or never.
+#[test]
+fn who_was_told_by_the_statement_alone_accepts_and_stores_no_more() {
+    let mut pair = Pair::of(SYNCHRONISED);
+    pair.owner.run(Command::Offer(offered())).unwrap();
+    pair.exchange();
+    pair.partner.revoked(&revocation());
+    let refused = Err(Refusal::State);
+    assert_eq!(pair.partner.run(Command::Accept(None)), refused);
+    let mut pair = Pair::listed_as(SYNCHRONISED, &[1]);
+    pair.partner.revoked(&revocation());
+    let store = Command::Store(vec![stored(1)]);
+    assert_eq!(pair.partner.run(store), refused);
 }
 
 /// fault A13
