@@ -15,7 +15,7 @@ use crate::wire;
 /// A reader's statement about a head or a revocation, as the bytes that were signed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Countersignature {
-    /// SHA-256 of the head's bytes, or of the revocation's.
+    /// SHA-256 of the head's bytes, or of the revocation's with its tag before them.
     pub head: [u8; 32],
     /// When it was countersigned.
     pub at: DateTime<Utc>,

@@ -61,6 +61,15 @@ impl Kind {
             Self::Copy | Self::Advanced(_) => None,
         }
     }
+
+    /// Whether the partner's node keeps its files, and states that it has stored them.
+    pub const fn kept(self) -> bool {
+        match self {
+            Self::Reference(_) => false,
+            Self::Copy => true,
+            Self::Advanced(policy) => matches!(policy.mode, Mode::Synchronised),
+        }
+    }
 }
 
 /// What an advanced share lets the partner do.
@@ -241,12 +250,7 @@ impl Header {
     /// Whether all that was disclosed was made an update, and the partner has stated that it holds what
     /// it is to hold.
     pub fn whole(&self) -> bool {
-        let held = match self.kind {
-            Kind::Copy => true,
-            Kind::Advanced(policy) => policy.mode == Mode::Synchronised,
-            Kind::Reference(_) => false,
-        };
-        !self.open && (!held || self.stored == self.listed)
+        !self.open && (!self.kind.kept() || self.stored == self.listed)
     }
 
     /// Whether it lives: it was accepted, and nothing has ended, suspended or stopped it. Whether its time
@@ -265,14 +269,8 @@ impl Header {
 
     /// Whether the owner sends these bytes to the partner's node, which keeps them.
     pub fn serves(&self, blob: BlobFact) -> bool {
-        let kept = match self.kind {
-            Kind::Reference(_) => false,
-            Kind::Copy => true,
-            Kind::Advanced(policy) => {
-                policy.mode == Mode::Synchronised || blob.listed <= self.grants.last
-            }
-        };
-        kept && blob.uses > 0 && self.lives()
+        let granted = matches!(self.kind, Kind::Advanced(_)) && blob.listed <= self.grants.last;
+        (self.kind.kept() || granted) && blob.uses > 0 && self.lives()
     }
 
     /// Whether an item may become the partner's own by an import.
@@ -334,7 +332,8 @@ pub struct ItemFact {
     pub withdrawn: u64,
     /// The last grant that covered it when it was withdrawn; 0 where none did.
     pub granted: u64,
-    /// The entry of the partner's log that says it is stored; 0 where none does.
+    /// The entry of the partner's log that says it is stored, or imported where its share keeps files at
+    /// the partner; 0 where none does.
     pub stored: u64,
     /// The entry of the partner's log that says it is imported; 0 where none does.
     pub imported: u64,

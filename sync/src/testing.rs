@@ -22,7 +22,7 @@ use crate::log::{Point, Side};
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
 use crate::share::decide::{Command, decide};
-use crate::share::revocation::SignedRevocation;
+use crate::share::revocation::{Revocation, SignedRevocation};
 use crate::share::terms::{FORMAT, SignedTerms, Terms};
 use crate::share::{Fact, Facts, Header, Key, Kind, Mode, Policy, admit};
 use crate::{limits, wire};
@@ -181,6 +181,13 @@ pub(crate) const SYNCHRONISED: Kind = Kind::Advanced(Policy {
     import: true,
 });
 
+/// The same with files at the owner only.
+pub(crate) const LIVE: Kind = Kind::Advanced(Policy {
+    mode: Mode::Live,
+    download: true,
+    import: true,
+});
+
 /// A week from when it was offered.
 pub(crate) fn reference() -> Kind {
     Kind::Reference(wire::micros(at(7 * 86_400)))
@@ -196,6 +203,17 @@ pub(crate) fn terms_of(kind: Kind) -> SignedTerms {
         created: at(0),
     };
     terms.sign(&north())
+}
+
+/// The owner's statement that the share is over.
+pub(crate) fn revocation() -> SignedRevocation {
+    let revocation = Revocation {
+        share: share(),
+        owner: north().id,
+        partner: south().id,
+        at: at(60),
+    };
+    revocation.sign(&north())
 }
 
 impl Facts for BTreeMap<Key, Fact> {

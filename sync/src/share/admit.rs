@@ -9,9 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::apply::apply;
 use super::decide::{accepted_once, described, stored};
 use super::terms::{FORMAT, SignedTerms};
-use super::{Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Mode, Policy, Put, State};
+use super::{Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Policy, Put, State};
 use crate::blob::Digest;
-use crate::evidence::Item;
+use crate::evidence::{File, Item};
 use crate::id::EvidenceId;
 use crate::log::Side;
 use crate::log::entry::{Body, Entry, StoredItem};
@@ -145,11 +145,6 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
     // What a partner was told by a revocation alone, its owner's log may say later or never.
     let open = matches!(header.state, State::Offered | State::Accepted);
     let lists = open && !header.suspended && (copy || advanced);
-    let keeps = match header.kind {
-        Kind::Reference(_) => false,
-        Kind::Copy => true,
-        Kind::Advanced(policy) => policy.mode == Mode::Synchronised,
-    };
     let began = accepted_once(header);
     match &entry.body {
         Body::Offered(terms, _) if *terms == header.terms => {}
@@ -183,8 +178,8 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
         }
         Body::Cancelled(_) if open && copy => {}
         Body::Accepted(_) if !told && entry.other.count > 0 => {}
-        Body::Stored(items) if !told && keeps => {
-            stated(facts, items, entry.other.count, &|item| item.stored)?;
+        Body::Stored(items) if !told && header.kind.kept() && header.purged == 0 => {
+            stated(facts, items, entry.other.count)?;
         }
         Body::Imported(items) if advanced && header.purged == 0 => {
             imported(header, facts, items, entry.other.count)?;
@@ -214,15 +209,24 @@ fn disclosed(facts: &dyn Facts, items: &[Item]) -> Result<(), Refusal> {
         let Some(before) = facts.item(item.evidence) else {
             continue;
         };
-        let files = (0..before.files).map(|place| facts.file(item.evidence, place));
-        let same = files
-            .map(|file| file.map(|file| file.blake3))
-            .eq(item.files.iter().map(|file| Some(file.blake3)));
-        if before.withdrawn == 0 || !same {
+        if before.withdrawn == 0 {
             return Err(Refusal::Malformed);
         }
+        same(facts, &before, item)?;
     }
     whole(facts, items)
+}
+
+/// An item that was withdrawn comes back with the files that it had.
+pub(super) fn same(facts: &dyn Facts, before: &ItemFact, item: &Item) -> Result<(), Refusal> {
+    let digests = |file: &File| (file.blake3, file.sha256);
+    let files = (0..before.files).map(|place| facts.file(item.evidence, place));
+    let before = files.map(|file| file.as_ref().map(digests));
+    if before.eq(item.files.iter().map(|file| Some(digests(file)))) {
+        Ok(())
+    } else {
+        Err(Refusal::Malformed)
+    }
 }
 
 /// Something is said, and about each item once.
@@ -240,17 +244,12 @@ fn once(ids: impl Iterator<Item = EvidenceId>) -> Result<(), Refusal> {
 }
 
 /// Something is stated, of each item once in a log, and of none that its writer had not seen listed.
-fn stated(
-    facts: &dyn Facts,
-    items: &[StoredItem],
-    seen: u64,
-    said: &dyn Fn(&ItemFact) -> u64,
-) -> Result<(), Refusal> {
+fn stated(facts: &dyn Facts, items: &[StoredItem], seen: u64) -> Result<(), Refusal> {
     once(items.iter().map(|item| item.evidence))?;
     for item in items {
         let listed = stored(facts, item)?;
         let gone = listed.withdrawn != 0 && listed.withdrawn <= seen;
-        if said(&listed) != 0 || listed.first > seen || gone {
+        if listed.stored != 0 || listed.first > seen || gone {
             return Err(Refusal::Malformed);
         }
     }
@@ -271,7 +270,9 @@ fn imported(
     }
     for item in items {
         let listed = stored(facts, item)?;
-        if listed.imported != 0 || listed.first > seen || !header.importable(&listed) {
+        // It was granted as it is listed now, or before it was withdrawn.
+        let known = listed.listed <= seen || (listed.granted != 0 && listed.first <= seen);
+        if listed.imported != 0 || !known || !header.importable(&listed) {
             return Err(Refusal::Malformed);
         }
     }

@@ -196,7 +196,7 @@ impl Changes<'_> {
             self.put(*evidence, item);
             for place in 0..files {
                 let file = self.file(*evidence, place);
-                let Some((file, mut blob)) = file.and_then(|file| {
+                let Some((mut file, mut blob)) = file.and_then(|file| {
                     let blob = self.blob(file.blake3)?;
                     Some((file, blob))
                 }) else {
@@ -204,6 +204,9 @@ impl Changes<'_> {
                 };
                 blob.uses = blob.uses.saturating_sub(1);
                 self.puts.insert(Key::Blob(file.blake3), Fact::Blob(blob));
+                file.name.clear();
+                self.puts
+                    .insert(Key::File(*evidence, place), Fact::File(file));
             }
         }
     }
@@ -214,15 +217,21 @@ impl Changes<'_> {
             let Some(mut item) = self.item(stored.evidence) else {
                 continue;
             };
-            if item.stored != 0 || item.listed > self.seen {
-                continue;
+            if self.held(header, &mut item) {
+                self.put(stored.evidence, item);
             }
-            if item.withdrawn == 0 {
-                header.stored.add(&item);
-            }
-            item.stored = self.number;
-            self.put(stored.evidence, item);
         }
+    }
+
+    fn held(&self, header: &mut Header, item: &mut ItemFact) -> bool {
+        if item.stored != 0 || item.listed > self.seen {
+            return false;
+        }
+        if item.withdrawn == 0 {
+            header.stored.add(item);
+        }
+        item.stored = self.number;
+        true
     }
 
     fn imported(&mut self, header: &mut Header, items: &[StoredItem]) {
@@ -235,6 +244,10 @@ impl Changes<'_> {
             }
             header.imported.add(&item);
             item.imported = self.number;
+            // What is its own is held there as well, where files are kept.
+            if header.kind.kept() {
+                self.held(header, &mut item);
+            }
             self.put(imported.evidence, item);
         }
     }

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::admit::whole;
-use super::{Facts, Header, Hold, ItemFact, Kind, Mode, Policy, State, Totals};
+use super::admit::{same, whole};
+use super::{Facts, Header, Hold, ItemFact, Kind, Policy, State, Totals};
 use crate::evidence::Item;
 use crate::id::EvidenceId;
 use crate::limits;
@@ -23,7 +23,8 @@ use crate::wire;
 pub enum Command {
     /// Owner: here is a share, and the case that it is about.
     Offer(Offered),
-    /// Owner: disclose these items. What is listed already is left out.
+    /// Owner: disclose these items. What is listed already is left out; what was withdrawn comes back as
+    /// it was.
     Add(Vec<Item>),
     /// Owner: describe these items anew.
     Change(Vec<ItemChange>),
@@ -50,7 +51,8 @@ pub enum Command {
     Cancel(Actor),
     /// Partner: the share is wanted.
     Accept(Option<Actor>),
-    /// Partner: these items are whole, verified and durable. What is stated already is left out.
+    /// Partner: these items are whole, verified and durable. What is stated already or withdrawn is left
+    /// out.
     Store(Vec<StoredItem>),
     /// Partner: these items are its own now. What is stated already is left out.
     Import(Vec<StoredItem>),
@@ -145,65 +147,71 @@ fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
             _ => Err(Refusal::State),
         };
     }
+    match command.side() {
+        Side::Owner => disclose(header, facts, command),
+        Side::Partner => answer(header, facts, command),
+    }
+}
+
+/// What an owner may say.
+fn disclose(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Body>, Refusal> {
     let advanced = matches!(header.kind, Kind::Advanced(_));
     let copy = header.kind == Kind::Copy;
     let lists = (copy || advanced) && !header.suspended;
-    let keeps = matches!(
-        header.kind,
-        Kind::Copy
-            | Kind::Advanced(Policy {
-                mode: Mode::Synchronised,
-                ..
-            })
-    );
-    let owner = header.open_to_owner();
-    let stopped = header.revoked || matches!(header.state, State::Cancelled { .. });
-    let only = |body: Body| Ok(vec![body]);
+    let open = header.open_to_owner();
     match command {
-        Command::Add(items) if owner && lists => add(facts, items),
-        Command::Change(changes) if owner && lists && advanced => change(facts, changes),
-        Command::Withdraw(ids) if owner && advanced => Ok(withdraw(facts, ids)),
-        Command::ChangeCase(actor, info) if owner && lists && advanced => {
+        Command::Add(items) if open && lists => add(facts, items),
+        Command::Change(changes) if open && lists && advanced => change(facts, changes),
+        Command::Withdraw(ids) if open && advanced => Ok(withdraw(facts, ids)),
+        Command::ChangeCase(actor, info) if open && lists && advanced => {
             info.check()?;
             only(Body::CaseChanged(actor, info))
         }
-        Command::ChangeRecipients(actor, names) if owner => {
+        Command::ChangeRecipients(actor, names) if open => {
             recipients(&names)?;
             only(Body::RecipientsChanged(actor, names))
         }
         Command::Grant(actor) if grantable(header) => {
-            // Nothing was listed or withdrawn since the last one: it says all that this one would.
+            // Nothing was written since the last one: it says all that this one would.
             let changed = header.open || header.update > 0;
             match changed && header.grants.last < header.owner_log.point.count {
                 true => only(Body::ImportGranted(actor)),
                 false => Ok(Vec::new()),
             }
         }
-        Command::Suspend(actor) if owner => match header.suspended {
+        Command::Suspend(actor) if open => match header.suspended {
             true => Ok(Vec::new()),
             false => only(Body::Suspended(actor)),
         },
-        Command::Resume(actor) if owner => match header.suspended {
+        Command::Resume(actor) if open => match header.suspended {
             true => only(Body::Resumed(actor)),
             false => Ok(Vec::new()),
         },
         Command::Revoke(_) if header.revoked => Ok(Vec::new()),
-        Command::Revoke(actor) if owner && !copy => only(Body::Revoked(actor)),
-        Command::List(actor) if owner && lists => list(header, actor),
+        Command::Revoke(actor) if open && !copy => only(Body::Revoked(actor)),
+        Command::List(actor) if open && lists => list(header, actor),
         Command::End(actor) if copy && header.state == State::Accepted => {
             let mut bodies = list(header, actor.clone())?;
             bodies.push(Body::Ended(actor));
             Ok(bodies)
         }
-        Command::Cancel(actor) if owner && copy => only(Body::Cancelled(actor)),
+        Command::Cancel(actor) if open && copy => only(Body::Cancelled(actor)),
+        _ => Err(Refusal::State),
+    }
+}
+
+/// What a partner may say.
+fn answer(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Body>, Refusal> {
+    let stopped = header.revoked || matches!(header.state, State::Cancelled { .. });
+    match command {
         Command::Accept(actor) if header.state == State::Offered && !stopped => {
             only(Body::Accepted(actor))
         }
         Command::Accept(_) if !stopped => Ok(Vec::new()),
-        Command::Store(items) if accepted(header) && keeps && !stopped => Ok(split(
-            new(facts, items, &|item| item.stored == 0)?,
-            Body::Stored,
-        )),
+        Command::Store(items) if accepted(header) && header.kind.kept() && !stopped => {
+            let unsaid = |item: &ItemFact| item.stored == 0 && item.withdrawn == 0;
+            Ok(split(new(facts, items, &unsaid)?, Body::Stored))
+        }
         Command::Import(items) if header.grants.first > 0 && header.purged == 0 => {
             import(header, facts, items)
         }
@@ -216,6 +224,10 @@ fn bodies(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
         },
         _ => Err(Refusal::State),
     }
+}
+
+fn only(body: Body) -> Result<Vec<Body>, Refusal> {
+    Ok(vec![body])
 }
 
 const fn accepted(header: &Header) -> bool {
@@ -252,9 +264,11 @@ fn add(facts: &dyn Facts, items: Vec<Item>) -> Result<Vec<Body>, Refusal> {
     let mut new = Vec::with_capacity(items.len());
     for item in items {
         item.check()?;
-        let listed = facts.item(item.evidence);
-        if listed.is_some_and(|listed| listed.withdrawn == 0) {
-            continue;
+        if let Some(before) = facts.item(item.evidence) {
+            if before.withdrawn == 0 {
+                continue;
+            }
+            same(facts, &before, &item)?;
         }
         if !seen.insert(item.evidence) {
             return Err(Refusal::Malformed);

@@ -56,12 +56,13 @@ impl SignedRevocation {
         })
     }
 
-    /// SHA-256 of what was signed: what its reader countersigns.
+    /// SHA-256 of what was signed, its tag included: what its reader countersigns. Without the tag, a head
+    /// whose bytes read as a revocation too would be countersigned for both.
     pub fn digest(&self) -> [u8; 32] {
         let payload = wire::signed(&self.bytes)
             .map(|signed| signed.payload)
             .unwrap_or_default();
-        Sha256::digest(payload).into()
+        Sha256::digest(wire::tagged(TAG, &payload)).into()
     }
 
     /// Judges the signature.

@@ -1,6 +1,10 @@
-//! Claims about a share's life: the story of a copy, any order of arrival, and a partner that lies.
+//! Claims about a share's life: the stories of its kinds, any order of arrival, and a partner that lies.
 
+mod advanced;
 mod bounds;
 mod liar;
 mod order;
+mod races;
+mod revocation;
+mod standing;
 mod story;

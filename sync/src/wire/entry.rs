@@ -26,7 +26,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
             item.added_at = micros(item.added_at);
         }
     }
-    let (kind, payload) = write(&body);
+    let (kind, payload) = (kind(&body) as i32, write(&body));
     let header = v1::EntryHeader {
         share: place.share.as_bytes().to_vec().into(),
         side: side_number(place.side),
@@ -35,7 +35,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
         other_count: place.other.count,
         other_hash: place.other.hash.to_vec().into(),
         at: place.at.timestamp_micros(),
-        r#type: kind as i32,
+        r#type: kind,
         critical: true,
         commitment: commitment(salt, &payload).to_vec().into(),
     }
@@ -53,7 +53,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
         previous: place.after.hash,
         other: place.other,
         at: micros(place.at),
-        kind: kind as i32,
+        kind,
         critical: true,
         body,
         bytes: message.encode_to_vec(),
@@ -75,11 +75,10 @@ pub(crate) fn redacted(entry: &Entry) -> Vec<u8> {
     let header = v1::Entry::decode(entry.bytes.as_slice())
         .map(|message| message.header)
         .unwrap_or_default();
-    let (_, body) = write(&entry.body.redacted());
     v1::Entry {
         header,
         salt: Default::default(),
-        body: body.into(),
+        body: write(&entry.body.redacted()).into(),
     }
     .encode_to_vec()
 }
@@ -97,9 +96,10 @@ fn parse(bytes: &[u8], ours: bool) -> Result<Entry, Malformed> {
         return Err(WHAT);
     }
     let committed = array(&header.commitment, "a commitment")?;
-    let body = if message.salt.is_empty() && message.body.is_empty() {
-        withheld(header.r#type, side)?
-    } else if ours && message.salt.is_empty() {
+    let unsalted = message.salt.is_empty();
+    let body = if unsalted && message.body.is_empty() && withholds(header.r#type, side) {
+        Body::Unread
+    } else if unsalted && ours {
         read(header.r#type, side, &message.body)?
     } else {
         // Of one length always: else bytes could move between salt and body under one commitment.
@@ -127,83 +127,86 @@ fn parse(bytes: &[u8], ours: bool) -> Result<Entry, Malformed> {
     })
 }
 
-fn write(body: &Body) -> (v1::EntryType, Vec<u8>) {
+const fn kind(body: &Body) -> v1::EntryType {
     use v1::EntryType as Type;
     match body {
-        Body::Offered(terms, offered) => (
-            Type::Offered,
-            write_offered(*terms, offered).encode_to_vec(),
-        ),
+        Body::Offered(..) => Type::Offered,
+        Body::EvidenceAdded(_) => Type::EvidenceAdded,
+        Body::Listed(..) => Type::Listed,
+        Body::Ended(_) => Type::Ended,
+        Body::Cancelled(_) => Type::Cancelled,
+        Body::EvidenceChanged(_) => Type::EvidenceChanged,
+        Body::EvidenceWithdrawn(_) => Type::EvidenceWithdrawn,
+        Body::CaseChanged(..) => Type::CaseChanged,
+        Body::RecipientsChanged(..) => Type::RecipientsChanged,
+        Body::ImportGranted(_) => Type::ImportGranted,
+        Body::Suspended(_) => Type::Suspended,
+        Body::Resumed(_) => Type::Resumed,
+        Body::Revoked(_) => Type::Revoked,
+        Body::Accepted(_) => Type::Accepted,
+        Body::Stored(_) => Type::Stored,
+        Body::Imported(_) => Type::Imported,
+        Body::Purged(_) => Type::Purged,
+        Body::Unread => Type::Unspecified,
+    }
+}
+
+fn write(body: &Body) -> Vec<u8> {
+    match body {
+        Body::Offered(terms, offered) => write_offered(*terms, offered).encode_to_vec(),
         Body::EvidenceAdded(items) => {
             let items = items.iter().map(write_item).collect();
-            (
-                Type::EvidenceAdded,
-                v1::EvidenceAdded { items }.encode_to_vec(),
-            )
+            v1::EvidenceAdded { items }.encode_to_vec()
         }
-        Body::Listed(actor, update) => {
-            let listed = v1::Listed {
-                actor: Some(write_actor(actor)),
-                update: *update,
-            };
-            (Type::Listed, listed.encode_to_vec())
+        Body::Listed(actor, update) => v1::Listed {
+            actor: Some(write_actor(actor)),
+            update: *update,
         }
-        Body::Ended(actor) => (Type::Ended, only(actor)),
-        Body::Cancelled(actor) => (Type::Cancelled, only(actor)),
-        Body::Accepted(actor) => {
-            let actor = actor.as_ref().map(write_actor);
-            (Type::Accepted, v1::Accepted { actor }.encode_to_vec())
-        }
-        Body::Stored(items) => {
-            let items = items.iter().map(write_stored).collect();
-            (Type::Stored, v1::Stored { items }.encode_to_vec())
-        }
+        .encode_to_vec(),
+        Body::Ended(actor)
+        | Body::Cancelled(actor)
+        | Body::ImportGranted(actor)
+        | Body::Suspended(actor)
+        | Body::Resumed(actor)
+        | Body::Revoked(actor) => only(actor),
         Body::EvidenceChanged(changes) => {
             let items = changes.iter().map(write_change).collect();
-            (
-                Type::EvidenceChanged,
-                v1::EvidenceChanged { items }.encode_to_vec(),
-            )
+            v1::EvidenceChanged { items }.encode_to_vec()
         }
         Body::EvidenceWithdrawn(ids) => {
             let evidence = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
-            (
-                Type::EvidenceWithdrawn,
-                v1::EvidenceWithdrawn { evidence }.encode_to_vec(),
-            )
+            v1::EvidenceWithdrawn { evidence }.encode_to_vec()
         }
-        Body::CaseChanged(actor, info) => {
-            let changed = v1::CaseChanged {
-                actor: Some(write_actor(actor)),
-                case_number: info.number.clone(),
-                case_title: info.title.clone(),
-                case_description: info.description.clone(),
-            };
-            (Type::CaseChanged, changed.encode_to_vec())
+        Body::CaseChanged(actor, info) => v1::CaseChanged {
+            actor: Some(write_actor(actor)),
+            case_number: info.number.clone(),
+            case_title: info.title.clone(),
+            case_description: info.description.clone(),
         }
-        Body::RecipientsChanged(actor, recipients) => {
-            let changed = v1::RecipientsChanged {
-                actor: Some(write_actor(actor)),
-                recipients: recipients.clone(),
-            };
-            (Type::RecipientsChanged, changed.encode_to_vec())
+        .encode_to_vec(),
+        Body::RecipientsChanged(actor, recipients) => v1::RecipientsChanged {
+            actor: Some(write_actor(actor)),
+            recipients: recipients.clone(),
         }
-        Body::ImportGranted(actor) => (Type::ImportGranted, only(actor)),
-        Body::Suspended(actor) => (Type::Suspended, only(actor)),
-        Body::Resumed(actor) => (Type::Resumed, only(actor)),
-        Body::Revoked(actor) => (Type::Revoked, only(actor)),
+        .encode_to_vec(),
+        Body::Accepted(actor) => {
+            let actor = actor.as_ref().map(write_actor);
+            v1::Accepted { actor }.encode_to_vec()
+        }
+        Body::Stored(items) => {
+            let items = items.iter().map(write_stored).collect();
+            v1::Stored { items }.encode_to_vec()
+        }
         Body::Imported(items) => {
             let items = items.iter().map(write_stored).collect();
-            (Type::Imported, v1::Imported { items }.encode_to_vec())
+            v1::Imported { items }.encode_to_vec()
         }
-        Body::Purged(purged) => {
-            let purged = v1::Purged {
-                erased: Some(write_totals(purged.erased)),
-                kept: Some(write_totals(purged.kept)),
-            };
-            (Type::Purged, purged.encode_to_vec())
+        Body::Purged(purged) => v1::Purged {
+            erased: Some(write_totals(purged.erased)),
+            kept: Some(write_totals(purged.kept)),
         }
-        Body::Unread => (Type::Unspecified, Vec::new()),
+        .encode_to_vec(),
+        Body::Unread => Vec::new(),
     }
 }
 
@@ -232,11 +235,11 @@ fn check(body: &Body) -> Result<(), Refusal> {
 }
 
 /// Only disclosures and unknown types may come without a body: what changes a share's state is said.
-fn withheld(kind: i32, side: Side) -> Result<Body, Malformed> {
+fn withholds(kind: i32, side: Side) -> bool {
     use v1::EntryType as Type;
-    match (side, Type::try_from(kind)) {
-        (_, Err(_)) | (Side::Owner, Ok(Type::EvidenceAdded)) => Ok(Body::Unread),
-        (_, Ok(_)) => Err(WHAT),
+    match Type::try_from(kind) {
+        Err(_) => true,
+        Ok(kind) => (side, kind) == (Side::Owner, Type::EvidenceAdded),
     }
 }
 

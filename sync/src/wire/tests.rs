@@ -1,6 +1,10 @@
 //! Claims about bytes: what is written is read back, nothing that arrives stops the node, and the
 //! largest that may be written fits.
 
+mod bounds;
+mod golden;
+mod redacted;
+
 use interdocket_proto::v1;
 use proptest::prelude::*;
 use prost::Message as _;
@@ -13,13 +17,16 @@ use crate::evidence::{File, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::identity::OrganisationId;
 use crate::limits;
-use crate::log::entry::{Actor, Body, CaseInfo, Entry, Offered, Place, StoredItem};
+use crate::log::entry::{
+    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem,
+};
 use crate::log::head::{Head, SignedHead};
 use crate::log::{Point, Side};
 use crate::receipt::{Countersignature, Receipt};
-use crate::share::Kind;
 use crate::share::decide::Command;
+use crate::share::revocation::{Revocation, SignedRevocation};
 use crate::share::terms::{SignedTerms, Terms};
+use crate::share::{Kind, Mode, Policy, Totals};
 use crate::testing::{Pair, actor, at, evidence, item, north, offered, share, south, terms};
 
 fn uuid() -> impl Strategy<Value = Uuid> {
@@ -60,19 +67,43 @@ fn items() -> impl Strategy<Value = Item> {
     })
 }
 
+fn infos() -> impl Strategy<Value = CaseInfo> {
+    let texts = (text(64), text(64), text(64));
+    texts.prop_map(|(number, title, description)| CaseInfo {
+        number,
+        title,
+        description,
+    })
+}
+
+fn names() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(text(limits::RECIPIENT_MAX), 0..4)
+}
+
+fn changes() -> impl Strategy<Value = ItemChange> {
+    (uuid(), text(64), text(64)).prop_map(|(id, title, folder)| ItemChange {
+        evidence: EvidenceId::new(id),
+        title,
+        folder,
+    })
+}
+
+fn totals() -> impl Strategy<Value = Totals> {
+    any::<[u64; 3]>().prop_map(|[evidence, files, bytes]| Totals {
+        evidence,
+        files,
+        bytes,
+    })
+}
+
 fn offers() -> impl Strategy<Value = Offered> {
-    let recipients = prop::collection::vec(text(limits::RECIPIENT_MAX), 0..4);
-    let texts = (text(64), text(64), text(64), text(64));
-    (actors(), uuid(), texts, recipients).prop_map(|(actor, case, texts, recipients)| Offered {
+    let texts = (infos(), text(64));
+    (actors(), uuid(), texts, names()).prop_map(|(actor, case, texts, recipients)| Offered {
         actor,
         case: CaseId::new(case),
-        info: CaseInfo {
-            number: texts.0,
-            title: texts.1,
-            description: texts.2,
-        },
+        info: texts.0,
         recipients,
-        message: texts.3,
+        message: texts.1,
     })
 }
 
@@ -82,16 +113,28 @@ fn bodies() -> impl Strategy<Value = (Side, Body)> {
         evidence: EvidenceId::new(id),
         files,
     });
+    let stored = prop::collection::vec(stored, 0..4).boxed();
+    let withdrawn = prop::collection::vec(uuid().prop_map(EvidenceId::new), 0..4);
     let owner = prop_oneof![
         (any::<[u8; 32]>(), offers()).prop_map(|(terms, offer)| Body::Offered(terms, offer)),
         prop::collection::vec(items(), 0..4).prop_map(Body::EvidenceAdded),
         (actors(), any::<u32>()).prop_map(|(actor, update)| Body::Listed(actor, update)),
         actors().prop_map(Body::Ended),
         actors().prop_map(Body::Cancelled),
+        prop::collection::vec(changes(), 0..4).prop_map(Body::EvidenceChanged),
+        withdrawn.prop_map(Body::EvidenceWithdrawn),
+        (actors(), infos()).prop_map(|(actor, info)| Body::CaseChanged(actor, info)),
+        (actors(), names()).prop_map(|(actor, names)| Body::RecipientsChanged(actor, names)),
+        actors().prop_map(Body::ImportGranted),
+        actors().prop_map(Body::Suspended),
+        actors().prop_map(Body::Resumed),
+        actors().prop_map(Body::Revoked),
     ];
     let partner = prop_oneof![
         prop::option::of(actors()).prop_map(Body::Accepted),
-        prop::collection::vec(stored, 0..4).prop_map(Body::Stored),
+        stored.clone().prop_map(Body::Stored),
+        stored.prop_map(Body::Imported),
+        (totals(), totals()).prop_map(|(erased, kept)| Body::Purged(Purged { erased, kept })),
     ];
     prop_oneof![
         owner.prop_map(|body| (Side::Owner, body)),
@@ -122,6 +165,22 @@ fn heads() -> impl Strategy<Value = Head> {
     )
 }
 
+/// Every kind of a share that was made at this second.
+fn kinds(seconds: i64) -> impl Strategy<Value = Kind> {
+    let mode = prop_oneof![Just(Mode::Live), Just(Mode::Synchronised)];
+    prop_oneof![
+        (1..4_000_000_000_i64).prop_map(move |later| Kind::Reference(at(seconds + later))),
+        Just(Kind::Copy),
+        (mode, any::<[bool; 2]>()).prop_map(|(mode, [download, import])| {
+            Kind::Advanced(Policy {
+                mode,
+                download,
+                import,
+            })
+        }),
+    ]
+}
+
 proptest! {
     #[test]
     fn every_entry_survives_the_wire(
@@ -141,8 +200,11 @@ proptest! {
     }
 
     #[test]
-    fn every_statement_survives_the_wire(head in heads(), seconds in 0..4_000_000_000_i64) {
-        let kind = Kind::Copy;
+    fn every_statement_survives_the_wire(
+        head in heads(),
+        (seconds, kind) in (0..4_000_000_000_i64)
+            .prop_flat_map(|seconds| (Just(seconds), kinds(seconds))),
+    ) {
         let Head { share, owner, partner, .. } = head;
         let terms = Terms { share, owner, partner, kind, format: 7, created: at(seconds) };
         let terms = terms.sign(&north());
@@ -153,6 +215,10 @@ proptest! {
         let countersignature = Countersignature::new(&head, at(seconds), &south());
         let receipt = Receipt { head, countersignature };
         prop_assert_eq!(Receipt::read(&receipt.bytes()), Ok(receipt));
+        let revocation = Revocation { share, owner, partner, at: at(seconds) }.sign(&north());
+        prop_assert_eq!(SignedRevocation::read(&revocation.bytes), Ok(revocation.clone()));
+        let countersigned = Countersignature::revocation(&revocation, at(seconds), &south());
+        prop_assert_eq!(Countersignature::read(&countersigned.bytes), Ok(countersigned));
     }
 
     #[test]
@@ -188,6 +254,8 @@ proptest! {
 
 fn read_all(bytes: &[u8]) {
     let _ = Entry::read(bytes);
+    let _ = Entry::kept(bytes);
+    let _ = SignedRevocation::read(bytes);
     let _ = SignedHead::read(bytes);
     let _ = SignedTerms::read(bytes);
     let _ = Countersignature::read(bytes);

@@ -2,9 +2,12 @@
 //!
 //! Every lie ends in a refusal or a hold, and changes nothing else: [`lie`] checks that.
 
+mod advanced;
 mod bytes;
 mod chain;
+mod kinds;
 mod state;
+mod statement;
 
 use interdocket_proto::v1;
 use prost::Message as _;

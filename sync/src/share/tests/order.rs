@@ -1,5 +1,6 @@
 //! Whatever happens in whatever order at both sides, and however often a message arrives, both end up
-//! with the same.
+//! with the same. Here is what plays it, and what a copy makes of it; [`races`](super::races) plays
+//! advanced shares.
 
 use std::collections::BTreeMap;
 
@@ -11,16 +12,18 @@ use crate::log::Side;
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
 use crate::share::decide::Command;
-use crate::share::{Hold, State};
-use crate::testing::{Node, Pair, actor, item, offered, stored, terms};
+use crate::share::{Fact, Header, Hold, Key, Kind, State};
+use crate::testing::{Node, Pair, actor, item, offered, revocation, stored};
 
 #[derive(Debug, Clone)]
-enum Step {
+pub(super) enum Step {
     Run(Command),
     /// Puts a batch of this log on the way, from so many entries before its end.
     Send(Side, u64, usize),
     /// Brings any batch that was ever sent; it stays on the way.
     Deliver(usize),
+    /// Tells the partner of a revocation by its statement alone.
+    Tell,
 }
 
 fn command() -> impl Strategy<Value = Command> {
@@ -35,12 +38,13 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
+pub(super) fn step(command: impl Strategy<Value = Command>) -> impl Strategy<Value = Step> {
     let side = prop_oneof![Just(Side::Owner), Just(Side::Partner)];
     prop_oneof![
-        2 => command().prop_map(Step::Run),
-        2 => (side, 1..20_u64, 1..=16_usize).prop_map(|(side, back, most)| Step::Send(side, back, most)),
-        2 => any::<usize>().prop_map(Step::Deliver),
+        10 => command.prop_map(Step::Run),
+        10 => (side, 1..20_u64, 1..=16_usize).prop_map(|(side, back, most)| Step::Send(side, back, most)),
+        10 => any::<usize>().prop_map(Step::Deliver),
+        1 => Just(Step::Tell),
     ]
 }
 
@@ -63,8 +67,17 @@ fn deliver(pair: &mut Pair, (side, bytes): &(Side, Vec<u8>)) {
     assert_eq!(reader.header.hold, Hold::Free);
 }
 
-fn play(steps: Vec<Step>) -> Pair {
-    let mut pair = Pair::new();
+/// The statement is valid from when its owner revoked, however often it comes.
+fn tell(pair: &mut Pair) {
+    if pair.owner.header.revoked {
+        pair.partner.revoked(&revocation());
+    }
+}
+
+/// Plays the steps, brings both sides all that is missing, and then all that was ever sent once more.
+/// `check` sees every state that is reached.
+pub(super) fn play(kind: Kind, steps: Vec<Step>, check: fn(&Pair)) -> Pair {
+    let mut pair = Pair::of(kind);
     run(&mut pair.owner, Command::Offer(offered()));
     let mut sent = Vec::new();
     for step in steps {
@@ -78,24 +91,67 @@ fn play(steps: Vec<Step>) -> Pair {
             }
             Step::Deliver(any) if !sent.is_empty() => deliver(&mut pair, &sent[any % sent.len()]),
             Step::Deliver(_) => {}
+            Step::Tell => tell(&mut pair),
         }
+        check(&pair);
     }
     pair.exchange();
+    check(&pair);
     let after = pair.clone();
     for message in &sent {
         deliver(&mut pair, message);
+        tell(&mut pair);
     }
     assert_eq!(pair, after);
     pair
+}
+
+/// Every entry applied twice, and all of them once more.
+pub(super) fn twice(node: &Node) -> (Header, BTreeMap<Key, Fact>) {
+    let mut twice = (open(&node.terms), BTreeMap::new());
+    let entries = || node.entries.values();
+    let each = entries().flat_map(|entry| [entry, entry]);
+    for entry in each.chain(entries()) {
+        let (header, puts) = apply(&twice.0, &twice.1, entry, 1);
+        twice.0 = header;
+        twice.1.extend(puts);
+    }
+    twice
+}
+
+/// Both logs folded in an order in which every entry comes after what its writer had seen.
+pub(super) fn shuffled(node: &Node, picks: Vec<bool>) -> (Header, BTreeMap<Key, Fact>) {
+    let log = |side| {
+        let log = node.entries.range((side, 0)..=(side, u64::MAX));
+        log.map(|(_, entry)| entry).peekable()
+    };
+    let [mut owner, mut partner] = [log(Side::Owner), log(Side::Partner)];
+    let mut folded = (open(&node.terms), BTreeMap::new());
+    let mut picks = picks.into_iter().cycle();
+    while owner.peek().is_some() || partner.peek().is_some() {
+        let [us, them] = [&folded.0.owner_log, &folded.0.partner_log].map(|log| log.point.count);
+        let owner_next = owner.peek().is_some_and(|entry| entry.other.count <= them);
+        let partner_next = partner.peek().is_some_and(|entry| entry.other.count <= us);
+        let owner_now = owner_next && (!partner_next || picks.next() == Some(true));
+        let next = if owner_now { &mut owner } else { &mut partner };
+        let (header, puts) = apply(&folded.0, &folded.1, next.next().unwrap(), 1);
+        folded.0 = header;
+        folded.1.extend(puts);
+    }
+    folded
+}
+
+fn copy(steps: Vec<Step>) -> Pair {
+    play(Kind::Copy, steps, |_| {})
 }
 
 proptest! {
     /// fault C9
     #[test]
     fn any_order_of_commands_and_deliveries_ends_in_one_state(
-        steps in prop::collection::vec(step(), 0..120)
+        steps in prop::collection::vec(step(command()), 0..120)
     ) {
-        let mut pair = play(steps);
+        let mut pair = copy(steps);
         let header = pair.owner.header.clone();
         prop_assert!(header.stored.evidence <= header.listed.evidence);
         if let State::Cancelled { at } = header.state {
@@ -107,43 +163,19 @@ proptest! {
     }
 
     #[test]
-    fn applying_twice_is_applying_once(steps in prop::collection::vec(step(), 0..80)) {
-        let pair = play(steps);
-        let once = pair.owner.fold();
-        let mut twice = (open(&terms()), BTreeMap::new());
-        let entries = || pair.owner.entries.values();
-        let each = entries().flat_map(|entry| [entry, entry]);
-        for entry in each.chain(entries()) {
-            let (header, puts) = apply(&twice.0, &twice.1, entry, 1);
-            twice.0 = header;
-            twice.1.extend(puts);
-        }
-        prop_assert_eq!(once, twice);
+    fn applying_twice_is_applying_once(steps in prop::collection::vec(step(command()), 0..80)) {
+        let pair = copy(steps);
+        prop_assert_eq!(pair.owner.fold(), twice(&pair.owner));
     }
 
     /// An entry builds on nothing but what its writer had seen: so the order of arrival has no say.
     #[test]
     fn every_order_that_respects_what_was_seen_folds_to_the_same(
-        steps in prop::collection::vec(step(), 0..80),
+        steps in prop::collection::vec(step(command()), 0..80),
         picks in prop::collection::vec(any::<bool>(), 256),
     ) {
-        let pair = play(steps);
-        let log = |side| pair.owner.entries.range((side, 0)..=(side, u64::MAX)).map(|(_, e)| e);
-        let mut owner = log(Side::Owner).peekable();
-        let mut partner = log(Side::Partner).peekable();
-        let mut folded = (open(&terms()), BTreeMap::new());
-        let mut picks = picks.into_iter().cycle();
-        while owner.peek().is_some() || partner.peek().is_some() {
-            let [us, them] = [&folded.0.owner_log, &folded.0.partner_log].map(|log| log.point.count);
-            let owner_next = owner.peek().is_some_and(|entry| entry.other.count <= them);
-            let partner_next = partner.peek().is_some_and(|entry| entry.other.count <= us);
-            let owner_now = owner_next && (!partner_next || picks.next() == Some(true));
-            let entry = if owner_now { owner.next() } else { partner.next() };
-            let (header, puts) = apply(&folded.0, &folded.1, entry.unwrap(), 1);
-            folded.0 = header;
-            folded.1.extend(puts);
-        }
-        prop_assert_eq!(pair.owner.fold(), folded);
+        let pair = copy(steps);
+        prop_assert_eq!(pair.owner.fold(), shuffled(&pair.owner, picks));
     }
 }
 
@@ -153,8 +185,8 @@ fn the_orders_reach_every_state_and_every_race() {
     let mut runner = TestRunner::deterministic();
     let mut reached = [0; 5];
     for _ in 0..300 {
-        let steps = prop::collection::vec(step(), 0..120);
-        let pair = play(steps.new_tree(&mut runner).unwrap().current());
+        let steps = prop::collection::vec(step(command()), 0..120);
+        let pair = copy(steps.new_tree(&mut runner).unwrap().current());
         let header = &pair.owner.header;
         let cancelled = matches!(header.state, State::Cancelled { .. });
         // The owner stopped before it knew what the partner had stated.

@@ -1,0 +1,150 @@
+//! Other nodes hold these bytes: format v0 changes only together with these tests.
+
+use crate::log::entry::{Body, CaseInfo, Entry, ItemChange, Place, Purged};
+use crate::log::{Point, Side};
+use crate::receipt::Countersignature;
+use crate::share::{Kind, Mode, Policy, Totals};
+use crate::testing::{
+    LIVE, SYNCHRONISED, actor, at, evidence, item, offered, reference, revocation, share, south,
+    stored, terms_of,
+};
+
+fn digest(bytes: &[u8]) -> String {
+    blake3::hash(bytes).to_hex()[..16].to_owned()
+}
+
+fn owner() -> Vec<(&'static str, Body)> {
+    let change = ItemChange {
+        evidence: evidence(1),
+        title: "Renamed".to_owned(),
+        folder: "Elsewhere".to_owned(),
+    };
+    let info = CaseInfo {
+        number: "2026-8".to_owned(),
+        title: "Two fires".to_owned(),
+        description: "One harbour".to_owned(),
+    };
+    let names = vec!["Sol Reyes".to_owned(), "Rae Lind".to_owned()];
+    vec![
+        ("offered", Body::Offered([1; 32], offered())),
+        ("added", Body::EvidenceAdded(vec![item(1), item(2)])),
+        ("listed", Body::Listed(actor(), 3)),
+        ("ended", Body::Ended(actor())),
+        ("cancelled", Body::Cancelled(actor())),
+        ("changed", Body::EvidenceChanged(vec![change])),
+        (
+            "withdrawn",
+            Body::EvidenceWithdrawn(vec![evidence(1), evidence(2)]),
+        ),
+        ("case", Body::CaseChanged(actor(), info)),
+        ("recipients", Body::RecipientsChanged(actor(), names)),
+        ("granted", Body::ImportGranted(actor())),
+        ("suspended", Body::Suspended(actor())),
+        ("resumed", Body::Resumed(actor())),
+        ("revoked", Body::Revoked(actor())),
+    ]
+}
+
+fn partner() -> Vec<(&'static str, Body)> {
+    let totals = |evidence, files, bytes| Totals {
+        evidence,
+        files,
+        bytes,
+    };
+    let purged = Purged {
+        erased: totals(1, 2, 300),
+        kept: totals(4, 5, 600),
+    };
+    vec![
+        ("accepted", Body::Accepted(Some(actor()))),
+        ("stored", Body::Stored(vec![stored(1), stored(2)])),
+        ("imported", Body::Imported(vec![stored(1), stored(2)])),
+        ("purged", Body::Purged(purged)),
+    ]
+}
+
+fn entry(side: Side, body: Body) -> Entry {
+    let place = Place {
+        share: share(),
+        side,
+        after: Point {
+            count: 1,
+            hash: [4; 32],
+        },
+        other: Point {
+            count: 3,
+            hash: [5; 32],
+        },
+        at: at(0),
+    };
+    Entry::new(&place, body, [1; 16])
+}
+
+#[test]
+fn the_bytes_of_every_entry_stay() {
+    let owner = owner().into_iter().map(|it| (Side::Owner, it));
+    let partner = partner().into_iter().map(|it| (Side::Partner, it));
+    let got: Vec<String> = owner
+        .chain(partner)
+        .map(|(side, (name, body))| {
+            let entry = entry(side, body);
+            let [whole, redacted] = [digest(&entry.bytes), digest(&entry.redacted())];
+            format!("{name} {whole} {redacted}")
+        })
+        .collect();
+    assert_eq!(got, ENTRIES);
+}
+
+#[test]
+fn the_bytes_of_terms_and_revocations_stay() {
+    let neither = Kind::Advanced(Policy {
+        mode: Mode::Live,
+        download: false,
+        import: false,
+    });
+    let countersigned = Countersignature::revocation(&revocation(), at(61), &south());
+    let got = [
+        ("reference", digest(&terms_of(reference()).bytes)),
+        ("copy", digest(&terms_of(Kind::Copy).bytes)),
+        ("live", digest(&terms_of(LIVE).bytes)),
+        ("synchronised", digest(&terms_of(SYNCHRONISED).bytes)),
+        ("neither", digest(&terms_of(neither).bytes)),
+        ("revocation", digest(&revocation().bytes)),
+        ("named", digest(&revocation().digest())),
+        ("countersigned", digest(&countersigned.bytes)),
+    ];
+    let got = got.map(|(name, digest)| format!("{name} {digest}"));
+    assert_eq!(got, STATEMENTS);
+}
+
+/// What it says, the bytes as they are sent, and as they are kept redacted.
+const ENTRIES: [&str; 17] = [
+    "offered 3fc6710ef5d0a12a fcd787822eea3f36",
+    "added 799baf2253497b4f 055b0f026863825c",
+    "listed 209c0bc16fce7b71 0b4ddb81c1c7f74c",
+    "ended e76e730ba0d6b606 9d78093fd27e0a6e",
+    "cancelled dfce3ab19d344d72 49fd8aa496618224",
+    "changed 04ac9268ca188c1c 44d261dfe7c5cef2",
+    "withdrawn 7e2e056178413abd a5b952cd70ed39c4",
+    "case c0c495c047c51961 34d621036d672a80",
+    "recipients 0b4e9bf40500d62a 915c7d6510bea686",
+    "granted be7e9ce16a394d54 d9b75bad797cffe9",
+    "suspended 1e9a06946a9f48e7 20033581c43f82d6",
+    "resumed 327e50542652a388 f652009c50865638",
+    "revoked 8dbbd844456a38cb fd1bab596e360de9",
+    "accepted 99c20546c5d306ba c12c81235ea55d9b",
+    "stored f0f0ad62b8641d21 8d434fad908f21d6",
+    "imported 5e87d852a76bbe1e a165cec67504f8a9",
+    "purged a204044273e7c169 0082b1009ba6ee20",
+];
+
+const STATEMENTS: [&str; 8] = [
+    "reference 93711a52a5c72918",
+    "copy 788d12271f729a5b",
+    "live 2e1e23ac6e7c9c71",
+    "synchronised bfbaec3b4c58a7cf",
+    "neither 9b938c326eb90c74",
+    "revocation 587f7217d2e7a4fd",
+    "named 0ace726d47be828b",
+    "countersigned c94539e50b63e785",
+];

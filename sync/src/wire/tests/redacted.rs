@@ -1,0 +1,181 @@
+//! Claims about redacted entries: they say the same about the share, and tell nobody how it reads.
+
+use proptest::prelude::*;
+
+use super::{bodies, points, uuid};
+use crate::id::ShareId;
+use crate::log::Side;
+use crate::log::entry::{Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place};
+use crate::testing::{actor, at, evidence, item, offered, share, stored};
+
+const SALT: [u8; 16] = [0xa5; 16];
+const CANARY: &[u8] = b"canary";
+
+fn entry(side: Side, body: Body) -> Entry {
+    let first = matches!(body, Body::Offered(..) | Body::Accepted(_));
+    let after = crate::log::Point {
+        count: u64::from(!first),
+        hash: [u8::from(!first); 32],
+    };
+    let place = Place {
+        share: share(),
+        side,
+        after,
+        other: after,
+        at: at(0),
+    };
+    Entry::new(&place, body, SALT)
+}
+
+fn canary() -> String {
+    String::from_utf8(CANARY.to_vec()).unwrap()
+}
+
+fn holds(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+/// All bodies that describe something, with a canary wherever there is room for a text.
+fn telling() -> Vec<Body> {
+    let info = || CaseInfo {
+        number: canary(),
+        title: canary(),
+        description: canary(),
+    };
+    let actor = || Actor {
+        name: canary(),
+        ..actor()
+    };
+    let offer = Offered {
+        actor: actor(),
+        info: info(),
+        recipients: vec![canary(); 2],
+        message: canary(),
+        ..offered()
+    };
+    let mut item = item(2);
+    item.title = canary();
+    item.folder = canary();
+    item.added_by = canary();
+    for file in &mut item.files {
+        file.name = canary();
+    }
+    let change = ItemChange {
+        evidence: evidence(2),
+        title: canary(),
+        folder: canary(),
+    };
+    vec![
+        Body::Offered([1; 32], offer),
+        Body::EvidenceAdded(vec![item]),
+        Body::EvidenceChanged(vec![change]),
+        Body::CaseChanged(actor(), info()),
+        Body::RecipientsChanged(actor(), vec![canary(); 2]),
+    ]
+}
+
+#[test]
+fn a_redacted_entry_holds_no_text_and_no_salt() {
+    for body in telling() {
+        let entry = entry(Side::Owner, body);
+        assert!(holds(&entry.bytes, CANARY) && holds(&entry.bytes, &SALT));
+        let redacted = entry.redacted();
+        assert!(!holds(&redacted, CANARY), "{:?}", entry.body);
+        // With it, anybody could try whether a text is the one that was committed to.
+        assert!(!holds(&redacted, &SALT));
+        assert!(!Entry::kept(&redacted).unwrap().body.eq(&entry.body));
+    }
+}
+
+/// When something was taken in is not told either.
+#[test]
+fn a_redacted_item_keeps_what_its_files_are_and_no_time() {
+    let Body::EvidenceAdded(items) = Body::EvidenceAdded(vec![item(2)]).redacted() else {
+        panic!("still a disclosure");
+    };
+    assert_eq!(items[0].added_at, chrono::DateTime::UNIX_EPOCH);
+    let digests = |item: &crate::evidence::Item| {
+        let files = item.files.iter();
+        let digests = files.map(|file| (file.blake3, file.sha256, file.size));
+        digests.collect::<Vec<_>>()
+    };
+    assert_eq!(digests(&items[0]), digests(&item(2)));
+}
+
+/// They can be told to a partner that has no lease, and by nobody else.
+#[test]
+fn entries_that_describe_nothing_stay_as_they_are() {
+    for body in [
+        Body::Listed(actor(), 1),
+        Body::Ended(actor()),
+        Body::Cancelled(actor()),
+        Body::EvidenceWithdrawn(vec![evidence(1)]),
+        Body::ImportGranted(actor()),
+        Body::Suspended(actor()),
+        Body::Resumed(actor()),
+        Body::Revoked(actor()),
+        Body::Accepted(Some(actor())),
+        Body::Stored(vec![stored(1)]),
+        Body::Imported(vec![stored(1)]),
+    ] {
+        assert_eq!(body.redacted(), body);
+    }
+}
+
+/// A partner must not pass off for whole what it only committed to.
+#[test]
+fn only_what_was_kept_here_is_read_without_its_salt() {
+    let owner = telling().into_iter().chain([
+        Body::Listed(actor(), 1),
+        Body::EvidenceWithdrawn(vec![evidence(1)]),
+        Body::Revoked(actor()),
+    ]);
+    let partner = [
+        Body::Accepted(None),
+        Body::Accepted(Some(actor())),
+        Body::Stored(vec![stored(1)]),
+        Body::Imported(vec![stored(1)]),
+        Body::Purged(crate::log::entry::Purged::default()),
+    ];
+    let owner = owner.map(|body| entry(Side::Owner, body));
+    let partner = partner.map(|body| entry(Side::Partner, body));
+    for entry in owner.chain(partner) {
+        let redacted = entry.redacted();
+        assert!(Entry::read(&redacted).is_err(), "{:?}", entry.body);
+        assert_eq!(Entry::kept(&redacted).unwrap().hash, entry.hash);
+    }
+}
+
+#[test]
+fn what_was_kept_whole_is_still_held_to_its_commitment() {
+    let entry = entry(Side::Owner, Body::Revoked(actor()));
+    assert_eq!(Entry::kept(&entry.bytes), Ok(entry.clone()));
+    let last = entry.bytes.len() - 1;
+    let mut bent = entry.bytes;
+    bent[last] ^= 1;
+    assert!(Entry::kept(&bent).is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_redacted_entry_is_the_same_entry_but_for_its_body(
+        (side, body) in bodies(),
+        places in (uuid(), points(), points(), 0..4_000_000_000_i64),
+    ) {
+        let place = Place {
+            share: ShareId::new(places.0),
+            side,
+            after: places.1,
+            other: places.2,
+            at: at(places.3),
+        };
+        let whole = Entry::new(&place, body, SALT);
+        let bytes = whole.redacted();
+        let redacted = Entry::kept(&bytes).unwrap();
+        // A disclosure of nothing cannot be told from one that was withheld.
+        prop_assume!(whole.body != Body::EvidenceAdded(Vec::new()));
+        let expected = Entry { body: whole.body.redacted(), bytes: bytes.clone(), ..whole };
+        prop_assert_eq!(&redacted, &expected);
+        prop_assert_eq!(redacted.redacted(), bytes);
+    }
+}
