@@ -18,7 +18,7 @@ mod outlet;
 pub mod pairing;
 pub mod reading;
 mod reverse;
-mod sealed;
+pub mod sealed;
 pub mod serve;
 mod server;
 pub mod sessions;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::ops::Range;
 
+use bytes::Bytes;
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::File;
 use interdocket_sync::id::{EvidenceId, ShareId};
@@ -285,6 +286,53 @@ impl Intake {
     }
 }
 
+/// Streams a range of a file that is sealed here, as long as its lease is held; none where it is not here as
+/// a whole, or without a lease.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub async fn stream(
+    node: &Node,
+    share: ShareId,
+    file: &File,
+    range: Range<u64>,
+) -> Result<Option<mpsc::Receiver<io::Result<Bytes>>>, Error> {
+    let Some(seal) = node.seal(share) else {
+        return Ok(None);
+    };
+    let listed = file.clone();
+    if !node.read(move |view| whole(view, share, &listed)).await? {
+        return Ok(None);
+    }
+    let (out, bytes) = mpsc::channel(PIECES);
+    let mut reader = Reader::new(node.clone(), share, seal, file.blake3, range);
+    let node = node.clone();
+    tokio::task::spawn_blocking(move || {
+        loop {
+            let mut piece = vec![0; PIECE];
+            // The lease is asked for again before every piece: what is revoked meanwhile stops here.
+            let read = match node.seal(share) {
+                Some(_) => reader.read(&mut piece),
+                None => Err(io::Error::other(
+                    "the share was revoked, or its lease ran out",
+                )),
+            };
+            let last = !matches!(read, Ok(count) if count > 0);
+            let piece = read.map(|count| {
+                piece.truncate(count);
+                Bytes::from(piece)
+            });
+            if matches!(&piece, Ok(piece) if piece.is_empty())
+                || out.blocking_send(piece).is_err()
+                || last
+            {
+                return;
+            }
+        }
+    });
+    Ok(Some(bytes))
+}
+
 fn about(file: Digest, part: u32) -> Vec<u8> {
     [file.0.as_slice(), &part.to_be_bytes()].concat()
 }
@@ -405,5 +453,7 @@ fn failed(error: &blobs::Error) -> Error {
 const WISHES: usize = 1024;
 /// Sealed bytes that are made durable together, and bytes of one request.
 const BYTES: u64 = 32 << 20;
+/// Bytes that are read at once.
+const PIECE: usize = 256 * 1024;
 /// Pieces between the connection and the disk.
 const PIECES: usize = 8;

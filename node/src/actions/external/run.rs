@@ -18,6 +18,7 @@ use super::{
 use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide};
 use crate::event::Refused;
 use crate::federation::reading::{Session, Wanted};
+use crate::federation::sealed;
 use crate::federation::texts::Texts;
 use crate::intake::Opened;
 use crate::node::Node;
@@ -158,8 +159,8 @@ impl Node {
         }
     }
 
-    /// The bytes of a file that this caller may read: live, from the owner of the share. The one place
-    /// that says where they come from.
+    /// The bytes of a file that this caller may read: from here where they are sealed here, else live from the
+    /// owner of the share. The one place that says where they come from.
     async fn external_bytes(
         &self,
         caller: &Caller,
@@ -167,6 +168,12 @@ impl Node {
         item: Option<Described>,
         request: Get,
     ) -> Result<Opened, Error> {
+        if let Some(opened) = self
+            .sealed_bytes(caller, external, item.as_ref(), &request)
+            .await?
+        {
+            return Ok(opened);
+        }
         let session = session(self, caller, external, request.download).await?;
         let item = match item {
             Some(item) => item,
@@ -191,6 +198,43 @@ impl Node {
             size: to - request.from,
             bytes,
         })
+    }
+}
+
+impl Node {
+    /// The bytes of a file that is sealed here, once the opening is recorded.
+    async fn sealed_bytes(
+        &self,
+        caller: &Caller,
+        external: &External,
+        item: Option<&Described>,
+        request: &Get,
+    ) -> Result<Option<Opened>, Error> {
+        let place = usize::try_from(request.file).unwrap_or(usize::MAX);
+        let Some(file) = item.and_then(|item| item.files.get(place)) else {
+            return Ok(None);
+        };
+        if request.download && !external.policy.is_some_and(|policy| policy.download) {
+            return Ok(None);
+        }
+        let to = request.to.unwrap_or(file.size);
+        if request.from > to || to > file.size {
+            return Ok(None);
+        }
+        let range = request.from..to;
+        let size = range.end - range.start;
+        let Some(bytes) = sealed::stream(self, external.share, file, range).await? else {
+            return Ok(None);
+        };
+        let (share, download) = (external.share, request.download);
+        let actor = Some(caller.actor.clone());
+        let recorded = self.decide(actor, caller.way, move |_| Ok(open(share, download)));
+        recorded.await?;
+        Ok(Some(Opened {
+            name: file.name.clone(),
+            size,
+            bytes,
+        }))
     }
 }
 

@@ -72,20 +72,7 @@ impl Node {
     pub(super) async fn start(role: Role, init: run::Init) -> Result<Self, Error> {
         let data = init.data.clone();
         let made = local::apart(move || run::init(&init)).await?;
-        let failed =
-            |error| Error::local(format!("the node of {} did not start", role.name), error);
-        let log = File::create(data.with_extension("log")).map_err(failed)?;
-        let process = Command::new(std::env::current_exe().map_err(failed)?)
-            .args(["run", "--until-stdin-closes", "--data"])
-            .arg(&data)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            // Ctrl-C is for the demo, which then stops its nodes in order.
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
+        let process = spawn(role.name, &data)?;
         let mut node = Self {
             name: role.name,
             client: Client::new(data.clone()),
@@ -125,6 +112,18 @@ impl Node {
         lines[lines.len().saturating_sub(LINES)..].to_vec()
     }
 
+    /// Pulls the plug.
+    pub(super) async fn kill(&mut self) -> Result<(), Error> {
+        let killed = self.process.kill().await;
+        killed.map_err(|error| Error::local("a node could not be killed", error))
+    }
+
+    /// Starts it again.
+    pub(super) async fn start_again(&mut self) -> Result<(), Error> {
+        self.process = spawn(self.name, &self.data)?;
+        self.answers().await
+    }
+
     /// Tells the node to stop, and waits for it; one that does not is killed.
     pub(super) async fn stop(mut self) {
         drop(self.process.stdin.take());
@@ -135,6 +134,26 @@ impl Node {
             }
         }
     }
+}
+
+/// Starts the program for a node that was made.
+fn spawn(name: &str, data: &Path) -> Result<Child, Error> {
+    let failed = |error| Error::local(format!("the node of {name} did not start"), error);
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(data.with_extension("log"));
+    Command::new(std::env::current_exe().map_err(failed)?)
+        .args(["run", "--until-stdin-closes", "--data"])
+        .arg(data)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log.map_err(failed)?)
+        // Ctrl-C is for the demo, which then stops its nodes in order.
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(failed)
 }
 
 /// Finds ports on loopback that nobody has. They are all held until all are found.

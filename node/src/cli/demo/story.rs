@@ -1,5 +1,7 @@
 //! What the demo tells, act by act.
 
+mod live;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,6 +35,10 @@ pub(super) async fn tell(
     let case = fill(stage, folder).await?;
     let shares = copy(stage, &case).await?;
     update(stage, &case, shares).await?;
+    live::reference(stage).await?;
+    let shares = live::advanced(stage).await?;
+    live::follow(stage, &shares).await?;
+    live::revoke(stage, shares).await?;
     verify(stage).await?;
     if once {
         return stage.step("Everything held.");
@@ -114,28 +120,35 @@ async fn pair(stage: &mut Stage, other: usize) -> Result<(), Error> {
         };
         node.client.call(&request).await?;
         stage.command(node, &["partner", "confirm", peer.name, "--yes"])?;
+        // A reference never goes to a justice organisation, nor comes from one.
+        let kinds = match other.name == CAST[HARBOUR].name {
+            true => [Kind::Copy, Kind::Advanced].as_slice(),
+            false => [Kind::Reference, Kind::Copy, Kind::Advanced].as_slice(),
+        };
         let request = partner::Enable {
             partner: id,
-            send: [Kind::Copy].into(),
-            receive: [Kind::Copy].into(),
+            send: kinds.iter().copied().collect(),
+            receive: kinds.iter().copied().collect(),
         };
         node.client.call(&request).await?;
-        let enable = [
-            "partner",
-            "enable",
-            peer.name,
-            "--send",
-            "copy",
-            "--receive",
-            "copy",
+        let mut enable = vec![
+            "partner".to_owned(),
+            "enable".to_owned(),
+            peer.name.to_owned(),
         ];
+        for kind in kinds {
+            for way in ["--send", "--receive"] {
+                enable.extend([way.to_owned(), crate::cli::name(kind)]);
+            }
+        }
+        let enable: Vec<_> = enable.iter().map(String::as_str).collect();
         stage.command(node, &enable)?;
     }
     for (node, peer) in [(north, other), (other, north)] {
         let id = peer.organisation.to_string();
         partner_with(node, &id, "contact", |partner| partner.connected).await?;
     }
-    stage.tell("Both confirmed, copies are enabled each way, and there is contact.")
+    stage.tell("Both confirmed, what may be shared is enabled each way, and there is contact.")
 }
 
 /// Waits until a partner is as it should be.
