@@ -247,7 +247,6 @@ pub trait Visitor {
 
 actions! {
     node::Status, "node.status", get "/v0/node", node::Node, "Show how the node stands";
-    node::Backup, "node.backup", post "/v0/node/backup", node::BackedUp, "Write a backup";
     node::ConfirmClock, "node.confirm-clock", post "/v0/node/clock", node::Confirmed, "Confirm that the machine's clock is right";
     node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored";
     user::Add, "user.add", post "/v0/users", user::User, "Add a user";

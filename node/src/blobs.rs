@@ -249,40 +249,6 @@ impl Blobs {
         pack::Packs::list(&self.inner.packs_folder(), found)
     }
 
-    /// The files in which blobs lie, for a backup: their names from the folder on, and how long they are. A
-    /// pack may grow meanwhile: what is behind that length is of later records.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn files(&self) -> Result<Vec<(String, u64)>, Error> {
-        let mut files = Vec::new();
-        let own = self.inner.dir.join("own");
-        let mut folders = vec!["packs".to_owned()];
-        folders.extend(names(&own)?.into_iter().map(|name| format!("own/{name}")));
-        for folder in folders {
-            for name in names(&self.inner.dir.join(&folder))? {
-                let name = format!("{folder}/{name}");
-                let path = self.inner.dir.join(&name);
-                match fs::metadata(&path) {
-                    Ok(metadata) => files.push((name, metadata.len())),
-                    // Deleted since it was listed.
-                    Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(Error::io("measure", &path)(error)),
-                }
-            }
-        }
-        Ok(files)
-    }
-
-    /// Opens one of these files.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn open_file(&self, name: &str) -> Result<File, Error> {
-        let path = self.inner.dir.join(name);
-        File::open(&path).map_err(Error::io("open", &path))
-    }
-
     /// How full the disk is.
     ///
     /// # Errors

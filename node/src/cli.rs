@@ -120,20 +120,6 @@ enum Command {
     /// Check all that is stored: journal, database and every file.
     #[command(after_help = "Example:\n  interdocket check")]
     Check,
-    /// Write a backup of the running node; it holds the node's keys.
-    #[command(after_help = "Example:\n  interdocket backup /mnt/backup/interdocket")]
-    Backup {
-        /// An empty folder, or the last backup of this node: only what is new is written.
-        folder: PathBuf,
-    },
-    /// Make a node of a backup, in a data directory that is empty or does not exist.
-    #[command(
-        after_help = "Example:\n  interdocket restore /mnt/backup/interdocket --data /var/lib/interdocket"
-    )]
-    Restore {
-        /// The backup.
-        backup: PathBuf,
-    },
     /// Confirm that this machine's clock is right, after it jumped.
     #[command(after_help = "Example:\n  interdocket confirm-clock")]
     ConfirmClock,
@@ -182,8 +168,6 @@ impl Command {
             Self::External(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Check => status::check(context).await,
-            Self::Backup { folder } => status::backup(context, folder).await,
-            Self::Restore { backup } => local::restore(context, backup).await,
             Self::ConfirmClock => status::confirm_clock(context).await,
             Self::Rebuild => local::rebuild(context).await,
             Self::Demo(demo) => demo.run(context).await,

@@ -69,10 +69,6 @@ pub enum Event {
     ClockSuspected(ClockSuspected),
     /// An administrator found the clock to be right.
     ClockConfirmed(DateTime<Utc>),
-    /// A backup was begun: it holds every record before this one.
-    BackupBegun,
-    /// The node goes on from a backup, or from an older state of itself.
-    NodeRestored,
     /// A user was added.
     UserAdded(UserAdded),
     /// A token was made.
@@ -227,8 +223,6 @@ impl Event {
             Self::Refused(_) => 80,
             Self::PolicySet(_) => 28,
             Self::ClockSuspected(_) => 90,
-            Self::NodeRestored => 92,
-            Self::BackupBegun => 96,
             Self::ClockConfirmed(_) => 91,
             Self::EvidenceEdited(_) => 55,
             Self::ShareNarrowed(_) => 68,
@@ -281,8 +275,6 @@ impl Event {
             80 => "refused",
             28 => "policy set",
             90 => "clock suspected",
-            92 => "node restored",
-            96 => "backup begun",
             91 => "clock confirmed",
             55 => "evidence edited",
             68 => "share narrowed",
@@ -340,8 +332,6 @@ impl Event {
             | Self::PolicySet(_)
             | Self::ClockSuspected(_)
             | Self::ClockConfirmed(_)
-            | Self::BackupBegun
-            | Self::NodeRestored
             | Self::NodeMade(_)
             | Self::InvitationMade(_)
             | Self::InvitationTried(_)
@@ -364,8 +354,6 @@ impl Event {
             Self::NodeMade(_)
             | Self::ClockSuspected(_)
             | Self::ClockConfirmed(_)
-            | Self::BackupBegun
-            | Self::NodeRestored
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
             | Self::BlobsStored(_) => Vec::new(),

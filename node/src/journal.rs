@@ -8,7 +8,6 @@
 //!
 //! Not here: what a record means, and whether it may be written. Segments are never deleted.
 
-mod backup;
 mod body;
 mod chain;
 mod frame;
@@ -28,7 +27,6 @@ use chrono::{DateTime, Utc};
 
 use crate::disk::{self, Disk, Placing};
 use crate::keyring::{self, KeyId, Keyring};
-pub use backup::{Segment, restore};
 use chain::Chain;
 use frame::Header;
 use mark::Mark;
@@ -259,19 +257,6 @@ impl Journal {
         written
     }
 
-    /// Seals the segment that grows, so that all records up to now lie in segments that never change again.
-    ///
-    /// # Errors
-    /// As [`Journal::append`].
-    pub fn seal(&mut self) -> Result<(), Error> {
-        if self.stopped {
-            return Err(Error::Stopped);
-        }
-        let sealed = self.turn(self.limit);
-        self.stopped |= matches!(sealed, Err(Error::Io(_)));
-        sealed
-    }
-
     /// States how many records are durable, and the chain's hash over them.
     #[must_use]
     pub fn head(&self) -> Head {
@@ -371,7 +356,7 @@ impl Journal {
                 filled = 0;
             }
             filled += length;
-            let record = self.close(seq, at, draft)?;
+            let record = self.seal(seq, at, draft)?;
             chain.advance(&record.0.encode());
             places.push((seq, batches.len() - 1));
             batches
@@ -388,12 +373,7 @@ impl Journal {
         })
     }
 
-    fn close(
-        &self,
-        seq: u64,
-        at: DateTime<Utc>,
-        draft: &Draft,
-    ) -> Result<(Header, Vec<u8>), Error> {
+    fn seal(&self, seq: u64, at: DateTime<Utc>, draft: &Draft) -> Result<(Header, Vec<u8>), Error> {
         let erased = || Error::Key(keyring::Error::Erased(draft.key));
         let key = self.shared.keyring.key(draft.key).ok_or_else(erased)?;
         let mut header = Header {

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::disk::{self, Disk};
 
 /// The file of the keyring.
-pub const FILE: &str = "keyring";
+const FILE: &str = "keyring";
 const MAGIC: [u8; 8] = *b"IDKEYRNG";
 const FORMAT: u16 = 0;
 /// The header fills one sector: it is never written again.
@@ -242,15 +242,6 @@ impl Keyring {
     /// [`Error::Io`] and [`Error::Stopped`].
     pub fn sync(&self) -> Result<(), Error> {
         self.lock().sync(&*self.disk)
-    }
-
-    /// The file as it is now, for a backup: keys stay wrapped under the master key.
-    ///
-    /// # Errors
-    /// [`Error::Io`].
-    pub fn snapshot(&self) -> Result<Vec<u8>, Error> {
-        let _slots = self.lock();
-        disk::read(&*self.disk, FILE).map_err(Error::Io)
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {

@@ -6,7 +6,6 @@
 
 pub mod access;
 pub mod actions;
-pub mod backup;
 pub mod blobs;
 pub mod chance;
 pub mod cli;

@@ -3,7 +3,6 @@
 //! Starting and stopping it is in `run`; what it decides is in `actions`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -67,8 +66,6 @@ pub struct Parts {
     pub metrics: Metrics,
     /// What the administrator set.
     pub config: Config,
-    /// Where everything lies.
-    pub data: PathBuf,
     /// What only lives as long as the process.
     pub moment: Moment,
 }
@@ -253,29 +250,6 @@ impl Node {
         });
         self.0.queue.put(job).await?;
         told.await.unwrap_or_else(|_| Err(Stopped::Failed.into()))
-    }
-
-    /// Records that a backup begins, and has everything up to there sealed in the journal.
-    ///
-    /// # Errors
-    /// `Unavailable` where it could not be made durable.
-    pub async fn begin_backup(&self, actor: Actor, way: Way) -> Result<(), Error> {
-        let (tell, told) = oneshot::channel();
-        let job = Box::new(move |turn: &mut Turn<'_>| {
-            turn.record(&Entry {
-                actor: Some(actor),
-                way,
-                event: Event::BackupBegun,
-            });
-            turn.seal();
-            let done: crate::writer::Done = Box::new(move |outcome| {
-                let _ = tell.send(outcome);
-            });
-            done
-        });
-        self.0.queue.put(job).await?;
-        let outcome = told.await.unwrap_or(Err(Stopped::Failed));
-        outcome.map_err(Error::from)
     }
 
     fn turn<R>(

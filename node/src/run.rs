@@ -13,7 +13,6 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::actions::decide::Decided;
 use crate::actions::partner::{OrganisationRole, State};
 use crate::actions::{Error, ErrorKind, Progress, Way};
 use crate::blobs::{Blobs, Reserve};
@@ -34,7 +33,7 @@ use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
 use crate::writer::{Writer, catch_up};
-use crate::{backup, chance, jobs, log};
+use crate::{chance, jobs, log};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -187,15 +186,6 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let opened = tokio::task::spawn_blocking(move || open(&place, held, config, keys, clock)).await;
     let (node, writer) =
         opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
-    let restored = data.join(backup::MARKER);
-    if restored.exists() {
-        node.decide(None, Way::Timer, |_| {
-            Ok(Decided::new(vec![Event::NodeRestored], |_| Ok(())))
-        })
-        .await?;
-        std::fs::remove_file(&restored)
-            .map_err(|error| failed("remove the mark of a restored node", &error))?;
-    }
     if let Some(suspected) = behind(&node)? {
         jobs::suspect(&node, suspected).await?;
     }
@@ -332,7 +322,6 @@ fn open(
         clock,
         metrics,
         config,
-        data: data.to_owned(),
         moment,
     };
     Ok((Node::new(parts), thread))

@@ -61,7 +61,6 @@ struct Staged {
     bytes: usize,
     failed: Option<view::Error>,
     unsealed: bool,
-    seal: bool,
 }
 
 impl Turn<'_> {
@@ -78,11 +77,6 @@ impl Turn<'_> {
     /// The journal's chain as it is durable now.
     pub const fn journal(&self) -> Head {
         self.head
-    }
-
-    /// Has the journal's segment sealed behind what this group records.
-    pub const fn seal(&mut self) {
-        self.staged.seal = true;
     }
 
     /// Takes an event: it is durable when the job is told so. One that does not fit is refused with
@@ -277,9 +271,6 @@ impl Writer {
             places.put(&table::POSITION, seq, &position.offset);
             let ops: Vec<Op> = ops.iter().cloned().chain(places.take()).collect();
             self.store.apply(*seq, &ops).map_err(|error| stop(&error))?;
-        }
-        if staged.seal {
-            self.journal.seal().map_err(|error| stop(&error))?;
         }
         self.metrics.journal_records.inc_by(positions.len() as u64);
         self.metrics

@@ -15,6 +15,5 @@ mod full;
 mod input;
 mod kill;
 mod reference;
-mod restore;
 mod start;
 mod trust;

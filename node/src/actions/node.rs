@@ -1,7 +1,5 @@
 //! The node itself: how it stands, whether its blobs are whole, and its keys.
 
-use std::path::PathBuf;
-
 use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
 use schemars::JsonSchema;
@@ -19,27 +17,6 @@ pub struct Status {}
 /// Checks everything that is stored: journal, database and every blob.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct Check {}
-
-/// Writes a backup to a folder on the node's machine: what the folder has already is not written again. Only
-/// over the local socket.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Backup {
-    /// The folder, by its whole path: empty, not there, or a backup of this node.
-    pub folder: PathBuf,
-}
-
-/// What a backup holds.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct BackedUp {
-    /// The folder.
-    pub folder: PathBuf,
-    /// How many files.
-    pub files: u64,
-    /// Their bytes.
-    pub bytes: u64,
-    /// Bytes that were written now.
-    pub copied: u64,
-}
 
 /// Confirms that the machine's clock is right now, after it jumped: what depends on time goes on.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]

@@ -1,7 +1,6 @@
 //! What is done without a running node: making it, running it, rebuilding its database.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
 
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,7 +10,7 @@ use super::error::Error;
 use super::{Context, named};
 use crate::actions::partner::OrganisationRole;
 use crate::actions::{self, ErrorKind};
-use crate::{backup, run, text};
+use crate::run;
 
 /// Makes a new node.
 #[derive(Debug, Args)]
@@ -134,22 +133,6 @@ pub(super) async fn rebuild(context: &Context) -> Result<(), Error> {
         format!(
             "The database was built again from {} records.",
             rebuilt.records
-        )
-    })
-}
-
-/// Makes a node of a backup.
-pub(super) async fn restore(context: &Context, backup: PathBuf) -> Result<(), Error> {
-    let (bar, progress) = context.out.steps("Restoring");
-    let data = context.data.clone();
-    let restored = apart(move || backup::restore(&backup, &data, &progress)).await?;
-    bar.finish_and_clear();
-    context.out.reply(&restored, |restored| {
-        format!(
-            "Restored {} records and {} files, all verified. Start it: interdocket run --data {}",
-            restored.records,
-            restored.files,
-            text::display(&context.data.display().to_string()),
         )
     })
 }

@@ -1,7 +1,5 @@
 //! The node itself: how it stands, and whether all that it stores is whole.
 
-use std::path::PathBuf;
-
 use super::error::Error;
 use super::table::{Table, count, size, time};
 use super::{Context, name};
@@ -29,25 +27,6 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
         table.row(["Operational key until", &time(node.operational_expires_at)]);
         table.row(["TLS certificate until", &time(node.tls_expires_at)]);
         table.to_string()
-    })
-}
-
-/// Writes a backup.
-pub(super) async fn backup(context: &Context, folder: PathBuf) -> Result<(), Error> {
-    let folder = std::path::absolute(&folder)
-        .map_err(|error| Error::invalid(format!("{}: {error}", folder.display())))?;
-    let (bar, progress) = context.out.steps("Backing up");
-    let request = node::Backup { folder };
-    let backed = context.client.watch(&request, &progress).await?;
-    bar.finish_and_clear();
-    context.out.reply(&backed, |backed| {
-        format!(
-            "{} with {} in {}; {} were new. Keep it safe: it holds the node's keys.",
-            count(backed.files, "file", "files"),
-            size(backed.bytes),
-            text::display(&backed.folder.display().to_string()),
-            size(backed.copied),
-        )
     })
 }
 

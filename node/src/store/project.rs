@@ -113,13 +113,6 @@ impl Step<'_> {
                 self.put(&table::NODE, &(), &node);
                 Ok(())
             }
-            Event::BackupBegun => Ok(()),
-            Event::NodeRestored => {
-                let mut node = self.get(&table::NODE, &())?;
-                node.incarnation += 1;
-                self.put(&table::NODE, &(), &node);
-                Ok(())
-            }
             Event::ClockSuspected(suspected) => self.clock(Some(suspected.expected)),
             Event::ClockConfirmed(_) => self.clock(None),
             Event::UserAdded(user) => self.user_added(user),

@@ -170,7 +170,6 @@ impl Bench {
             clock: ticking,
             metrics,
             config,
-            data: dir.path().to_owned(),
             moment: Moment::default(),
         });
         Self {
