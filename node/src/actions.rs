@@ -284,6 +284,7 @@ actions! {
     partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow";
     evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew";
     audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
+    node::Backup, "node.backup", post "/v0/node/backup", node::BackedUp, "Back the node up into a folder on its machine";
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
 }
 

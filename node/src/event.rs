@@ -153,6 +153,27 @@ pub enum Event {
     SessionClosed(SessionClosed),
     /// Something was refused to somebody who asked.
     Refused(Refused),
+    /// This node was made from a backup of itself.
+    NodeRestored(NodeRestored),
+    /// A backup was begun; it holds this record.
+    BackupBegun(BackupBegun),
+}
+
+/// This node was made from a backup of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRestored {
+    /// When the backup was made.
+    pub made_at: DateTime<Utc>,
+    /// The highest incarnation that anybody reported before; 0 where nobody was asked. The new one is
+    /// above it, and above the one in the backup.
+    pub above: u64,
+}
+
+/// A backup was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupBegun {
+    /// The folder on the node's machine.
+    pub folder: String,
 }
 
 /// The node began its life.
@@ -681,6 +702,8 @@ impl Event {
             Self::EvidenceImported(_) => 78,
             Self::SessionOpened(_) => 81,
             Self::SessionClosed(_) => 82,
+            Self::NodeRestored(_) => 92,
+            Self::BackupBegun(_) => 96,
         }
     }
 
@@ -732,6 +755,8 @@ impl Event {
             78 => "evidence imported",
             81 => "read session opened",
             82 => "read session closed",
+            92 => "node restored",
+            96 => "backup begun",
             _ => "of a newer release",
         }
     }
@@ -784,7 +809,9 @@ impl Event {
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
             | Self::BlobsStored(_)
-            | Self::Refused(_) => KeyId::NODE,
+            | Self::Refused(_)
+            | Self::NodeRestored(_)
+            | Self::BackupBegun(_) => KeyId::NODE,
         }
     }
 
@@ -796,7 +823,9 @@ impl Event {
             | Self::ClockConfirmed(_)
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
-            | Self::BlobsStored(_) => Vec::new(),
+            | Self::BlobsStored(_)
+            | Self::NodeRestored(_)
+            | Self::BackupBegun(_) => Vec::new(),
             Self::UserAdded(user) => vec![user.id],
             Self::TokenMade(token) => vec![token.user],
             Self::InvitationMade(invitation) | Self::InvitationTried(invitation) => {

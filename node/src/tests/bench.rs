@@ -170,6 +170,7 @@ impl Bench {
             clock: ticking,
             metrics,
             config,
+            data: dir.path().to_owned(),
             moment: Moment::default(),
         });
         Self {
