@@ -14,5 +14,6 @@ mod doctor;
 mod full;
 mod input;
 mod kill;
+mod restore;
 mod start;
 mod trust;

@@ -106,6 +106,9 @@ impl Manifest {
     /// [`Fault`].
     pub fn decode(text: &[u8]) -> Result<Self, Fault> {
         let damaged = Fault::Damaged;
+        if !text.ends_with(b"\n") {
+            return Err(damaged);
+        }
         let lines: Vec<&[u8]> = text.split_inclusive(|byte| *byte == b'\n').collect();
         let [top, files @ .., last] = lines.as_slice() else {
             return Err(damaged);

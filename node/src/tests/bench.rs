@@ -535,7 +535,8 @@ impl Bench {
     }
 }
 
-fn dump(engine: &Memory) -> Vec<Pair> {
+/// Everything that an engine holds.
+pub(crate) fn dump(engine: &Memory) -> Vec<Pair> {
     let all = |tree: &Tree| {
         let (from, to) = (Bound::Unbounded, Bound::Unbounded);
         engine.scan(*tree, from, to, usize::MAX).unwrap()
