@@ -80,7 +80,7 @@ fn node_killed_while_it_is_backed_up_leaves_a_whole_backup() {
     for round in 1..5_u64 {
         let files = world.path(&format!("files-{round}"));
         for file in 0..100_u64 {
-            let bytes = vec![u8::try_from(round * 100 % 251 + file).unwrap_or(9); 200_000];
+            let bytes = format!("{round}-{file:03} ").repeat(30_000);
             write(&files.join(file.to_string()), bytes);
         }
         case(&north, &format!("2026-{round}"), &[&files]);
