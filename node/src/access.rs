@@ -85,7 +85,7 @@ mod tests {
     fn only_administrators_touch_partners_users_and_the_node() {
         let administrative = |name: &&str| {
             name.starts_with("user.")
-                || name.starts_with("node.check")
+                || ["node.check", "node.backup"].contains(name)
                 || name.starts_with("partner.")
         };
         for name in names().iter().filter(|name| administrative(name)) {

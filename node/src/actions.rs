@@ -289,6 +289,7 @@ actions! {
     external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence";
     external::Import, "external.import", post "/v0/external/{share}/import", external::External, "Import an external case, or what is new of it";
     audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
+    node::Backup, "node.backup", post "/v0/node/backup", node::BackedUp, "Back the node up into a folder on its machine";
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
 }
 

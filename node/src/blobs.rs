@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interdocket_sync::blob::Digest;
 
+mod copy;
 mod decode;
 mod direct;
 mod encode;
@@ -34,6 +35,7 @@ mod tests;
 mod tree;
 mod writer;
 
+pub use copy::Stored;
 pub use decode::{Decoder, Leaf};
 pub use encode::Encoder;
 pub use error::Error;

@@ -1,11 +1,12 @@
 //! The command line: arguments in, tables or JSON out.
 //!
 //! Invariant: what a command does to a running node goes through its API, so that the command line
-//! can do nothing that a program cannot. Only what has no running node, `init`, `run` and `rebuild`,
-//! calls the library. With `--json` standard output holds replies as the API gives them and nothing
+//! can do nothing that a program cannot. Only what has no running node, `init`, `run`, `rebuild`,
+//! `verify-backup` and `restore`, calls the library. With `--json` standard output holds replies as the API gives them and nothing
 //! else; what strangers wrote is never printed raw.
 
 mod audit;
+mod backup;
 mod case;
 mod client;
 mod demo;
@@ -126,6 +127,12 @@ enum Command {
     /// Build the database again from the journal, while the node does not run.
     #[command(after_help = "Example:\n  interdocket rebuild --data /var/lib/interdocket")]
     Rebuild,
+    /// Back the running node up into a folder on its machine: everything, keys included.
+    Backup(backup::Backup),
+    /// Compare every file of a backup with what was written.
+    VerifyBackup(backup::Verify),
+    /// Make a node of a backup, in a data directory that is empty or does not exist.
+    Restore(backup::Restore),
     /// Show it all with three nodes on this machine.
     Demo(demo::Demo),
 }
@@ -170,6 +177,9 @@ impl Command {
             Self::Check => status::check(context).await,
             Self::ConfirmClock => status::confirm_clock(context).await,
             Self::Rebuild => local::rebuild(context).await,
+            Self::Backup(backup) => backup.run(context).await,
+            Self::VerifyBackup(verify) => verify.run(context).await,
+            Self::Restore(restore) => restore.run(context).await,
             Self::Demo(demo) => demo.run(context).await,
         }
     }

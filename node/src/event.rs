@@ -20,12 +20,13 @@ use crate::journal::Draft;
 use crate::keyring::KeyId;
 
 pub use self::body::{
-    AddedFile, BlobCompared, CaseEdited, CaseImported, CaseMade, ClockSuspected, EvidenceAdded,
-    EvidenceEdited, EvidenceImported, EvidenceOpened, EvidenceReceived, EvidenceSealed,
-    ExternalOpened, HeadCountersigned, ImportEnded, InvitationMade, LogReceived, LogWritten,
-    NodeMade, PartnerEnabled, PartnerMet, PolicySet, Refused, RevocationCountersigned,
-    RevocationReceived, SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened,
-    ShareFrozen, ShareMade, ShareRevoked, ShareWidened, StoredBlob, TokenMade, UserAdded,
+    AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, ClockSuspected,
+    EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened, EvidenceReceived,
+    EvidenceSealed, ExternalOpened, HeadCountersigned, ImportEnded, InvitationMade, LogReceived,
+    LogWritten, NodeMade, NodeRestored, PartnerEnabled, PartnerMet, PolicySet, Refused,
+    RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
+    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareWidened, StoredBlob,
+    TokenMade, UserAdded,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -156,6 +157,10 @@ pub enum Event {
     Refused(Refused),
     /// Somebody here reads a partner's case at its owner.
     ExternalOpened(ExternalOpened),
+    /// This node was made from a backup of itself.
+    NodeRestored(NodeRestored),
+    /// A backup was begun; it holds this record.
+    BackupBegun(BackupBegun),
 }
 
 /// Why a record's body is no event of this release.
@@ -223,6 +228,8 @@ impl Event {
             Self::Refused(_) => 80,
             Self::PolicySet(_) => 28,
             Self::ClockSuspected(_) => 90,
+            Self::NodeRestored(_) => 92,
+            Self::BackupBegun(_) => 96,
             Self::ClockConfirmed(_) => 91,
             Self::EvidenceEdited(_) => 55,
             Self::ShareNarrowed(_) => 68,
@@ -275,6 +282,8 @@ impl Event {
             80 => "refused",
             28 => "policy set",
             90 => "clock suspected",
+            92 => "node restored",
+            96 => "backup begun",
             91 => "clock confirmed",
             55 => "evidence edited",
             68 => "share narrowed",
@@ -332,6 +341,8 @@ impl Event {
             | Self::PolicySet(_)
             | Self::ClockSuspected(_)
             | Self::ClockConfirmed(_)
+            | Self::NodeRestored(_)
+            | Self::BackupBegun(_)
             | Self::NodeMade(_)
             | Self::InvitationMade(_)
             | Self::InvitationTried(_)
@@ -354,6 +365,8 @@ impl Event {
             Self::NodeMade(_)
             | Self::ClockSuspected(_)
             | Self::ClockConfirmed(_)
+            | Self::NodeRestored(_)
+            | Self::BackupBegun(_)
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
             | Self::BlobsStored(_) => Vec::new(),

@@ -10,6 +10,7 @@
 
 mod body;
 mod chain;
+mod copy;
 mod frame;
 mod mark;
 mod reader;
@@ -28,6 +29,7 @@ use chrono::{DateTime, Utc};
 use crate::disk::{self, Disk, Placing};
 use crate::keyring::{self, KeyId, Keyring};
 use chain::Chain;
+pub use copy::{Bytes, Segment};
 use frame::Header;
 use mark::Mark;
 pub use reader::Reader;
@@ -209,6 +211,7 @@ impl Journal {
     /// Opens the journal of a directory, creating it where there is none.
     ///
     /// A tail that was torn before anyone was answered is cut; whole records beyond the mark stay.
+    /// Segments that came from elsewhere are opened after [`acknowledge`].
     ///
     /// # Errors
     /// See [`OpenError`].
@@ -255,6 +258,20 @@ impl Journal {
         let written = self.write(at, drafts);
         self.stopped |= matches!(written, Err(Error::Io(_) | Error::Stopped));
         written
+    }
+
+    /// Seals the segment that grows, so that everything written so far is in files that never change.
+    ///
+    /// # Errors
+    /// After [`Error::Full`] the segment goes on growing; after [`Error::Io`] every call gives
+    /// [`Error::Stopped`].
+    pub fn seal(&mut self) -> Result<(), Error> {
+        if self.stopped {
+            return Err(Error::Stopped);
+        }
+        let sealed = self.close();
+        self.stopped |= matches!(sealed, Err(Error::Io(_)));
+        sealed
     }
 
     /// States how many records are durable, and the chain's hash over them.
@@ -310,14 +327,21 @@ impl Journal {
 
     /// Seals the segment that `bytes` more would overfill.
     fn turn(&mut self, bytes: u64) -> Result<(), Error> {
-        let Some(tail) = &self.tail else {
+        match &self.tail {
+            Some(tail) if tail.end + bytes + segment::FOOTER as u64 > self.limit => self.close(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes the footer of the segment that grows, if it has records.
+    fn close(&mut self) -> Result<(), Error> {
+        let Some(tail) = self.tail.as_ref() else {
             return Ok(());
         };
-        let full = tail.end + bytes + segment::FOOTER as u64 > self.limit;
-        if tail.end == segment::HEADER as u64 || !full {
+        let (first, place) = (tail.first, tail.end);
+        if place == segment::HEADER as u64 {
             return Ok(());
         }
-        let (first, place) = (tail.first, tail.end);
         let footer = Footer {
             first,
             place,
@@ -356,7 +380,7 @@ impl Journal {
                 filled = 0;
             }
             filled += length;
-            let record = self.seal(seq, at, draft)?;
+            let record = self.record(seq, at, draft)?;
             chain.advance(&record.0.encode());
             places.push((seq, batches.len() - 1));
             batches
@@ -373,7 +397,13 @@ impl Journal {
         })
     }
 
-    fn seal(&self, seq: u64, at: DateTime<Utc>, draft: &Draft) -> Result<(Header, Vec<u8>), Error> {
+    /// Seals the body of one record.
+    fn record(
+        &self,
+        seq: u64,
+        at: DateTime<Utc>,
+        draft: &Draft,
+    ) -> Result<(Header, Vec<u8>), Error> {
         let erased = || Error::Key(keyring::Error::Erased(draft.key));
         let key = self.shared.keyring.key(draft.key).ok_or_else(erased)?;
         let mut header = Header {
@@ -440,6 +470,15 @@ impl Journal {
         extents.segments.insert(first, extent);
         extents.head = self.chain.head;
     }
+}
+
+/// Marks what lies in a directory that has no mark as acknowledged up to a head: for segments that
+/// came from a backup. Opening the journal compares it with them.
+///
+/// # Errors
+/// Whatever the file system reports.
+pub fn acknowledge(disk: &dyn Disk, head: Head) -> io::Result<()> {
+    Mark::place(disk, head).map(drop)
 }
 
 /// Says what a failure of the keyring means for an append.

@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 use crate::disk::{self, Disk};
 
 /// The file of the keyring.
-const FILE: &str = "keyring";
+pub const FILE: &str = "keyring";
 const MAGIC: [u8; 8] = *b"IDKEYRNG";
 const FORMAT: u16 = 0;
 /// The header fills one sector: it is never written again.
@@ -242,6 +242,15 @@ impl Keyring {
     /// [`Error::Io`] and [`Error::Stopped`].
     pub fn sync(&self) -> Result<(), Error> {
         self.lock().sync(&*self.disk)
+    }
+
+    /// Gives the file as it is: keys wrapped under the master key, and what was erased as such.
+    ///
+    /// # Errors
+    /// Whatever the file system reports.
+    pub fn copy(&self) -> io::Result<Vec<u8>> {
+        let _slots = self.lock();
+        disk::read(&*self.disk, FILE)
     }
 
     fn lock(&self) -> MutexGuard<'_, Slots> {

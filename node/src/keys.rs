@@ -32,6 +32,9 @@ use self::issue::Subject;
 pub use self::leaf::Leaf;
 pub use self::pins::{NotItsRoot, Pins};
 
+/// The bytes of a file of keys, wiped when dropped.
+pub type Secret = Zeroizing<Vec<u8>>;
+
 /// Why the node's keys cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -283,6 +286,21 @@ impl Keys {
         save(&self.dir.join(OPERATIONAL), &operational)?;
         *self.write() = State::read(&self.dir, subject)?;
         self.present(now)
+    }
+
+    /// Gives the files of the identity by their names: `root.key` only where it is here.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn copy(&self) -> Result<Vec<(&'static str, Secret)>, Error> {
+        // A renewal replaces two of them.
+        let _state = self.read();
+        [ROOT_KEY, ROOT, OPERATIONAL, SIGNING, MASTER]
+            .into_iter()
+            .map(|name| (name, self.dir.join(name)))
+            .filter(|(name, path)| *name != ROOT_KEY || path.exists())
+            .map(|(name, path)| Ok((name, file::read(&path)?)))
+            .collect()
     }
 
     /// When each certificate ends.

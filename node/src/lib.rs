@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod actions;
+pub mod backup;
 pub mod blobs;
 pub mod chance;
 pub mod cli;
@@ -24,6 +25,7 @@ pub mod log;
 pub mod metrics;
 pub mod node;
 pub mod refusals;
+pub mod restore;
 pub mod rules;
 pub mod run;
 pub mod seal;

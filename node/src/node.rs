@@ -3,6 +3,7 @@
 //! Starting and stopping it is in `run`; what it decides is in `actions`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -23,7 +24,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::{Entry, Event, Refused};
 use crate::federation::Transport;
-use crate::journal::Reader;
+use crate::journal::{Head, Reader};
 use crate::keyring::Keyring;
 use crate::keys::{Keys, Leaf, Pins};
 use crate::leases::Leases;
@@ -66,6 +67,8 @@ pub struct Parts {
     pub metrics: Metrics,
     /// What the administrator set.
     pub config: Config,
+    /// The data directory.
+    pub data: PathBuf,
     /// What only lives as long as the process.
     pub moment: Moment,
 }
@@ -250,6 +253,25 @@ impl Node {
         });
         self.0.queue.put(job).await?;
         told.await.unwrap_or_else(|_| Err(Stopped::Failed.into()))
+    }
+
+    /// Seals the journal's open segment; gives the head up to which everything is sealed then.
+    ///
+    /// # Errors
+    /// `Unavailable` where it could not be written.
+    pub async fn seal_journal(&self) -> Result<Head, Error> {
+        let (tell, told) = oneshot::channel();
+        let job = Box::new(move |turn: &mut Turn<'_>| {
+            turn.seal();
+            let head = turn.journal();
+            let done: crate::writer::Done = Box::new(move |outcome| {
+                // Whoever asked may have gone.
+                let _ = tell.send(outcome.map(|()| head));
+            });
+            done
+        });
+        self.0.queue.put(job).await?;
+        Ok(told.await.unwrap_or(Err(Stopped::Failed))?)
     }
 
     fn turn<R>(

@@ -130,7 +130,8 @@ pub fn init(init: &Init) -> Result<Initialised, Error> {
     })
 }
 
-fn empty(data: &Path) -> Result<(), Error> {
+/// Refuses a directory that has anything in it.
+pub(crate) fn empty(data: &Path) -> Result<(), Error> {
     match std::fs::read_dir(data).map(Iterator::count) {
         Ok(0) => Ok(()),
         Ok(_) => {
@@ -229,13 +230,20 @@ fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
 }
 
 /// The directories of the journal and its keyring, taken for this process alone.
-struct Held {
+pub(crate) struct Held {
     journal: Arc<dyn Disk>,
     keyring: Arc<dyn Disk>,
 }
 
+impl Held {
+    /// The directory of the journal.
+    pub(crate) fn journal(&self) -> &dyn Disk {
+        &*self.journal
+    }
+}
+
 /// Takes a data directory for this process alone.
-fn hold(data: &Path) -> Result<Held, Error> {
+pub(crate) fn hold(data: &Path) -> Result<Held, Error> {
     let disk = |folder: &str| {
         let path = data.join(folder);
         std::fs::create_dir_all(&path).map_err(|error| failed("make a directory", &error))?;
@@ -254,7 +262,7 @@ fn hold(data: &Path) -> Result<Held, Error> {
 }
 
 /// The journal with its keyring.
-fn journal(held: Held, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
+pub(crate) fn journal(held: Held, keys: &Keys) -> Result<(Journal, Arc<Keyring>), Error> {
     let keyring = Keyring::open(held.keyring, keys.master(), chance::fill)
         .map_err(|error| failed("open the keyring", &error))?;
     let keyring = Arc::new(keyring);
@@ -322,6 +330,7 @@ fn open(
         clock,
         metrics,
         config,
+        data: data.to_owned(),
         moment,
     };
     Ok((Node::new(parts), thread))
@@ -513,7 +522,7 @@ async fn supervise(
 }
 
 /// What could not be done, and every reason below it.
-fn failed(what: &str, error: &dyn std::error::Error) -> Error {
+pub(crate) fn failed(what: &str, error: &dyn std::error::Error) -> Error {
     let mut message = format!("could not {what}: {error}");
     let mut source = error.source();
     while let Some(reason) = source {
@@ -523,11 +532,11 @@ fn failed(what: &str, error: &dyn std::error::Error) -> Error {
     Error::new(ErrorKind::Unavailable, message)
 }
 
-const KEYS: &str = "keys";
-const KEYRING: &str = "keyring";
-const JOURNAL: &str = "journal";
+pub(crate) const KEYS: &str = "keys";
+pub(crate) const KEYRING: &str = "keyring";
+pub(crate) const JOURNAL: &str = "journal";
 const DATABASE: &str = "database";
-const BLOBS: &str = "blobs";
+pub(crate) const BLOBS: &str = "blobs";
 
 /// How often the node looks whether its storage still works.
 const WATCH: std::time::Duration = std::time::Duration::from_secs(1);

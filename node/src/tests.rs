@@ -1,6 +1,7 @@
 //! What whole nodes do with each other, without sockets: the story of a copy, what is refused, and
 //! that no crash, liar or damage makes a node lose, leak or stop.
 
+mod backup;
 pub(crate) mod bench;
 mod copy;
 mod liar;

@@ -61,6 +61,7 @@ struct Staged {
     bytes: usize,
     failed: Option<view::Error>,
     unsealed: bool,
+    seal: bool,
 }
 
 impl Turn<'_> {
@@ -77,6 +78,12 @@ impl Turn<'_> {
     /// The journal's chain as it is durable now.
     pub const fn journal(&self) -> Head {
         self.head
+    }
+
+    /// Has the journal's open segment sealed before anything of this turn is written: what was durable
+    /// before is in files that never change when the job is told so.
+    pub fn seal(&mut self) {
+        self.staged.seal = true;
     }
 
     /// Takes an event: it is durable when the job is told so. One that does not fit is refused with
@@ -251,6 +258,13 @@ impl Writer {
         }
         if staged.unsealed {
             return Err(Stopped::Full);
+        }
+        if staged.seal {
+            match self.journal.seal() {
+                Ok(()) => {}
+                Err(journal::Error::Full(_)) => return Err(Stopped::Full),
+                Err(error) => return Err(stop(&error)),
+            }
         }
         if staged.drafts.is_empty() {
             return Ok(());

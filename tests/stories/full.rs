@@ -174,3 +174,33 @@ fn receiver_whose_disk_was_full_goes_on_by_itself() {
     whole(&south);
     drop(south);
 }
+
+/// fault E3
+#[test]
+fn backup_that_does_not_fit_leaves_the_one_before() {
+    let world = World::new();
+    let Some(disk) = Disk::mount(world.path("disk"), 16) else {
+        return skip("no file system can be mounted here: it takes root");
+    };
+    let north = world.node("north", Reach::Dialable);
+    let (small, large) = (world.path("small.txt"), world.path("large.bin"));
+    write(&small, "fits");
+    noise(&large, 24, 9);
+    case(&north, "2026-17", &[&small]);
+    let folder = disk.0.display().to_string();
+    let first = north.call(&["backup", &folder]);
+    north.call(&["evidence", "add", "2026-17", &large.display().to_string()]);
+    let refused = north.refused(&["backup", &folder]);
+    assert_eq!(refused.code, 7, "{refused:?}");
+    assert!(
+        refused.message.contains("is full") && refused.message.contains("still the one of"),
+        "{refused:?}"
+    );
+    let kept = north.call(&["verify-backup", &folder]);
+    assert_eq!(kept["records"], first["records"]);
+    disk.grow(64);
+    let second = north.call(&["backup", &folder]);
+    assert!(second["records"].as_u64() > first["records"].as_u64());
+    north.call(&["verify-backup", &folder]);
+    whole(&north);
+}

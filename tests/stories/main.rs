@@ -15,5 +15,6 @@ mod full;
 mod input;
 mod kill;
 mod reference;
+mod restore;
 mod start;
 mod trust;

@@ -40,6 +40,30 @@ impl Change for ConfirmClock {
     }
 }
 
+/// Backs the node up into a folder on its machine, beside what is there already.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Backup {
+    /// The folder, as an absolute path; it is made where it does not exist.
+    pub folder: std::path::PathBuf,
+}
+
+/// A backup that was made.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct BackedUp {
+    /// How many records of the journal it holds.
+    pub records: u64,
+    /// SHA-256 of the journal's chain up to there, in hexadecimal digits.
+    pub head: String,
+    /// How many files of the node it holds.
+    pub files: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// How many bytes were not there from the backup before.
+    pub copied: u64,
+    /// Files of evidence that could not be read, one line each; empty where the backup is whole.
+    pub problems: Vec<String>,
+}
+
 /// How a node stands.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Node {

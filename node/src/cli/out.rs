@@ -80,7 +80,15 @@ impl Out {
 
     /// A bar for something long that the node tells the steps of; not there unless a person looks.
     pub(super) fn steps(self, what: &'static str) -> (ProgressBar, Progress) {
-        let bar = self.bar(0, what, "{msg} {bar:30} {human_pos}/{human_len} {eta}");
+        Self::told(self.bar(0, what, "{msg} {bar:30} {human_pos}/{human_len} {eta}"))
+    }
+
+    /// As `steps`, where the steps are bytes.
+    pub(super) fn volume(self, what: &'static str) -> (ProgressBar, Progress) {
+        Self::told(self.bytes(0, what))
+    }
+
+    fn told(bar: ProgressBar) -> (ProgressBar, Progress) {
         let told = bar.clone();
         let progress = Progress::new(move |done, total| {
             told.set_length(total);

@@ -31,6 +31,23 @@ pub struct NodeMade {
     pub role: OrganisationRole,
 }
 
+/// This node was made from a backup of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRestored {
+    /// When the backup was made.
+    pub made_at: DateTime<Utc>,
+    /// The highest incarnation that anybody reported before; 0 where nobody was asked. The new one is
+    /// above it, and above the one in the backup.
+    pub above: u64,
+}
+
+/// A backup was begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BackupBegun {
+    /// The folder on the node's machine.
+    pub folder: String,
+}
+
 /// The machine's clock is not to be trusted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClockSuspected {

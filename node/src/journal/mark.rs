@@ -42,13 +42,18 @@ pub(super) enum Missing {
 impl Mark {
     /// Places the mark of an empty journal.
     pub(super) fn create(disk: &dyn Disk) -> io::Result<Self> {
+        Self::place(disk, Head::START)
+    }
+
+    /// Places a mark that says so much was acknowledged.
+    pub(super) fn place(disk: &dyn Disk, head: Head) -> io::Result<Self> {
         let mut bytes = [0; 2 * SECTOR];
-        bytes[..SLOT].copy_from_slice(&encode(0, &Head::START));
-        bytes[SECTOR..SECTOR + SLOT].copy_from_slice(&encode(1, &Head::START));
+        bytes[..SLOT].copy_from_slice(&encode(0, &head));
+        bytes[SECTOR..SECTOR + SLOT].copy_from_slice(&encode(1, &head));
         disk::place(disk, FILE, &bytes)?;
         Ok(Self {
             generation: 1,
-            head: Head::START,
+            head,
         })
     }
 

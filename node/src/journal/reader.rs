@@ -73,6 +73,10 @@ impl Reader {
         &self.shared
     }
 
+    pub(super) fn share(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     /// States how many records are durable, and the chain's hash over them.
     #[must_use]
     pub fn head(&self) -> Head {

@@ -1,5 +1,6 @@
 //! Claims about the journal over a disk whose power, space and bits are the test's.
 
+mod copy;
 mod damage;
 mod power;
 

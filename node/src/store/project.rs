@@ -193,7 +193,16 @@ impl Step<'_> {
                 self.changes.delete(&table::SESSION, &closed.session);
                 Ok(())
             }
-            Event::EvidenceOpened(_) | Event::Refused(_) | Event::ExternalOpened(_) => Ok(()),
+            Event::NodeRestored(restored) => {
+                let mut node = self.get(&table::NODE, &())?;
+                node.incarnation = node.incarnation.max(restored.above) + 1;
+                self.put(&table::NODE, &(), &node);
+                Ok(())
+            }
+            Event::EvidenceOpened(_)
+            | Event::Refused(_)
+            | Event::ExternalOpened(_)
+            | Event::BackupBegun(_) => Ok(()),
         }
     }
 

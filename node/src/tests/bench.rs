@@ -170,6 +170,7 @@ impl Bench {
             clock: ticking,
             metrics,
             config,
+            data: dir.path().to_owned(),
             moment: Moment::default(),
         });
         Self {
@@ -558,7 +559,8 @@ impl Bench {
     }
 }
 
-fn dump(engine: &Memory) -> Vec<Pair> {
+/// Everything that an engine holds.
+pub(crate) fn dump(engine: &Memory) -> Vec<Pair> {
     let all = |tree: &Tree| {
         let (from, to) = (Bound::Unbounded, Bound::Unbounded);
         engine.scan(*tree, from, to, usize::MAX).unwrap()

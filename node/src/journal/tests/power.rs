@@ -9,7 +9,7 @@ use super::*;
 fn power_lost_at_any_call_loses_nothing_acknowledged_and_keeps_appends_whole() {
     let calls = {
         let disk = Arc::new(Memory::default());
-        grow(&mut open(&disk), 40).unwrap();
+        grow_and_seal(&mut open(&disk), 40).unwrap();
         disk.calls()
     };
     let mut kept_beyond = 0;
@@ -45,8 +45,20 @@ fn interrupted(disk: &Arc<Memory>, count: u64) -> u64 {
     let Ok(mut journal) = Journal::sized(disk.clone(), keyring, SMALL) else {
         return 0;
     };
-    let _ = grow(&mut journal, count);
+    let _ = grow_and_seal(&mut journal, count);
     journal.head().count
+}
+
+/// The workload, sealing a segment now and then as backups do.
+fn grow_and_seal(journal: &mut Journal, count: u64) -> Result<(), Error> {
+    while journal.head().count < count {
+        let after = journal.head().count;
+        grow(journal, (after + after % 5 + 1).min(count))?;
+        if after % 7 == 3 {
+            journal.seal()?;
+        }
+    }
+    Ok(())
 }
 
 /// fault E2: an append of several frames, any of which may be torn while others are not

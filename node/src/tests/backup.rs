@@ -1,0 +1,291 @@
+//! Backups and what is made of them: whole or not at all, and nobody else's.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use interdocket_sync::blob::Digest;
+
+use super::bench::{Bench, dump, pair, settle};
+use crate::actions::node::{BackedUp, Backup};
+use crate::actions::{Error, ErrorKind, Progress, Run as _, Way};
+use crate::backup::manifest::Manifest;
+use crate::blobs::{Blobs, Placed, Reserve};
+use crate::keys::Keys;
+use crate::store::engine::Pair;
+use crate::store::memory::Memory;
+use crate::store::table;
+use crate::store::view::Store;
+use crate::writer::catch_up;
+use crate::{backup, chance, config, disk, journal, keyring, restore};
+
+/// A node with evidence of its own, large and small, and some that it received.
+async fn busy() -> Bench {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "small.txt", b"one").await;
+    north.evidence("1/26", "large.bin", &[7; 600_000]).await;
+    south.case("2/26").await;
+    south.evidence("2/26", "theirs.txt", b"two").await;
+    let share = south.copy("2/26", "north").await.unwrap().id;
+    settle(&south, &north, share).await;
+    let settings = north.node.parts().config.render();
+    fs::write(north.node.parts().data.join(config::FILE), settings).unwrap();
+    north
+}
+
+async fn back_up(bench: &Bench, folder: &Path) -> Result<BackedUp, Error> {
+    let folder = folder.to_owned();
+    let request = Backup { folder };
+    request.run(&bench.node, &bench.node.owner()).await
+}
+
+fn restore(folder: &Path, data: &Path) -> Result<restore::Restored, Error> {
+    restore::restore(folder, data, &Progress::default())
+}
+
+/// What a data directory's tables hold when they are built from its journal, with its blobs verified.
+fn opened(data: &Path) -> (Arc<Memory>, Store) {
+    let real = |folder: &str| Arc::new(disk::Real::open(&data.join(folder)).unwrap());
+    let now = super::bench::noon();
+    let keys = Keys::open(&data.join("keys"), now).unwrap();
+    let ring = keyring::Keyring::open(real("keyring"), keys.master(), chance::fill).unwrap();
+    let journal = journal::Journal::open(real("journal"), Arc::new(ring)).unwrap();
+    let engine = Arc::<Memory>::default();
+    let store = Store::new(engine.clone());
+    catch_up(&journal, &store, &mut |_, _| {}).unwrap();
+    let none = Reserve {
+        bytes: 0,
+        percent: 0,
+    };
+    let (blobs, _) = Blobs::open(&data.join("blobs"), none).unwrap();
+    let held = store.read().view().page(&table::BLOB, &(), None, 99);
+    for (digest, blob) in held.unwrap() {
+        let (size, place) = (blob.size, blob.place);
+        let placed = Placed {
+            digest,
+            size,
+            place,
+        };
+        blobs.verify(&placed).unwrap();
+    }
+    (engine, store)
+}
+
+fn manifest(folder: &Path) -> Manifest {
+    Manifest::decode(&fs::read(folder.join("manifest")).unwrap()).unwrap()
+}
+
+/// The files in which a backup keeps what its manifest names.
+fn objects(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut found = BTreeSet::new();
+    for above in fs::read_dir(folder.join("files")).unwrap() {
+        let above = above.unwrap().path();
+        let names = fs::read_dir(&above).unwrap();
+        found.extend(names.map(|name| name.unwrap().path()));
+    }
+    found
+}
+
+#[tokio::test]
+async fn restored_node_holds_what_was_acknowledged_before_under_a_new_incarnation() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let (folder, data) = (home.path().join("backup"), home.path().join("data"));
+    let made = back_up(&north, &folder).await.unwrap();
+    assert_eq!(made.problems, Vec::<String>::new());
+    let before = north.tables();
+    // What comes later is not in it.
+    north.case("3/26").await;
+
+    let restored = restore(&folder, &data).unwrap();
+    assert_eq!(restored.backup.organisation, north.id());
+    assert_eq!(restored.backup.records, made.records);
+    assert_eq!(restored.damaged, Vec::<String>::new());
+    let (engine, store) = opened(&data);
+    let node = store.read().view().get(&table::NODE, &()).unwrap().unwrap();
+    assert_eq!(node.incarnation, 2);
+    let after = dump(&engine);
+    let lost: Vec<&Pair> = before.iter().filter(|pair| !after.contains(pair)).collect();
+    assert_eq!(lost.len(), 1, "only the node's own row differs: {lost:?}");
+    assert_eq!(after.len(), before.len() + 1, "one record more");
+    let again = restore(&folder, &data).unwrap_err();
+    assert_eq!(again.kind, ErrorKind::Conflict, "a node is there: {again}");
+}
+
+/// fault E19
+#[tokio::test]
+async fn whatever_is_missing_cut_or_changed_in_a_backup_is_named_and_nothing_is_restored() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    back_up(&north, &folder).await.unwrap();
+    for (path, file) in manifest(&folder).files {
+        let place = backup::place(&folder, file.blake3);
+        let bytes = fs::read(&place).unwrap();
+        fs::remove_file(&place).unwrap();
+        let mut changed = bytes.clone();
+        changed[bytes.len() / 2] ^= 1;
+        let damages = [
+            None,
+            Some(changed),
+            Some(bytes[..bytes.len() - 1].to_vec()),
+            Some([&bytes[..], b"x"].concat()),
+        ];
+        for damage in damages {
+            if let Some(damage) = &damage {
+                fs::write(&place, damage).unwrap();
+            }
+            let data = home.path().join("data");
+            let error = restore(&folder, &data).unwrap_err();
+            assert_eq!(error.kind, ErrorKind::Unavailable);
+            assert!(error.message.contains(&path), "{error}");
+            assert!(error.message.contains(place.to_str().unwrap()), "{error}");
+            assert!(!data.exists(), "{path}");
+            let verified = restore::verify(&folder, &Progress::default());
+            assert_eq!(verified.unwrap_err(), error);
+        }
+        fs::write(&place, &bytes).unwrap();
+    }
+    restore(&folder, &home.path().join("data")).unwrap();
+    let text = fs::read(folder.join("manifest")).unwrap();
+    fs::write(folder.join("manifest"), &text[..text.len() / 2]).unwrap();
+    let error = restore(&folder, &home.path().join("again")).unwrap_err();
+    assert!(error.message.contains("manifest"), "{error}");
+    assert!(!home.path().join("again").exists());
+}
+
+#[tokio::test]
+async fn backup_cut_anywhere_is_the_one_before_and_the_next_one_goes_on() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    back_up(&north, &folder).await.unwrap();
+    let first = manifest(&folder);
+    // What a second one leaves behind that was cut before its manifest.
+    fs::create_dir_all(folder.join("files/00")).unwrap();
+    let unnamed = folder.join(format!("files/00/{}", "0".repeat(64)));
+    fs::write(&unnamed, b"of no manifest").unwrap();
+    fs::write(folder.join("files/new"), b"half a fi").unwrap();
+    fs::write(folder.join("manifest.new"), b"{").unwrap();
+    let data = home.path().join("data");
+    assert_eq!(
+        restore(&folder, &data).unwrap().backup.records,
+        first.head.count
+    );
+    opened(&data);
+
+    let made = back_up(&north, &folder).await.unwrap();
+    assert_eq!(made.records, first.head.count + 1);
+    assert!(!unnamed.exists(), "what no manifest names is removed");
+    restore(&folder, &home.path().join("again")).unwrap();
+}
+
+#[tokio::test]
+async fn restore_that_was_cut_is_begun_again() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let (folder, data) = (home.path().join("backup"), home.path().join("data"));
+    back_up(&north, &folder).await.unwrap();
+    fs::create_dir_all(data.join("keys")).unwrap();
+    fs::write(data.join("restoring"), b"").unwrap();
+    fs::write(data.join("keys/root.pem"), b"half").unwrap();
+    restore(&folder, &data).unwrap();
+    opened(&data);
+    assert!(!data.join("restoring").exists());
+}
+
+#[tokio::test]
+async fn later_backup_copies_only_what_is_new_and_keeps_no_key_that_was_erased() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    let first = back_up(&north, &folder).await.unwrap();
+    let (before, large) = (manifest(&folder), objects(&folder));
+    assert!(first.bytes > 600_000);
+    let case = north.case("3/26").await;
+    let key = keyring::KeyId(case.id.uuid());
+    let second = back_up(&north, &folder).await.unwrap();
+    assert!(second.copied < 10_000, "{second:?}");
+    assert!(second.files > first.files);
+    assert!(objects(&folder).intersection(&large).count() > 5);
+
+    let keyring = |manifest: &Manifest| manifest.files["keyring/keyring"].blake3;
+    let with_key: Digest = keyring(&manifest(&folder));
+    assert_ne!(keyring(&before), with_key);
+    north.node.parts().keyring.erase(key).unwrap();
+    back_up(&north, &folder).await.unwrap();
+    assert!(!backup::place(&folder, with_key).exists());
+    restore(&folder, &home.path().join("data")).unwrap();
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_said_and_kept_from_the_backup_before() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    back_up(&north, &folder).await.unwrap();
+    fs::remove_dir_all(north.blobs().join("own")).unwrap();
+    let made = back_up(&north, &folder).await.unwrap();
+    assert_eq!(made.problems.len(), 1, "{:?}", made.problems);
+    assert!(
+        made.problems[0].contains("blobs/own/"),
+        "{:?}",
+        made.problems
+    );
+    let data = home.path().join("data");
+    restore(&folder, &data).unwrap();
+    // Everything verifies: what the node lost came from the backup before.
+    opened(&data);
+}
+
+#[tokio::test]
+async fn folder_with_anything_else_is_refused_and_left_alone() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let refused = |result: Result<BackedUp, Error>, words: &str| {
+        let error = result.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
+        assert!(error.message.contains(words), "{error}");
+    };
+    let full = home.path().join("full");
+    fs::create_dir(&full).unwrap();
+    fs::write(full.join("letter.txt"), b"x").unwrap();
+    refused(back_up(&north, &full).await, "something else than a backup");
+    let within = north.node.parts().data.join("backup");
+    refused(back_up(&north, &within).await, "own directory");
+    assert!(!within.exists());
+
+    let folder = home.path().join("backup");
+    let twin = north.twin();
+    back_up(&north, &folder).await.unwrap();
+    let kept = fs::read(folder.join("manifest")).unwrap();
+    let other = Bench::new("harbour");
+    refused(back_up(&other, &folder).await, "a backup of organisation");
+    // A clone that went on by itself has another past.
+    twin.case("9/26").await;
+    refused(back_up(&twin, &folder).await, "not of this node's past");
+    assert_eq!(fs::read(folder.join("manifest")).unwrap(), kept);
+    let lock = disk::Real::open(&folder).unwrap();
+    refused(back_up(&north, &folder).await, "is being written");
+    drop(lock);
+    back_up(&north, &folder).await.unwrap();
+}
+
+#[tokio::test]
+async fn only_who_is_on_the_machine_may_back_up() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    let mut caller = north.node.owner();
+    caller.way = Way::Token;
+    let request = Backup {
+        folder: folder.clone(),
+    };
+    let error = request.run(&north.node, &caller).await.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Forbidden);
+    assert!(!folder.exists());
+    let relative = back_up(&north, Path::new("backup")).await.unwrap_err();
+    assert_eq!(relative.kind, ErrorKind::Invalid);
+}

@@ -1,0 +1,144 @@
+//! Backups of nodes that work, and nodes that come back from them.
+
+use std::fs;
+use std::process::Stdio;
+use std::time::Duration;
+
+use interdocket_tests::files::{Chance, MIB, noise, write};
+use interdocket_tests::node::text;
+use interdocket_tests::world::{case, copy, delivered, digests, whole};
+use interdocket_tests::{Node, Reach, World};
+
+/// Backs a node up into a folder.
+fn back_up(node: &Node, folder: &str) -> serde_json::Value {
+    node.call(&["backup", folder])
+}
+
+/// Wipes a node's data directory and brings it back from a backup.
+fn wipe_and_restore(node: &mut Node, folder: &str) {
+    node.kill();
+    fs::remove_dir_all(&node.data).unwrap();
+    node.call(&["restore", folder]);
+    node.start();
+}
+
+/// fault E7: what was acknowledged before the backup is there, whatever went on meanwhile
+#[test]
+fn node_backed_up_under_load_comes_back_with_all_that_was_there_before() {
+    let world = World::new();
+    let (mut north, south) = world.pair();
+    let folder = world.path("backup").display().to_string();
+    let film = world.path("film.bin");
+    noise(&film, 8, 5);
+    case(&north, "2026-17", &[&film]);
+    let id = copy(&north, "2026-17", &south);
+    delivered(&north, &south, &id);
+    for number in 0..40_usize {
+        let path = world.path(&format!("load/{number}"));
+        write(&path, vec![b'a'; 1000 + number]);
+    }
+    let load = world.path("load").display().to_string();
+    let mut adding = north
+        .command()
+        .args(["evidence", "add", "2026-17", &load])
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let before = digests(&north, "2026-17");
+    let made = back_up(&north, &folder);
+    assert_eq!(made["problems"], serde_json::json!([]), "{made}");
+    assert!(adding.wait().unwrap().success());
+    let after = digests(&north, "2026-17");
+    north.call(&["verify-backup", &folder]);
+
+    wipe_and_restore(&mut north, &folder);
+    let back = digests(&north, "2026-17");
+    assert!(before.iter().all(|file| back.contains(file)));
+    assert!(back.iter().all(|file| after.contains(file)));
+    let partner = north.call(&["partner", "show", &south.id]);
+    assert_eq!(partner["state"], "active");
+    whole(&north);
+    let shown = north.shown(&["audit", "show"]);
+    assert!(shown.contains("node restored"), "{shown}");
+    // It can be backed up again, into the same folder, as it is its own past.
+    back_up(&north, &folder);
+    north.call(&["verify-backup", &folder]);
+}
+
+/// fault E1, E19
+#[test]
+fn node_killed_while_it_is_backed_up_leaves_a_whole_backup() {
+    const SEED: u64 = 20_261_121;
+    let mut chance = Chance::new(SEED);
+    let world = World::new();
+    let mut north = world.node("north", Reach::Dialable);
+    let folder = world.path("backup").display().to_string();
+    let note = world.path("note.txt");
+    write(&note, "first");
+    case(&north, "2026-0", &[&note]);
+    let mut records = back_up(&north, &folder)["records"].as_u64().unwrap();
+    for round in 1..5_u64 {
+        let files = world.path(&format!("files-{round}"));
+        for file in 0..100_u64 {
+            let bytes = format!("{round}-{file:03} ").repeat(30_000);
+            write(&files.join(file.to_string()), bytes);
+        }
+        case(&north, &format!("2026-{round}"), &[&files]);
+        let mut cut = north
+            .command()
+            .args(["backup", &folder])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Not a wait for anything: the moment itself is what is chosen.
+        std::thread::sleep(Duration::from_millis(chance.below(250)));
+        north.kill();
+        cut.wait().unwrap();
+        let verified = north.call(&["verify-backup", &folder]);
+        let now = verified["records"].as_u64().unwrap();
+        assert!(now >= records, "seed {SEED}, round {round}");
+        records = now;
+        north.start();
+    }
+    let made = back_up(&north, &folder);
+    assert!(made["bytes"].as_u64().unwrap() > 60 * MIB);
+    wipe_and_restore(&mut north, &folder);
+    assert_eq!(digests(&north, "2026-4").len(), 100);
+    whole(&north);
+}
+
+/// fault E19
+#[test]
+fn damaged_backup_is_refused_by_name_and_leaves_nothing() {
+    let world = World::new();
+    let mut north = world.node("north", Reach::Dialable);
+    let folder = world.path("backup");
+    let film = world.path("film.bin");
+    noise(&film, 1, 6);
+    case(&north, "2026-17", &[&film]);
+    back_up(&north, &folder.display().to_string());
+    north.stop();
+    let manifest = fs::read_to_string(folder.join("manifest")).unwrap();
+    let line = manifest.lines().find(|line| line.contains("blobs/own"));
+    let line: serde_json::Value = serde_json::from_str(line.unwrap()).unwrap();
+    let digest = text(&line["blake3"]);
+    let place = folder.join("files").join(&digest[..2]).join(&digest);
+    let mut bytes = fs::read(&place).unwrap();
+    bytes[500_000] ^= 4;
+    fs::remove_file(&place).unwrap();
+    write(&place, bytes);
+    let folder = folder.display().to_string();
+    let old = std::mem::replace(&mut north.data, world.path("again"));
+    for command in [["verify-backup", &folder], ["restore", &folder]] {
+        let refused = north.refused(&command);
+        assert_eq!(refused.code, 7, "{refused:?}");
+        assert!(refused.message.contains(&digest), "{refused:?}");
+    }
+    assert!(!world.path("again").exists());
+    north.data = old;
+    let refused = north.refused(&["restore", &folder]);
+    assert_eq!(refused.code, 6, "a node is there: {refused:?}");
+    north.start();
+    whole(&north);
+}
