@@ -152,6 +152,26 @@ fn a_withdrawn_item_leaves_no_text_and_no_use_of_its_files() {
     assert!(pair.owner.header.whole());
 }
 
+/// Of a live share only what was granted leaves the owner.
+#[test]
+fn bytes_are_served_for_an_import_from_when_the_first_item_with_them_was_granted() {
+    let mut pair = Pair::listed_as(LIVE, &[4]);
+    // Both items have a file in common, and item 5 has one of its own.
+    let [common, own] = [stored(4).files[0], stored(5).files[2]];
+    let serves = |pair: &Pair, digest| {
+        let blob = pair.owner.facts.blob(digest);
+        pair.owner.header.serves(blob.unwrap())
+    };
+    assert!(!serves(&pair, common));
+    pair.owner.run(Command::Grant(actor())).unwrap();
+    pair.owner.run(Command::Add(vec![item(5)])).unwrap();
+    assert!(serves(&pair, common) && !serves(&pair, own));
+    pair.owner.run(Command::Grant(actor())).unwrap();
+    assert!(serves(&pair, common) && serves(&pair, own));
+    pair.owner.run(Command::Suspend(actor())).unwrap();
+    assert!(!serves(&pair, common));
+}
+
 #[test]
 fn changes_describe_the_item_the_case_and_the_recipients_anew() {
     let mut pair = Pair::listed_as(LIVE, &[1]);

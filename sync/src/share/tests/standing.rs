@@ -5,7 +5,7 @@ use chrono::{DateTime, Utc};
 use crate::share::apply::{open, revoked};
 use crate::share::decide::Command;
 use crate::share::status::{Revocation, Status, revocation, status};
-use crate::share::{Header, Hold, Kind, State, Totals};
+use crate::share::{BlobFact, Header, Hold, Kind, State, Totals};
 use crate::testing::{LIVE, Pair, SYNCHRONISED, actor, at, reference, stored, terms_of};
 
 const KINDS: usize = 4;
@@ -212,4 +212,24 @@ fn a_revocation_that_came_by_itself_ends_what_lives() {
     assert!(!header.lives() && !header.open_to_owner());
     assert_eq!(status(&header, 0, at(60)), Status::Revoked);
     assert_eq!(revoked(&header), header);
+}
+
+#[test]
+fn a_suspended_share_neither_lives_nor_serves_until_it_is_resumed() {
+    let mut pair = Pair::listed_as(SYNCHRONISED, &[1]);
+    let blob = BlobFact {
+        size: 1,
+        uses: 1,
+        listed: 2,
+    };
+    for (command, lives) in [
+        (Command::Suspend(actor()), false),
+        (Command::Resume(actor()), true),
+    ] {
+        pair.owner.run(command).unwrap();
+        pair.exchange();
+        for header in [&pair.owner.header, &pair.partner.header] {
+            assert_eq!((header.lives(), header.serves(blob)), (lives, lives));
+        }
+    }
 }

@@ -108,6 +108,14 @@ fn importing_what_no_grant_covers_is_refused() {
     // That it is listed again does not bring it under the grant that came before.
     let again = withdrawn.into_iter().chain([Command::Add(vec![item(1)])]);
     assert_eq!(partner(&after(SYNCHRONISED, again), imported(1)), MALFORMED);
+    // Nor that it is withdrawn once more.
+    let again = [
+        withdraw(1),
+        Command::Grant(actor()),
+        Command::Add(vec![item(1)]),
+        withdraw(1),
+    ];
+    assert_eq!(partner(&after(SYNCHRONISED, again), imported(1)), MALFORMED);
 }
 
 #[test]
