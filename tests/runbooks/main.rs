@@ -79,6 +79,22 @@ fn node_is_upgraded_as_the_runbook_says() {
 }
 
 #[test]
+fn node_is_backed_up_as_the_runbook_says() {
+    let Some(site) = sharing() else {
+        return;
+    };
+    site.follow("back-up.md");
+}
+
+#[test]
+fn node_is_restored_as_the_runbook_says() {
+    let Some(site) = sharing() else {
+        return;
+    };
+    site.follow("restore.md");
+}
+
+#[test]
 fn every_runbook_is_worked_through_here() {
     let pages = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../deploy/runbooks"));
     for page in pages.unwrap() {

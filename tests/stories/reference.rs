@@ -114,7 +114,8 @@ fn reference_is_read_by_its_recipient_and_leaves_nothing_at_the_partner() {
         Value::Array(Vec::new())
     );
     let revoked = north.call(&["share", "revoke", &share, "--wait"]);
-    assert_eq!(revoked["revocation"]["state"], "received", "{revoked}");
+    let known = &revoked["revocation"]["state"];
+    assert!(known == "received" || known == "purged", "{revoked}");
     assert_eq!(json(&south, &kim, &file).0, 409);
     closed(&north, &share);
     south.stop();

@@ -41,6 +41,7 @@ async fn what_is_added_to_the_case_arrives_sealed_by_itself() {
         title(&south, share, second.id).as_deref(),
         Some("canary-two.bin")
     );
+    live.end().await;
     assert_eq!(
         south.tables(),
         south.rebuilt(),
@@ -105,6 +106,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         sealed(&south, share) == 1 && south.shown(share).listed.evidence == 1
     })
     .await;
+    live.end().await;
     assert_eq!(south.tables(), south.rebuilt());
     assert_eq!(north.tables(), north.rebuilt());
 }
@@ -167,6 +169,7 @@ async fn revocation_erases_what_was_sealed_and_says_so() {
     assert!(south.node.seal(share).is_none());
     assert_eq!(title(&south, share, item), None);
     assert_eq!(status(&south, share), Some(Status::Revoked));
+    live.end().await;
     assert_eq!(south.tables(), south.rebuilt());
     assert_eq!(north.tables(), north.rebuilt());
 }
@@ -210,6 +213,7 @@ async fn a_justice_node_imports_by_itself_and_keeps_it_after_revocation() {
     };
     let owner = court.node.owner();
     court.node.open_evidence(&owner, request).await.unwrap();
+    live.end().await;
     assert_eq!(court.tables(), court.rebuilt());
 }
 
@@ -251,6 +255,7 @@ async fn an_import_by_hand_is_granted_by_the_owner_and_outlives_revocation() {
     })
     .await;
     assert_eq!(evidence_of(&south, "1/26").len(), 1);
+    live.end().await;
     assert_eq!(south.tables(), south.rebuilt());
     assert_eq!(north.tables(), north.rebuilt());
 }

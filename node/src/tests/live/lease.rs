@@ -89,7 +89,7 @@ async fn a_suspended_share_is_unreadable_and_sends_nothing_until_it_is_resumed()
     let Shared {
         north,
         south,
-        live: _live,
+        live,
         share,
         item,
     } = shared().await;
@@ -110,6 +110,7 @@ async fn a_suspended_share_is_unreadable_and_sends_nothing_until_it_is_resumed()
         title(&south, share, item).is_some() && sealed(&south, share) == 2
     })
     .await;
+    live.end().await;
     assert_eq!(south.tables(), south.rebuilt());
 }
 
@@ -137,6 +138,7 @@ async fn revoked_while_cut_off_it_is_proven_received_and_purged_on_contact() {
     })
     .await;
     assert_eq!(sealed(&south, share), 0);
+    live.end().await;
     assert_eq!(north.tables(), north.rebuilt());
     assert_eq!(south.tables(), south.rebuilt());
 }
