@@ -2,6 +2,7 @@
 //! at the partner, and ends when it is told to.
 
 mod lease;
+mod own;
 mod support;
 
 use crate::actions::partner::OrganisationRole;
@@ -12,7 +13,7 @@ use crate::tests::bench::Bench;
 
 use self::support::{Live, advanced, evidence_of, sealed, status, title, until};
 
-/// AO-10, AO-16, AO-34, AS-015, AS-073
+/// AO-02, AO-03, AO-10, AO-11, AO-16, AO-34, AS-015, AS-025, AS-073
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_added_to_the_case_arrives_sealed_by_itself() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
@@ -174,7 +175,7 @@ async fn revocation_erases_what_was_sealed_and_says_so() {
     assert_eq!(north.tables(), north.rebuilt());
 }
 
-/// AO-14, AO-17, AO-18, AO-29, AO-43
+/// AO-08, AO-14, AO-17, AO-18, AO-29, AO-43
 #[tokio::test(flavor = "multi_thread")]
 async fn a_justice_node_imports_by_itself_and_keeps_it_after_revocation() {
     let (north, court) = (
