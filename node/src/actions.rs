@@ -283,6 +283,7 @@ actions! {
     share::Revoke, "share.revoke", post "/v0/shares/{share}/revoke", share::Share, "Revoke a reference or an advanced share";
     share::Suspend, "share.suspend", post "/v0/shares/{share}/suspend", share::Share, "Suspend a share";
     share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share";
+    share::Release, "share.release", post "/v0/shares/{share}/release", share::Share, "Have a share go on without what its partner holds";
     partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow";
     evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew";
     external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here";
@@ -309,6 +310,6 @@ run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resum
 run!(change: case::Create, case::Edit, case::Close);
 run!(change: share::Copy, share::Reference, share::Advanced, share::Add, share::Withdraw);
 run!(change: share::Recipients, share::End, share::Cancel, share::Revoke, share::Suspend);
-run!(change: share::Resume, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
+run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
 run!(query: user::List, case::List, case::Show, evidence::List, evidence::Show);
 run!(query: share::List);

@@ -17,6 +17,7 @@ pub mod link;
 mod outlet;
 pub mod pairing;
 pub mod reading;
+mod recall;
 mod reverse;
 pub mod sealed;
 pub mod serve;

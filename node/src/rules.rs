@@ -116,6 +116,8 @@ mod tests {
             send: Default::default(),
             receive: Default::default(),
             policy: None,
+            recall: false,
+            witness: None,
         }
     }
 

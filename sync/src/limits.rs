@@ -60,6 +60,9 @@ pub const PIECES_MAX: usize = 256 * 1024;
 /// Leases in one call: a hundred thousand shares are renewed in some hundred calls. The asking node notices.
 pub const RENEWALS_MAX: usize = 256;
 
+/// Shares listed in one call. The asking node notices: it goes on behind the last.
+pub const LISTED_SHARES_MAX: usize = 1000;
+
 /// Calls that read, open at once per partner. A partner that opens more waits.
 pub const READS_MAX: usize = 8;
 

@@ -31,8 +31,8 @@ pub enum Refusal {
         /// The number of the entry that is expected next.
         expected: u64,
     },
-    /// The log was written under another incarnation.
-    #[error("the log was written under another incarnation of the node")]
+    /// The log goes on under a later incarnation, or is to be recalled first.
+    #[error("the log goes on under a later incarnation of the node")]
     Incarnation,
     /// Larger or more than a limit allows.
     #[error("it is over a limit")]

@@ -195,6 +195,8 @@ pub enum Hold {
     Frozen,
     /// A critical entry is of a type that is not known here.
     Paused,
+    /// This node came back from its past, and has not taken back yet what the other side holds.
+    Recalling,
 }
 
 /// How much; sums of what was stated: they stop at the largest number and never wrap.
@@ -256,7 +258,7 @@ impl Header {
     /// Whether it lives: it was accepted, and nothing has ended, suspended or stopped it. Whether its time
     /// is up is another question: [`Header::expired`].
     pub fn lives(&self) -> bool {
-        self.hold != Hold::Frozen
+        matches!(self.hold, Hold::Free | Hold::Paused)
             && !self.revoked
             && !self.suspended
             && matches!(self.state, State::Accepted | State::Ended)

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use interdocket_tests::files::{Chance, MIB, noise, write};
 use interdocket_tests::node::text;
-use interdocket_tests::world::{case, copy, delivered, digests, whole};
+use interdocket_tests::wait;
+use interdocket_tests::world::{add, case, copy, delivered, digests, whole};
 use interdocket_tests::{Node, Reach, World};
 
 /// Backs a node up into a folder.
@@ -106,6 +107,94 @@ fn node_killed_while_it_is_backed_up_leaves_a_whole_backup() {
     wipe_and_restore(&mut north, &folder);
     assert_eq!(digests(&north, "2026-4").len(), 100);
     whole(&north);
+}
+
+/// What one node shows of a share that the other does not know the same.
+fn logs(node: &Node, share: &str) -> Vec<String> {
+    let shown = node.call(&["share", "show", share]);
+    let receipts = shown["receipts"].as_array().cloned().unwrap_or_default();
+    let log = |receipt: &serde_json::Value| {
+        format!(
+            "{} {} {}",
+            receipt["log"], receipt["count"], receipt["hash"]
+        )
+    };
+    receipts.iter().map(log).collect()
+}
+
+fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    wait::until(what, || holds().then_some(()));
+}
+
+fn status(node: &Node, share: &str) -> String {
+    let shown = node.try_call(&["share", "show", share]);
+    shown.map_or_else(|_| "unknown".to_owned(), |shown| text(&shown["status"]))
+}
+
+/// fault E7: its partner gives back what a restored node told it since the backup, revocations first
+#[test]
+fn restored_owner_takes_back_what_it_shared_and_revoked_since_its_backup() {
+    let world = World::new();
+    let (mut north, south) = world.pair();
+    let note = world.path("note.txt");
+    write(&note, "what it is about");
+    case(&north, "2026-17", &[&note]);
+    let reference = ["share", "reference", "2026-17", "--partner", &south.id];
+    let days = ["--days", "14", "--recipient", "administrator"];
+    let reference = text(&north.call(&[&reference[..], &days[..]].concat())["id"]);
+    until("it is open", || status(&south, &reference) == "active");
+    let folder = world.path("backup").display().to_string();
+    back_up(&north, &folder);
+    north.call(&["share", "revoke", &reference, "--wait"]);
+    let copy = copy(&north, "2026-17", &south);
+    delivered(&north, &south, &copy);
+    until("both have both receipts", || logs(&south, &copy).len() == 2);
+    let before = logs(&north, &copy);
+
+    wipe_and_restore(&mut north, &folder);
+    until("the copy is known again", || {
+        status(&north, &copy) == "complete" && logs(&north, &copy) == before
+    });
+    until("so is the revocation", || {
+        status(&north, &reference) == "revoked"
+    });
+    let shown = north.call(&["share", "show", &reference]);
+    assert_eq!(shown["revocation"]["state"], "purged", "{shown}");
+    until("nothing waits", || {
+        north.call(&["partner", "doctor", &south.id])["healthy"] == true
+    });
+    let more = world.path("more.txt");
+    write(&more, "found since");
+    add(&north, "2026-17", &[&more]);
+    north.call(&["share", "add", &copy, "--wait"]);
+    assert_eq!(digests(&south, "2026-17").len(), 2);
+    for node in [&north, &south] {
+        whole(node);
+    }
+}
+
+/// fault E7: a restored partner holds again what it had taken in since its backup
+#[test]
+fn restored_partner_takes_in_again_what_it_lost() {
+    let world = World::new();
+    let (north, mut south) = world.pair();
+    let folder = world.path("backup").display().to_string();
+    back_up(&south, &folder);
+    let film = world.path("film.bin");
+    noise(&film, 3, 7);
+    case(&north, "2026-17", &[&film]);
+    let copy = copy(&north, "2026-17", &south);
+    delivered(&north, &south, &copy);
+    let before = logs(&north, &copy);
+    wipe_and_restore(&mut south, &folder);
+    until("it has the evidence again", || {
+        status(&south, &copy) == "complete"
+            && digests(&south, "2026-17") == digests(&north, "2026-17")
+    });
+    assert_eq!(logs(&north, &copy), before);
+    for node in [&north, &south] {
+        whole(node);
+    }
 }
 
 /// fault E19

@@ -3,6 +3,7 @@
 
 mod disclose;
 mod import;
+mod recall;
 mod revoke;
 mod store;
 
@@ -32,6 +33,7 @@ use crate::store::{entity, table};
 
 pub use self::disclose::{covered, disclose, following, info, item};
 pub use self::import::{ask, delivered, ended, grant, import, importable};
+pub use self::recall::{Given, listed, recall, recalled, revoked_before, rewound};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};
 
@@ -107,17 +109,43 @@ pub fn take(
     let Some(partner) = partner.filter(rules::trusts) else {
         return Ok(refuse(Refusal::Suspended));
     };
-    let (header, terms) = match header(context, &node, &partner, caller, &batch)? {
+    let (header, terms) = match header(context, &node, caller, &batch)? {
         Ok(found) => found,
         Err(refusal) => return Ok(refuse(refusal)),
     };
+    if let Some(terms) = &terms {
+        let kind = Kind::of(terms.terms.kind);
+        if !rules::receives(node.role, &partner, kind) {
+            return Ok(refuse(Refusal::NotEnabled));
+        }
+        // It may be one that was accepted before this node came back from its past.
+        if partner.recall {
+            return Ok(refuse(Refusal::Busy));
+        }
+    }
+    if header.hold == Hold::Recalling {
+        return Ok(refuse(Refusal::Busy).then(Effect::Nudge(caller)));
+    }
+    match admitted(context, &header, &batch, known)? {
+        Ok(admitted) => record(context, &node, &admitted, batch, terms, lease),
+        Err(refused) => Ok(refused),
+    }
+}
+
+/// Lets a batch in whose signatures hold, or gives what is answered instead.
+fn admitted(
+    context: &Context<'_>,
+    header: &Header,
+    batch: &Batch,
+    known: Known<'_>,
+) -> Result<Result<admit::Admitted, Decided<Taken>>, Error> {
     super::decide::whole(&context.view, batch.share.uuid())?;
     if let Some(Err(refusal)) = batch
         .terms
         .as_ref()
-        .map(|terms| admit::terms(&header, terms))
+        .map(|terms| admit::terms(header, terms))
     {
-        return Ok(refuse(refusal));
+        return Ok(Err(refuse(refusal)));
     }
     let facts = ShareFacts::new(context.view, batch.share);
     let unread = RefCell::new(None);
@@ -127,28 +155,26 @@ pub fn take(
             None
         })
     };
-    let outcome = admit::batch(&header, &facts, &batch.entries, &batch.head.head, &read);
+    let outcome = admit::batch(header, &facts, &batch.entries, &batch.head.head, &read);
     facts.done()?;
     if let Some(error) = unread.into_inner() {
         return Err(error);
     }
     let admitted = match outcome {
         Ok(admitted) => admitted,
-        Err(refusal) => return Ok(refuse(refusal)),
+        Err(refusal) => return Ok(Err(refuse(refusal))),
     };
-    match admitted.header.hold {
-        Hold::Frozen => return Ok(frozen(&header, batch)),
+    Ok(match admitted.header.hold {
+        Hold::Frozen => Err(frozen(header, batch)),
         Hold::Paused => {
-            let paused = header.hold == Hold::Paused;
-            let events = match paused {
-                true => Vec::new(),
-                false => vec![Event::SharePaused(batch.share)],
+            let events = match header.hold {
+                Hold::Free => vec![Event::SharePaused(batch.share)],
+                _ => Vec::new(),
             };
-            return Ok(Decided::new(events, |_| Ok(Err(Refusal::Newer))));
+            Err(Decided::new(events, |_| Ok(Err(Refusal::Newer))))
         }
-        Hold::Free => {}
-    }
-    record(context, &node, &admitted, batch, terms, lease)
+        Hold::Free | Hold::Recalling => Ok(admitted),
+    })
 }
 
 /// Records and countersigns what was let in.
@@ -217,7 +243,6 @@ fn kept(
 fn header(
     context: &Context<'_>,
     node: &entity::Node,
-    partner: &entity::Partner,
     caller: OrganisationId,
     batch: &Batch,
 ) -> Result<Result<(Header, Option<SignedTerms>), Refusal>, Error> {
@@ -237,9 +262,6 @@ fn header(
     if side != Side::Owner || said.share != batch.share || said.partner != node.organisation {
         return Ok(Err(Refusal::NotShared));
     }
-    if !rules::receives(node.role, partner, Kind::of(said.kind)) {
-        return Ok(Err(Refusal::NotEnabled));
-    }
     if context.view.has(&table::REVOKED, &(caller, said.share))? {
         return Ok(Err(Refusal::State));
     }
@@ -252,7 +274,8 @@ fn accept(
     node: &entity::Node,
     header: &Header,
 ) -> Result<Option<Event>, Error> {
-    if header.partner != node.organisation || header.partner_log.point.count > 0 {
+    let begins = header.partner == node.organisation && header.partner_log.point.count == 0;
+    if !begins || header.hold == Hold::Recalling {
         return Ok(None);
     }
     let facts = ShareFacts::new(context.view, header.share);
@@ -269,18 +292,15 @@ fn accept(
     Ok(written(context, header, node, entries))
 }
 
-fn frozen(header: &Header, batch: Batch) -> Decided<Taken> {
+fn frozen(header: &Header, batch: &Batch) -> Decided<Taken> {
     let side = batch.head.head.side;
+    let entries = batch.entries.iter();
     let event = ShareFrozen {
         share: batch.share,
         side,
         held: header.log(side).point.count,
-        entries: batch
-            .entries
-            .into_iter()
-            .map(|entry| Bytes(entry.bytes))
-            .collect(),
-        head: Bytes(batch.head.bytes),
+        entries: entries.map(|entry| Bytes(entry.bytes.clone())).collect(),
+        head: Bytes(batch.head.bytes.clone()),
     };
     Decided::new(vec![Event::ShareFrozen(event)], |_| Ok(Err(Refusal::Fork))).then(Effect::Recheck)
 }
@@ -327,6 +347,9 @@ pub fn entries(
         let message = match refusal {
             Refusal::Frozen => "this share is frozen: two histories of it exist",
             Refusal::Newer => "this share waits for an upgrade: the partner's node is newer",
+            Refusal::Incarnation => {
+                "this share waits until its partner has given back what this node may have lost"
+            }
             Refusal::Limit => "an item of evidence is over a limit of what can be shared",
             _ => "the state of this share does not allow that any more",
         };

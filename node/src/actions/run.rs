@@ -97,6 +97,12 @@ impl Run for partner::Doctor {
         findings.extend(suspect.map(|error| own_clock(&error)));
         findings.extend(clock(&seen, tolerance));
         findings.extend(refused(&seen));
+        let other = partner.id;
+        let recalling = node.read(move |view| {
+            let rows = view.page(&table::RECALL, &other, None, usize::MAX)?;
+            Ok(rows.len())
+        });
+        findings.extend(recall(recalling.await?));
         findings.push(behind(&partner));
         Ok(Findings {
             healthy: findings.iter().all(|finding| finding.ok),
@@ -216,6 +222,13 @@ fn refused(seen: &Seen) -> Option<Finding> {
     Some(finding("shares", false, text, advice))
 }
 
+fn recall(shares: usize) -> Option<Finding> {
+    let text = format!("{shares} shares wait for what it holds of them: this node was restored");
+    let advice = "it gives that back as soon as there is contact; for a share that it can't give \
+                  back: interdocket share release SHARE";
+    (shares > 0).then(|| finding("restore", false, text, advice))
+}
+
 fn behind(partner: &Partner) -> Finding {
     let since = partner.behind_since.map_or_else(String::new, |at| {
         format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC"))
@@ -236,7 +249,15 @@ impl Run for share::Show {
                 Some((share, refusal)) if share == self.share => Some(refusal.to_string()),
                 _ => None,
             };
-            let receipts = history::receipts(view, &of.parts().journal, self.share)?;
+            let journal = &of.parts().journal;
+            if let Some(shown) = &mut shown.revocation {
+                let proof = history::revocation_proof(view, journal, self.share)?;
+                if let Some((said, countersignature)) = proof {
+                    shown.prove(&said, countersignature.as_ref());
+                }
+            }
+            shown.fork = history::fork(view, journal, self.share)?;
+            let receipts = history::receipts(view, journal, self.share)?;
             shown.receipts = receipts.iter().map(share::Receipt::of).collect();
             Ok(shown)
         })

@@ -9,7 +9,9 @@ use chrono::{DateTime, Utc};
 use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
-use interdocket_sync::receipt;
+use interdocket_sync::log::head::SignedHead;
+use interdocket_sync::receipt::{self, Countersignature};
+use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::share::{self as sync, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -20,7 +22,7 @@ use super::{Error, Query};
 use crate::store::table;
 use crate::store::view::View;
 
-pub use self::life::{Add, Cancel, End, Recipients, Resume, Revoke, Suspend, Withdraw};
+pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Suspend, Withdraw};
 pub use self::offer::{Advanced, Copy, Reference};
 
 /// Lists shares.
@@ -102,6 +104,9 @@ pub struct Share {
     /// Why the partner did not take what it was sent last; nothing where it did. Only in `share.show`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
+    /// What froze it: only in `share.show`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fork: Option<Fork>,
     /// The newest receipts: only in `share.show`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub receipts: Vec<Receipt>,
@@ -201,6 +206,8 @@ pub enum Status {
     Frozen,
     /// The partner is newer: waits for an upgrade of this node.
     Paused,
+    /// This node was restored: waits until the partner has given back what it holds.
+    Recalling,
 }
 
 /// How much.
@@ -229,6 +236,19 @@ pub struct Receipt {
     pub countersigned_at: DateTime<Utc>,
     /// The receipt itself with its certificates, for checking elsewhere: base64.
     pub receipt: String,
+}
+
+/// Two histories of one log, both signed by its writer: proof that one of them is not to be trusted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Fork {
+    /// Whose log: `owner` or `partner`.
+    pub log: String,
+    /// The first entry that is not the same in both.
+    pub entry: u64,
+    /// The signed head of the history that is held here, with its certificates: base64.
+    pub held: String,
+    /// The signed head of the other one: base64. Its entries are in the record of the journal.
+    pub shown: String,
 }
 
 /// A page of shares.
@@ -285,15 +305,39 @@ impl Query for List {
     }
 }
 
+impl Fork {
+    /// As it is shown.
+    pub fn of(log: Side, entry: u64, held: &SignedHead, shown: &SignedHead) -> Self {
+        Self {
+            log: name(log).into(),
+            entry,
+            held: BASE64.encode(&held.bytes),
+            shown: BASE64.encode(&shown.bytes),
+        }
+    }
+}
+
+const fn name(log: Side) -> &'static str {
+    match log {
+        Side::Owner => "owner",
+        Side::Partner => "partner",
+    }
+}
+
+impl Revocation {
+    /// Adds the signed statements themselves.
+    pub fn prove(&mut self, said: &SignedRevocation, countersignature: Option<&Countersignature>) {
+        self.revocation = Some(BASE64.encode(&said.bytes));
+        self.countersignature = countersignature.map(|said| BASE64.encode(&said.bytes));
+    }
+}
+
 impl Receipt {
     /// A receipt as it is shown.
     pub fn of(receipt: &receipt::Receipt) -> Self {
         let head = &receipt.head.head;
         Self {
-            log: match head.side {
-                Side::Owner => "owner".into(),
-                Side::Partner => "partner".into(),
-            },
+            log: name(head.side).into(),
             count: head.point.count,
             hash: interdocket_sync::blob::Sha256(head.point.hash).to_string(),
             signed_at: head.at,
@@ -360,6 +404,7 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         recipients: share.recipients,
         message: share.message,
         refusal: None,
+        fork: None,
         receipts: Vec::new(),
     })
 }
@@ -377,6 +422,7 @@ impl Status {
             status::Status::Revoked => Self::Revoked,
             status::Status::Frozen => Self::Frozen,
             status::Status::Paused => Self::Paused,
+            status::Status::Recalling => Self::Recalling,
         }
     }
 }

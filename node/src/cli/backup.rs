@@ -37,8 +37,8 @@ pub(super) struct Verify {
 /// Restores a node.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every file is compared before anything is written. The node begins a new incarnation; never start the one
-that the backup was made of again.
+Every file is compared before anything is written. The node begins a new incarnation: its shares stand still
+until each partner has given back what it holds of them. Never start the node again that was backed up.
 
 Example:
   interdocket restore /mnt/backup/interdocket --data /var/lib/interdocket")]

@@ -128,6 +128,15 @@ pub(super) enum Command {
         /// The share's id.
         share: ShareId,
     },
+    /// Have a share go on after a restore, though its partner can't give back what it holds. Where it holds
+    /// more than this node, the share freezes.
+    #[command(
+        after_help = "Example:\n  interdocket share release 0197a3e4-5b6c-7d8e-9f00-112233445566"
+    )]
+    Release {
+        /// The share's id.
+        share: ShareId,
+    },
     /// End a copy: no updates any more. What the partner has stays the partner's.
     #[command(
         after_help = "Example:\n  interdocket share end 0197a3e4-5b6c-7d8e-9f00-112233445566"
@@ -179,6 +188,7 @@ impl Command {
             }
             Self::Suspend { share } => (client.call(&share::Suspend { share }).await?, false),
             Self::Resume { share } => (client.call(&share::Resume { share }).await?, false),
+            Self::Release { share } => (client.call(&share::Release { share }).await?, false),
             Self::Show { share, wait } => (client.call(&share::Show { share }).await?, wait),
             Self::Add {
                 share,

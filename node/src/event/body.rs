@@ -41,6 +41,16 @@ pub struct NodeRestored {
     pub above: u64,
 }
 
+/// A partner showed what this node signed and does not hold: its past came back, as of a machine that was
+/// set back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeRewound {
+    /// Who showed it.
+    pub partner: OrganisationId,
+    /// The signed head. The new incarnation is above the one under which it was signed.
+    pub head: Bytes,
+}
+
 /// A backup was begun.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BackupBegun {
@@ -319,6 +329,23 @@ pub struct LogReceived {
     pub countersignature: Bytes,
 }
 
+/// Entries of this node's own log that it had lost: its partner gave them back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LogRecalled {
+    /// The share.
+    pub share: ShareId,
+    /// Which of its logs.
+    pub side: Side,
+    /// Where this node, the share's owner, did not know it any more.
+    pub terms: Option<Bytes>,
+    /// The entries, as this node wrote them.
+    pub entries: Vec<Bytes>,
+    /// The head that this node signed.
+    pub head: Bytes,
+    /// The partner's countersignature.
+    pub countersignature: Bytes,
+}
+
 /// The partner countersigned this node's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HeadCountersigned {
@@ -365,6 +392,9 @@ pub struct EvidenceSealed {
     pub share: ShareId,
     /// The parts of files that are new under it.
     pub parts: Vec<SealedPart>,
+    /// Items that are whole with them and were lost here after it was stated that they are.
+    #[serde(default)]
+    pub again: Vec<EvidenceId>,
 }
 
 /// A part of a sealed file.

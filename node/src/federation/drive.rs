@@ -16,8 +16,8 @@ use interdocket_sync::limits;
 use interdocket_sync::log::Side;
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::{Consequence, Refusal};
-use interdocket_sync::share::Kind;
 use interdocket_sync::share::terms::FORMAT;
+use interdocket_sync::share::{Hold, Kind};
 use interdocket_sync::wire::batch::{self, Batch};
 use interdocket_sync::wire::refusal;
 use prost::Message as _;
@@ -25,15 +25,15 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::{history, lease};
-use crate::actions::{self, Error, Way};
+use super::{history, lease, recall};
+use crate::actions::{self, Error, ErrorKind, Way};
 use crate::metrics;
 use crate::node::{Knocks, Node, timely};
 use crate::store::{entity, table};
 
 /// Why a pass over what waits for a partner ended early.
 #[derive(Debug)]
-enum Stop {
+pub(super) enum Stop {
     /// There is no contact, or the partner is busy: try again soon.
     Link(Status),
     /// The partner refused the call as a whole.
@@ -67,6 +67,7 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         node,
         partner,
         held: BTreeMap::new(),
+        recall: None,
         greeted: false,
         knocks: *door.borrow(),
     };
@@ -123,6 +124,8 @@ struct Drive {
     partner: OrganisationId,
     /// Shares that the partner refused, and when to try again.
     held: BTreeMap<ShareId, Instant>,
+    /// When to ask again for shares that the partner could not give back.
+    recall: Option<Instant>,
     greeted: bool,
     knocks: Knocks,
 }
@@ -143,7 +146,7 @@ impl Drive {
         }
         if knocks.greetings != before.greetings {
             let soon = Instant::now() + SOON;
-            for until in self.held.values_mut() {
+            for until in self.held.values_mut().chain(&mut self.recall) {
                 *until = soon.min(*until);
             }
         }
@@ -166,12 +169,13 @@ impl Drive {
         let due = |share: &ShareId| self.held.get(share).is_none_or(|until| *until <= now);
         let due: Vec<ShareId> = waiting.into_iter().filter(due).collect();
         // A greeting wakes the other side: two nodes that only hold back must not wake each other.
-        if due.is_empty() && self.greeted {
+        if due.is_empty() && self.greeted && !self.recalls().await? {
             return Ok(());
         }
         if !self.greeted {
             self.greet().await?;
         }
+        self.recall().await?;
         for share in due {
             self.held.remove(&share);
             match self.share(share).await {
@@ -187,7 +191,7 @@ impl Drive {
 
     /// When to look again at what was refused.
     fn retry(&self) -> Option<Duration> {
-        let next = self.held.values().min()?;
+        let next = self.held.values().chain(&self.recall).min()?;
         Some(next.saturating_duration_since(Instant::now()).max(PAUSE))
     }
 
@@ -210,7 +214,33 @@ impl Drive {
             .into_inner();
         self.node.heard(self.partner);
         self.node.met(self.partner, &reply.version, reply.at);
+        if let Some(shown) = reply.witness {
+            recall::witnessed(&self.node, self.partner, shown).await?;
+        }
         self.greeted = true;
+        Ok(())
+    }
+
+    /// Whether something is to be taken back from the partner, now.
+    async fn recalls(&self) -> Result<bool, Stop> {
+        let partner = self.partner;
+        let due = self.recall.is_none_or(|until| until <= Instant::now());
+        let waits = self.node.read(move |view| {
+            let known = view.get(&table::PARTNER, &partner)?;
+            let shares = view.page(&table::RECALL, &partner, None, 1)?;
+            Ok(known.is_some_and(|known| known.recall) || !shares.is_empty())
+        });
+        Ok(due && waits.await?)
+    }
+
+    /// Takes back what the partner holds of shares that this node may have lost part of.
+    async fn recall(&mut self) -> Result<(), Stop> {
+        if !self.recalls().await? {
+            return Ok(());
+        }
+        self.node.read(timely).await?;
+        let clean = recall::recall(&self.node, self.partner, &self.client()).await?;
+        self.recall = (!clean).then(|| Instant::now() + LATER);
         Ok(())
     }
 
@@ -222,6 +252,12 @@ impl Drive {
         }
         // What is signed says when: that a share is over is all that does not wait for the clock.
         self.node.read(timely).await?;
+        let recalling = self
+            .node
+            .read(move |view| Ok(actions::decide::share(view, id)?.header.hold == Hold::Recalling));
+        if recalling.await? {
+            return Ok(());
+        }
         let mut from: Option<u64> = None;
         let mut gaps = 0;
         loop {
@@ -317,7 +353,13 @@ impl Drive {
             let header = actions::decide::share(view, share)?.header;
             let sealed = matches!(header.kind, Kind::Advanced(_));
             let sealed = sealed && !header.revoked && !header.suspended;
-            sealed.then(|| lease::lend(&node, share)).transpose()
+            if !sealed {
+                return Ok(None);
+            }
+            let lent = lease::lend(&node, view, share)?;
+            let lost = "the key of this share was lost: revoke it and share anew";
+            lent.map(Some)
+                .ok_or_else(|| Error::new(ErrorKind::Unavailable, lost))
         });
         Ok(lent.await?)
     }
@@ -466,7 +508,7 @@ impl Drive {
 }
 
 /// A call that does not wait for ever.
-async fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+pub(super) async fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
     tokio::time::timeout(CALL, call)
         .await
         .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))

@@ -26,7 +26,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::Peer;
 use super::outlet::{End, Outlet};
-use super::{history, lease};
+use super::{history, lease, recall};
 use crate::actions::decide::broken;
 use crate::actions::partner::Kind;
 use crate::actions::{self, Error, ErrorKind, Way};
@@ -175,8 +175,17 @@ impl Delivery for Exchange {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
         self.node.greeted(caller);
-        let us = self.node.read(incarnation).await.map_err(unavailable)?;
+        let node = self.node.clone();
+        let read = self.node.read(move |view| {
+            let journal = &node.parts().journal;
+            Ok((incarnation(view)?, history::witness(view, journal, caller)?))
+        });
+        let (us, witness) = read.await.map_err(unavailable)?;
+        let witness = witness.map(|head| v1::SignedHead::decode(head.bytes.as_slice()));
         Ok(Response::new(v1::ConnectReply {
+            witness: witness
+                .transpose()
+                .map_err(|_| Status::new(Code::Internal, ""))?,
             formats: vec![FORMAT],
             incarnation: us,
             at: self.node.parts().clock.now().timestamp_micros(),
@@ -249,6 +258,45 @@ impl Delivery for Exchange {
         Ok(Response::new(v1::RevokeReply {
             receipt: Some(receipt),
         }))
+    }
+
+    async fn list_shares(
+        &self,
+        request: Request<v1::ListSharesRequest>,
+    ) -> Result<Response<v1::ListSharesReply>, Status> {
+        let caller = self.caller(&request).await?;
+        let after = request.into_inner().after;
+        let after = match after.is_empty() {
+            true => None,
+            false => match ShareId::from_slice(&after) {
+                Ok(share) => Some(share),
+                Err(_) => {
+                    let refused = Refusal::Malformed;
+                    return Err(self.refuse(caller, "list shares", None, refused).await);
+                }
+            },
+        };
+        let listed = self
+            .node
+            .read(move |view| recall::list(view, caller, after));
+        Ok(Response::new(listed.await.map_err(unavailable)?))
+    }
+
+    async fn recall(
+        &self,
+        request: Request<v1::RecallRequest>,
+    ) -> Result<Response<v1::RecallReply>, Status> {
+        let caller = self.caller_in_time(&request).await?;
+        let message = request.into_inner();
+        let share = ShareId::from_slice(&message.share).ok();
+        let node = self.node.clone();
+        let given = self
+            .node
+            .read(move |view| recall::give(&node, view, caller, message));
+        match given.await.map_err(unavailable)? {
+            Ok(reply) => Ok(Response::new(reply)),
+            Err(refused) => Err(self.refuse(caller, "recall", share, refused).await),
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 
 use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::Entry as LogEntry;
 use interdocket_sync::log::head::SignedHead;
@@ -13,6 +14,7 @@ use interdocket_sync::wire::batch::Batch;
 
 use crate::actions::Error;
 use crate::actions::decide::broken;
+use crate::actions::share::Fork;
 use crate::event::{Entry, Event};
 use crate::journal::{Body, Position, Reader};
 use crate::seal::Seal;
@@ -127,6 +129,7 @@ fn batch_with(
     let (head, entries) = match event(view, journal, seq)? {
         Event::LogWritten(written) => (written.head, written.entries),
         Event::LogReceived(received) => (received.head, received.entries),
+        Event::LogRecalled(recalled) => (recalled.head, recalled.entries),
         _ => return Err(broken("a record of a log is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");
@@ -140,15 +143,196 @@ fn batch_with(
     )))
 }
 
+/// What this node gives back of a share to a partner that lost it.
+pub struct Returned {
+    /// Entries of either log, whole.
+    pub batch: Batch,
+    /// With entries of the partner's log: this node's countersignature.
+    pub countersignature: Option<Countersignature>,
+}
+
+/// The batch of either log that this node wrote or took in next, behind these entries of the owner's and the
+/// partner's log, and of each log up to these at most. Entries that are sealed are opened with the seal;
+/// none where all was given, and nothing of a batch where it can't be opened.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn returned(
+    view: &View<'_>,
+    journal: &Reader,
+    share: ShareId,
+    from: [u64; 2],
+    most: [u64; 2],
+    seal: Option<&Seal>,
+) -> Result<Option<Option<Returned>>, Error> {
+    let sides = [Side::Owner, Side::Partner];
+    let mut next: Option<(u64, Side)> = None;
+    for (place, side) in sides.into_iter().enumerate() {
+        if from[place] >= most[place] {
+            continue;
+        }
+        let before = (share, side, from[place]);
+        let rows = view.page(&table::BATCH, &(share, side), Some(&before), 1)?;
+        // As they were recorded here, each finds what it builds on.
+        let row = rows.into_iter().next().map(|(_, seq)| (seq, side));
+        next = match (next, row) {
+            (Some(next), Some(row)) => Some(next.min(row)),
+            (next, row) => next.or(row),
+        };
+    }
+    let Some((seq, side)) = next else {
+        return Ok(None);
+    };
+    let (head, entries, sealed, countersignature) = match event(view, journal, seq)? {
+        Event::LogWritten(event) => (event.head, event.entries, Vec::new(), None),
+        Event::LogReceived(event) => (
+            event.head,
+            event.entries,
+            event.sealed,
+            Some(event.countersignature),
+        ),
+        Event::LogRecalled(event) => (event.head, event.entries, Vec::new(), None),
+        _ => return Err(broken("a record of a log is something else")),
+    };
+    let unreadable = |_| broken("what was signed can't be read back");
+    let mut whole = Vec::with_capacity(entries.len());
+    for (place, bytes) in entries.iter().enumerate() {
+        let plain = match sealed.get(place) {
+            None => Some(bytes.0.clone()),
+            Some(sealed) => {
+                let about = LogEntry::kept(&bytes.0).map_err(unreadable)?.hash;
+                seal.and_then(|seal| seal.open(&about, &sealed.0))
+            }
+        };
+        let Some(plain) = plain else {
+            return Ok(Some(None));
+        };
+        whole.push(LogEntry::read(&plain).map_err(unreadable)?);
+    }
+    let first = whole.first().is_some_and(|entry| entry.number == 1);
+    let terms = match first && side == Side::Owner {
+        true => Some(terms(view, journal, share)?),
+        false => None,
+    };
+    let countersignature = countersignature
+        .map(|bytes| Countersignature::read(&bytes.0).map_err(unreadable))
+        .transpose()?;
+    Ok(Some(Some(Returned {
+        batch: Batch {
+            share,
+            terms,
+            entries: whole,
+            head: SignedHead::read(&head.0).map_err(unreadable)?,
+        },
+        countersignature,
+    })))
+}
+
+/// The latest head that a partner signed, as far as this node knows.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn witness(
+    view: &View<'_>,
+    journal: &Reader,
+    partner: OrganisationId,
+) -> Result<Option<SignedHead>, Error> {
+    let partner = view.get(&table::PARTNER, &partner)?;
+    let Some(witness) = partner.and_then(|partner| partner.witness) else {
+        return Ok(None);
+    };
+    let Event::LogReceived(received) = event(view, journal, witness.record)? else {
+        return Err(broken("a record of a log is something else"));
+    };
+    let unreadable = |_| broken("what was signed can't be read back");
+    Ok(Some(
+        SignedHead::read(&received.head.0).map_err(unreadable)?,
+    ))
+}
+
 fn terms(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<SignedTerms, Error> {
     let made = crate::actions::decide::share(view, share)?.made;
     let bytes = match event(view, journal, made)? {
         Event::ShareMade(made) => Some(made.terms),
         Event::LogReceived(received) => received.terms,
+        Event::LogRecalled(recalled) => recalled.terms,
         _ => None,
     };
     let bytes = bytes.ok_or_else(|| broken("a share's terms are missing"))?;
     SignedTerms::read(&bytes.0).map_err(|_| broken("what was signed can't be read back"))
+}
+
+/// A share's revocation and how the partner countersigned it; none where it was not revoked by itself.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn revocation_proof(
+    view: &View<'_>,
+    journal: &Reader,
+    share: ShareId,
+) -> Result<Option<(SignedRevocation, Option<Countersignature>)>, Error> {
+    let Some(known) = crate::actions::decide::share(view, share)?.revocation else {
+        return Ok(None);
+    };
+    let said = revocation(view, journal, known.record)?;
+    let Some(record) = known.countersigned else {
+        return Ok(Some((said, None)));
+    };
+    let bytes = match event(view, journal, record)? {
+        Event::RevocationCountersigned(event) => event.countersignature,
+        Event::RevocationReceived(event) => event.countersignature,
+        _ => return Err(broken("a revocation's record is something else")),
+    };
+    let read = Countersignature::read(&bytes.0);
+    let read = read.map_err(|_| broken("what was signed can't be read back"))?;
+    Ok(Some((said, Some(read))))
+}
+
+/// What froze a share; none where it is not frozen.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn fork(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<Option<Fork>, Error> {
+    let Some(record) = crate::actions::decide::share(view, share)?.frozen else {
+        return Ok(None);
+    };
+    let Event::ShareFrozen(frozen) = event(view, journal, record)? else {
+        return Err(broken("a record of a log is something else"));
+    };
+    let unreadable = |_| broken("what was signed can't be read back");
+    let hashes = Hashes::new(*view, journal, share);
+    let mut entry = frozen.held + 1;
+    for bytes in &frozen.entries {
+        let other = LogEntry::kept(&bytes.0).map_err(unreadable)?;
+        let held = hashes.hash(frozen.side, other.number)?;
+        if other.number <= frozen.held && held != Some(other.hash) {
+            entry = entry.min(other.number);
+        }
+    }
+    // Where the other history goes on behind what is held, the last entry that is held is not its own.
+    let entry = entry.min(frozen.held);
+    let held = batch_with(view, journal, share, frozen.side, entry)?;
+    let (held, _) = held.ok_or_else(|| broken("what a share's fork is about is missing"))?;
+    let shown = SignedHead::read(&frozen.head.0).map_err(unreadable)?;
+    Ok(Some(Fork::of(frozen.side, entry, &held, &shown)))
+}
+
+/// How a received revocation was countersigned here.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn revocation_receipt(
+    view: &View<'_>,
+    journal: &Reader,
+    record: u64,
+) -> Result<Option<Countersignature>, Error> {
+    let Event::RevocationReceived(received) = event(view, journal, record)? else {
+        return Ok(None);
+    };
+    let read = Countersignature::read(&received.countersignature.0);
+    Ok(Some(read.map_err(|_| {
+        broken("what was signed can't be read back")
+    })?))
 }
 
 /// A revocation that was made or received, read back.
@@ -188,6 +372,7 @@ pub fn opened(
     let (entries, sealed) = match event(view, journal, seq)? {
         Event::LogWritten(written) => (written.entries, Vec::new()),
         Event::LogReceived(received) => (received.entries, received.sealed),
+        Event::LogRecalled(recalled) => (recalled.entries, Vec::new()),
         _ => return Err(broken("a record of a log is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");
@@ -227,6 +412,7 @@ fn receipt(event: Event) -> Result<Receipt, Error> {
     let (head, countersignature) = match event {
         Event::HeadCountersigned(event) => (event.head, event.countersignature),
         Event::LogReceived(event) => (event.head, event.countersignature),
+        Event::LogRecalled(event) => (event.head, event.countersignature),
         _ => return Err(broken("a receipt's record is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");

@@ -71,7 +71,8 @@ pub(super) async fn review(node: &Node, share: ShareId) -> Result<(), Error> {
         };
         let header = &found.header;
         let importing = view.has(&table::IMPORT, &(header.owner, share))?;
-        let lives = !header.revoked && !header.suspended && header.hold != Hold::Frozen;
+        let held = matches!(header.hold, Hold::Frozen | Hold::Recalling);
+        let lives = !header.revoked && !header.suspended && !held;
         Ok(lives || (importing && header.grants.last > 0 && !header.suspended))
     });
     if !keeps.await? {
@@ -86,10 +87,19 @@ pub(super) fn advanced(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     Ok(share.is_some_and(|share| matches!(share.header.kind, Kind::Advanced(_))))
 }
 
-/// The lease of a share of this node's own, as it is lent now. Who asks was judged before.
-pub(super) fn lend(node: &Node, share: ShareId) -> Result<v1::Lease, Error> {
+/// The lease of a share of this node's own, as it is lent now; none where its key was lost with this
+/// node's past: what the partner has sealed can't be opened again. Who asks was judged before.
+pub(super) fn lend(
+    node: &Node,
+    view: &View<'_>,
+    share: ShareId,
+) -> Result<Option<v1::Lease>, Error> {
     let keyring = &node.parts().keyring;
     let id = key_id(share);
+    let header = crate::actions::decide::share(view, share)?.header;
+    if header.owner_log.countersigned > 0 && keyring.key(id).is_none() {
+        return Ok(None);
+    }
     let failed = |error: crate::keyring::Error| {
         tracing::error!(%error, "a lease's key can't be made");
         Error::new(ErrorKind::Unavailable, "a lease's key can't be made")
@@ -100,11 +110,21 @@ pub(super) fn lend(node: &Node, share: ShareId) -> Result<v1::Lease, Error> {
     let key = keyring
         .key(id)
         .ok_or_else(|| broken("a lease's key is missing"))?;
-    Ok(v1::Lease {
+    Ok(Some(leased(node, share, &key)))
+}
+
+/// The lease of a share of this node's own, where its key was made.
+pub(super) fn held(node: &Node, share: ShareId) -> Option<v1::Lease> {
+    let key = node.parts().keyring.key(key_id(share))?;
+    Some(leased(node, share, &key))
+}
+
+fn leased(node: &Node, share: ShareId, key: &[u8; 32]) -> v1::Lease {
+    v1::Lease {
         share: share.as_bytes().to_vec().into(),
         key: key.to_vec().into(),
         seconds: node.parts().config.lease.seconds.get(),
-    })
+    }
 }
 
 /// Destroys the key of a share of this node's own that was revoked: nobody renews it any more.

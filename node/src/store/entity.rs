@@ -74,6 +74,21 @@ pub struct Partner {
     pub receive: BTreeSet<Kind>,
     /// What advanced shares with it allow; none can be made without.
     pub policy: Option<Policy>,
+    /// Whether it may know shares that this node, which came back from its past, does not know any more.
+    pub recall: bool,
+    /// The latest head that it signed.
+    pub witness: Option<Witness>,
+}
+
+/// The latest head that a partner signed: the last one of its latest incarnation, by its own journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Witness {
+    /// The incarnation.
+    pub incarnation: u64,
+    /// How many records its journal had.
+    pub count: u64,
+    /// The record with the head.
+    pub record: u64,
 }
 
 /// A case.
@@ -183,12 +198,22 @@ pub struct Share {
     pub wanted: u64,
     /// How it was revoked.
     pub revocation: Option<Revocation>,
+    /// The record with the other history, where it is frozen.
+    pub frozen: Option<u64>,
     /// The entry of the owner's log with the case as it was when it was imported; 0 where it was not.
     #[serde(default)]
     pub imported_case: u64,
 }
 
 impl Share {
+    /// The organisation with which this one shares it.
+    pub fn other(&self, own: OrganisationId) -> OrganisationId {
+        match self.header.owner == own {
+            true => self.header.partner,
+            false => self.header.owner,
+        }
+    }
+
     /// How many changes its owner still has to disclose.
     pub fn waits(&self) -> u64 {
         self.waiting + u64::from(self.case_waiting)

@@ -8,6 +8,7 @@ mod share;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::wire::Malformed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +27,7 @@ use crate::event::{
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 4;
+pub const SHAPE: u32 = 5;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,7 @@ pub fn project(
         engine,
         changes,
         meta,
+        recalling: false,
     };
     for subject in entry.event.subjects() {
         step.put(&table::ABOUT, &(subject, meta.seq), &());
@@ -78,6 +80,8 @@ struct Step<'a> {
     engine: &'a dyn Engine,
     changes: &'a mut Changes,
     meta: Meta,
+    /// Whether entries are applied that this node wrote and had lost.
+    recalling: bool,
 }
 
 impl Step<'_> {
@@ -193,12 +197,14 @@ impl Step<'_> {
                 self.changes.delete(&table::SESSION, &closed.session);
                 Ok(())
             }
-            Event::NodeRestored(restored) => {
-                let mut node = self.get(&table::NODE, &())?;
-                node.incarnation = node.incarnation.max(restored.above) + 1;
-                self.put(&table::NODE, &(), &node);
-                Ok(())
+            Event::NodeRestored(restored) => self.anew(restored.above),
+            Event::NodeRewound(rewound) => {
+                let head = SignedHead::read(&rewound.head.0)?.head;
+                self.anew(head.incarnation)
             }
+            Event::PartnerRecalled(id) => self.partner(*id, |partner| partner.recall = false),
+            Event::LogRecalled(recalled) => self.log_recalled(recalled),
+            Event::ShareRecalled(share) | Event::ShareReleased(share) => self.recalled(*share),
             Event::EvidenceOpened(_)
             | Event::Refused(_)
             | Event::ExternalOpened(_)
@@ -262,7 +268,9 @@ impl Step<'_> {
     }
 
     fn partner_met(&mut self, met: &PartnerMet) -> Result<(), Error> {
-        if let Some(old) = self.view().get(&table::PARTNER, &met.organisation)? {
+        let node = self.get(&table::NODE, &())?;
+        let old = self.view().get(&table::PARTNER, &met.organisation)?;
+        if let Some(old) = &old {
             self.changes.delete(&table::PARTNER_NAME, &old.name);
         }
         let name = self.free(&table::PARTNER_NAME, &met.name)?;
@@ -276,6 +284,8 @@ impl Step<'_> {
             send: Default::default(),
             receive: Default::default(),
             policy: None,
+            recall: old.as_ref().map_or(node.incarnation > 1, |old| old.recall),
+            witness: old.and_then(|old| old.witness),
         };
         self.put(&table::PARTNER, &met.organisation, &partner);
         self.put(&table::PARTNER_NAME, &name, &met.organisation);

@@ -107,9 +107,15 @@ async fn restored_node_holds_what_was_acknowledged_before_under_a_new_incarnatio
     let node = store.read().view().get(&table::NODE, &()).unwrap().unwrap();
     assert_eq!(node.incarnation, 2);
     let after = dump(&engine);
-    let lost: Vec<&Pair> = before.iter().filter(|pair| !after.contains(pair)).collect();
-    assert_eq!(lost.len(), 1, "only the node's own row differs: {lost:?}");
-    assert_eq!(after.len(), before.len() + 1, "one record more");
+    let changed = before.iter().filter(|pair| !after.contains(pair)).count();
+    assert_eq!(changed, 3, "the node, its partner and their share");
+    let kept = |(key, _): &Pair| after.iter().any(|(other, _)| other == key);
+    assert!(before.iter().all(kept));
+    assert_eq!(
+        after.len(),
+        before.len() + 2,
+        "a record, and a share to be recalled"
+    );
     let again = restore(&folder, &data).unwrap_err();
     assert_eq!(again.kind, ErrorKind::Conflict, "a node is there: {again}");
 }

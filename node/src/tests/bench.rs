@@ -202,8 +202,10 @@ impl Bench {
     /// A second node with the same keys and the same past, as of a restored backup.
     pub(crate) fn twin(&self) -> Self {
         let disks = (Arc::new(self.journal.copy()), Arc::new(self.keyring.copy()));
-        let (dir, clock) = (self.dir.clone(), self.clock.clone());
-        Self::open(dir, self.name, disks, Arc::default(), clock)
+        let dir = tempfile::tempdir().unwrap();
+        copied(self.dir.path(), dir.path());
+        let clock = self.clock.clone();
+        Self::open(Arc::new(dir), self.name, disks, Arc::default(), clock)
     }
 
     /// The node as it comes back after a key was destroyed; its database is gone.
@@ -556,6 +558,22 @@ impl Bench {
         let engine = Arc::<Memory>::default();
         catch_up(&journal, &Store::new(engine.clone()), &mut |_, _| {}).unwrap();
         dump(&engine)
+    }
+}
+
+/// Copies what is in a folder into another one.
+fn copied(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let place = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            std::fs::create_dir(&place).unwrap();
+            let mode = entry.metadata().unwrap().permissions();
+            std::fs::set_permissions(&place, mode).unwrap();
+            copied(&entry.path(), &place);
+        } else {
+            std::fs::copy(entry.path(), &place).unwrap();
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod lease;
 mod own;
+mod recall;
 mod support;
 
 use crate::actions::partner::OrganisationRole;

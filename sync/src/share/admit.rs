@@ -89,8 +89,8 @@ pub fn terms(header: &Header, signed: &SignedTerms) -> Result<(), Refusal> {
 ///
 /// # Errors
 /// [`Refusal::NotShared`] where its parties do not share this, as if it were unknown;
-/// [`Refusal::Malformed`] without an incarnation; [`Refusal::Incarnation`] where the writer's node is
-/// another than wrote the log so far.
+/// [`Refusal::Malformed`] without an incarnation; [`Refusal::Incarnation`] where the writer's node has been
+/// replaced by a later one, which wrote to the log.
 pub fn head(header: &Header, head: &Head) -> Result<(), Refusal> {
     let ours = (header.share, header.owner, header.partner);
     if (head.share, head.owner, head.partner) != ours {
@@ -99,8 +99,7 @@ pub fn head(header: &Header, head: &Head) -> Result<(), Refusal> {
     if head.incarnation == 0 {
         return Err(Refusal::Malformed);
     }
-    let log = header.log(head.side);
-    if log.incarnation != 0 && head.incarnation != log.incarnation {
+    if head.incarnation < header.log(head.side).incarnation {
         return Err(Refusal::Incarnation);
     }
     Ok(())
@@ -343,7 +342,7 @@ pub fn batch(
         }
     }
     // What could not be read before was read now.
-    if !admitted.applied.is_empty() {
+    if !admitted.applied.is_empty() && header.hold == Hold::Paused {
         admitted.header.hold = Hold::Free;
     }
     admitted.puts = overlay.puts.into_iter().collect();

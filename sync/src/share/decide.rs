@@ -100,8 +100,9 @@ impl Command {
 /// Turns a command into the next entries of the writer's log; none where nothing would change.
 ///
 /// # Errors
-/// [`Refusal::State`] where the share's state does not allow it; [`Refusal::Frozen`] or
-/// [`Refusal::Newer`] where it is frozen or paused, but for ending, cancelling and revoking;
+/// [`Refusal::State`] where the share's state does not allow it; [`Refusal::Incarnation`] where it is being
+/// recalled; [`Refusal::Frozen`] or [`Refusal::Newer`] where it is frozen or paused, but for ending,
+/// cancelling and revoking;
 /// [`Refusal::NotShared`] for items that are not listed; [`Refusal::Limit`] over a bound;
 /// [`Refusal::Malformed`] for what contradicts the share or itself.
 pub fn decide(
@@ -112,6 +113,8 @@ pub fn decide(
     salt: &mut dyn FnMut() -> [u8; 16],
 ) -> Result<Vec<Entry>, Refusal> {
     match header.hold {
+        // A log that may be longer than it is here would fork.
+        Hold::Recalling => return Err(Refusal::Incarnation),
         _ if command.ends() => {}
         Hold::Free => {}
         Hold::Frozen => return Err(Refusal::Frozen),

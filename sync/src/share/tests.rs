@@ -5,6 +5,7 @@ mod bounds;
 mod liar;
 mod order;
 mod races;
+mod recall;
 mod revocation;
 mod standing;
 mod story;

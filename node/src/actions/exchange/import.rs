@@ -160,7 +160,7 @@ pub fn import(
     );
     facts.done()?;
     let entries = match stated {
-        Ok(entries) if !entries.is_empty() => entries,
+        Ok(entries) if !due.own.is_empty() => entries,
         // Frozen or purged meanwhile: what arrived is not made visible.
         _ => return Ok(Decided::new(Vec::new(), |_| Ok(()))),
     };
@@ -214,8 +214,8 @@ fn due(
     let mut own = Vec::new();
     for item in items {
         let listed = facts.item(item.evidence);
-        let may = |listed: &ItemFact| listed.imported == 0 && header.importable(listed);
-        if !listed.as_ref().is_some_and(may) {
+        let may = |listed: &ItemFact| header.importable(listed);
+        if !listed.as_ref().is_some_and(may) || own_already(view, header.share, item.evidence)? {
             continue;
         }
         let mut whole = true;
@@ -242,6 +242,12 @@ fn due(
     })
 }
 
+/// Whether an item of a share is this node's own. That it once stated so does not count: it may have been
+/// lost since.
+fn own_already(view: &View<'_>, share: ShareId, evidence: EvidenceId) -> Result<bool, Error> {
+    Ok(view.has(&table::EVIDENCE, &EvidenceId::received(share, evidence))?)
+}
+
 /// The items of a share from one on, in the order of their ids, that may be imported and were not.
 ///
 /// # Errors
@@ -263,7 +269,7 @@ pub fn importable(
             return Ok((due, None));
         };
         last = Some(evidence);
-        if item.imported == 0 && share.header.importable(&item) {
+        if share.header.importable(&item) && !own_already(view, id, evidence)? {
             due.push(evidence);
         }
     }

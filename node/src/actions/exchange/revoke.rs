@@ -80,6 +80,10 @@ pub fn erased(share: ShareId, files: Vec<Digest>) -> Decided<()> {
 /// [`Error`] where the share is gone or the tables fail.
 pub fn purge(context: &mut Context<'_>, id: ShareId) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
+    // It was stated before; what came back with this node's past is erased again.
+    if share.header.purged != 0 {
+        return Ok(erased(id, Vec::new()));
+    }
     let node = context.node()?;
     let facts = ShareFacts::new(context.view, id);
     let erased = erased_of(&share.header);

@@ -77,7 +77,7 @@ pub fn store(
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     };
     facts.done()?;
-    if entries.is_empty() {
+    if wanted.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     }
     let received = EvidenceReceived {
@@ -130,10 +130,12 @@ pub fn seal(
     let facts = ShareFacts::new(context.view, id);
     let fresh: BTreeSet<(Digest, u32)> = parts.iter().map(|part| (part.file, part.part)).collect();
     let mut stored: Vec<StoredItem> = Vec::new();
+    let mut again = Vec::new();
     for evidence in evidence {
         if !context.view.has(&table::WANTED, &(id, *evidence))? {
             continue;
         }
+        let stated = facts.item(*evidence).is_some_and(|item| item.stored != 0);
         let files = files(&facts, *evidence)
             .ok_or_else(|| broken("an item of a share, or a file of it, is missing"))?;
         let mut whole = true;
@@ -143,7 +145,9 @@ pub fn seal(
                     || context.view.has(&table::SEALED, &(id, file.blake3, part))?;
             }
         }
-        if whole {
+        if whole && stated {
+            again.push(*evidence);
+        } else if whole {
             stored.push(StoredItem {
                 evidence: *evidence,
                 files: files.iter().map(|file| file.blake3).collect(),
@@ -159,8 +163,13 @@ pub fn seal(
     );
     facts.done()?;
     let mut events = Vec::new();
-    if !parts.is_empty() {
-        events.push(Event::EvidenceSealed(EvidenceSealed { share: id, parts }));
+    if !parts.is_empty() || !again.is_empty() {
+        let sealed = EvidenceSealed {
+            share: id,
+            parts,
+            again,
+        };
+        events.push(Event::EvidenceSealed(sealed));
     }
     events.extend(written(
         context,

@@ -90,6 +90,33 @@ pub struct Resume {
     pub share: ShareId,
 }
 
+/// Has a share go on that is being recalled, with what is here of it: for a partner that can't give back
+/// what it holds. Where it holds more, the share freezes.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Release {
+    /// The share's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub share: ShareId,
+}
+
+impl Change for Release {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+        let share = decide::share(&context.view, self.share)?;
+        if share.header.hold != sync::Hold::Recalling {
+            let message = "this share does not wait for what its partner holds";
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint("look at it: interdocket share show SHARE"));
+        }
+        let other = share.other(context.node()?.organisation);
+        let (id, now) = (self.share, context.now);
+        Ok(Decided::new(vec![Event::ShareReleased(id)], move |view| {
+            shown(view, id, now)
+        })
+        .then(Effect::Recheck)
+        .then(Effect::Nudge(other)))
+    }
+}
+
 impl Change for Add {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
         let (share, case) = open(context, self.share)?;

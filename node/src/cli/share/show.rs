@@ -86,6 +86,14 @@ pub(super) fn show(share: &Share) -> String {
     if let Some(refusal) = &share.refusal {
         table.row(["Not taken", refusal]);
     }
+    if let Some(fork) = &share.fork {
+        let fork = format!(
+            "two histories of the {} log, from entry {} on; both signed heads: --json",
+            text::display(&fork.log),
+            fork.entry
+        );
+        table.row(["Frozen", &fork]);
+    }
     let mut shown = table.to_string();
     let receipts = receipts(share);
     if !receipts.is_empty() {

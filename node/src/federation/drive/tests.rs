@@ -38,6 +38,20 @@ impl Delivery for Liar {
         self.honest.revoke(request).await
     }
 
+    async fn list_shares(
+        &self,
+        request: Request<v1::ListSharesRequest>,
+    ) -> Result<Response<v1::ListSharesReply>, Status> {
+        self.honest.list_shares(request).await
+    }
+
+    async fn recall(
+        &self,
+        request: Request<v1::RecallRequest>,
+    ) -> Result<Response<v1::RecallReply>, Status> {
+        self.honest.recall(request).await
+    }
+
     async fn connect(
         &self,
         request: Request<v1::ConnectRequest>,
@@ -103,6 +117,7 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
         node: north.node.clone(),
         partner: south.id(),
         held: BTreeMap::new(),
+        recall: None,
         greeted: false,
     };
     let shares = shares.try_into().unwrap();
@@ -198,6 +213,7 @@ async fn a_partner_that_lost_entries_gets_all_of_them_again() {
         node: north.node.clone(),
         partner: south.id(),
         held: BTreeMap::new(),
+        recall: None,
         greeted: false,
     };
     drive.pass().await.unwrap();

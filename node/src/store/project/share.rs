@@ -5,6 +5,7 @@
 
 mod facts;
 mod import;
+mod recall;
 mod scope;
 
 use interdocket_sync::id::{CaseId, ShareId};
@@ -45,6 +46,7 @@ impl Step<'_> {
             behind_since: None,
             wanted: 0,
             revocation: None,
+            frozen: None,
             imported_case: 0,
         };
         self.put(&table::CASE_SHARE, &(made.case, made.share), &());
@@ -89,6 +91,7 @@ impl Step<'_> {
             &(received.share, received.side, head.point.count),
             &self.meta.seq.clone(),
         );
+        self.witnessed(&head)?;
         self.incoming(received.side, &share);
         self.put(&table::SHARE, &received.share, &share);
         Ok(())
@@ -124,6 +127,10 @@ impl Step<'_> {
         let mut header = apply::open(terms);
         let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
         header.revoked = revoked.is_some();
+        if self.recalls(owner)? {
+            header.hold = Hold::Recalling;
+            self.put(&table::RECALL, &(owner, received.share), &());
+        }
         Ok(entity::Share {
             header,
             case,
@@ -141,6 +148,7 @@ impl Step<'_> {
                 record,
                 countersigned: Some(record),
             }),
+            frozen: None,
             imported_case: 0,
         })
     }
@@ -213,7 +221,8 @@ impl Step<'_> {
                 }
             }
             Body::Revoked(_) if received => self.over(share),
-            Body::Purged(_) => self.changes.delete(&table::PURGE, &key),
+            Body::Purged(_) if !self.recalling => self.changes.delete(&table::PURGE, &key),
+            _ if self.recalling => self.said_before(share, received, entry),
             _ => {}
         }
     }
@@ -230,8 +239,10 @@ impl Step<'_> {
         if let (Key::Item(evidence), Fact::Item(item)) = (&key, fact) {
             let row = (id, *evidence);
             if received {
-                let wanted = item.stored == 0 && item.withdrawn == 0 && keeps(share.header.kind);
                 let before = self.view().has(&table::WANTED, &row)?;
+                let lost = item.stored != 0 && (self.recalling || (before && self.lost(row)?));
+                let wanted =
+                    (item.stored == 0 || lost) && item.withdrawn == 0 && keeps(share.header.kind);
                 match (before, wanted) {
                     (false, true) => {
                         self.put(&table::WANTED, &row, &());
@@ -287,12 +298,14 @@ impl Step<'_> {
             false => Hold::Paused,
         };
         if frozen {
+            share.frozen = Some(self.meta.seq);
             // Nothing moves until people have looked at it: nobody is to try again and again.
             let header = &share.header;
             for other in [header.owner, header.partner] {
                 self.changes.delete(&table::OUTBOX, &(other, id));
                 self.changes.delete(&table::FETCH, &(other, id));
                 self.changes.delete(&table::IMPORT, &(other, id));
+                self.changes.delete(&table::RECALL, &(other, id));
             }
         }
         self.put(&table::SHARE, &id, &share);

@@ -26,7 +26,7 @@ pub(super) enum Step {
     Tell,
 }
 
-fn command() -> impl Strategy<Value = Command> {
+pub(super) fn command() -> impl Strategy<Value = Command> {
     let numbers = || prop::collection::btree_set(0..6_u8, 1..4);
     prop_oneof![
         20 => numbers().prop_map(|all| Command::Add(all.into_iter().map(item).collect())),

@@ -45,11 +45,11 @@ fn command() -> impl Strategy<Value = Command> {
     ]
 }
 
-fn kind() -> impl Strategy<Value = Kind> {
+pub(super) fn kind() -> impl Strategy<Value = Kind> {
     prop_oneof![3 => Just(SYNCHRONISED), 1 => Just(LIVE)]
 }
 
-fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn steps(most: usize) -> impl Strategy<Value = Vec<Step>> {
     prop::collection::vec(step(command()), 0..most)
 }
 

@@ -20,7 +20,7 @@ impl Step<'_> {
         &mut self,
         received: &EvidenceReceived,
     ) -> Result<(), Error> {
-        let share = self.get(&table::SHARE, &received.share)?;
+        let mut share = self.get(&table::SHARE, &received.share)?;
         let case = share.case.ok_or(Error::Dangling(self.meta.seq))?;
         for origin in &received.evidence {
             let facts = ShareFacts::new(self.view(), received.share);
@@ -44,6 +44,7 @@ impl Step<'_> {
             };
             self.own(&share, case, &item)?;
         }
+        self.again(&mut share, &received.evidence)?;
         // The statement that they are stored follows in the same group of records; the last one of
         // them finds nothing wanted any more.
         if share.wanted <= received.evidence.len() as u64 {
@@ -99,11 +100,16 @@ impl Step<'_> {
             self.put(&table::SEALED, &(sealed.share, part.file, part.part), &kept);
             self.put(&table::SEALED_BLOB, &part.blake3, &sealed.share);
         }
+        if !sealed.again.is_empty() {
+            let mut share = self.get(&table::SHARE, &sealed.share)?;
+            self.again(&mut share, &sealed.again)?;
+        }
         Ok(())
     }
 
     pub(in super::super) fn sealed_erased(&mut self, erased: &SealedErased) -> Result<(), Error> {
-        let owner = self.get(&table::SHARE, &erased.share)?.header.owner;
+        let header = self.get(&table::SHARE, &erased.share)?.header;
+        let owner = header.owner;
         for file in &erased.files {
             let key = (erased.share, *file);
             let parts = self.view().page(&table::SEALED, &key, None, usize::MAX)?;
@@ -113,6 +119,10 @@ impl Step<'_> {
             }
             self.changes
                 .delete(&table::ERASING, &(owner, erased.share, *file));
+        }
+        let left = self.view().page(&table::SEALED, &erased.share, None, 1)?;
+        if header.purged != 0 && left.is_empty() {
+            self.changes.delete(&table::PURGE, &(owner, erased.share));
         }
         Ok(())
     }

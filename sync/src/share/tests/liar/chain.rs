@@ -287,17 +287,19 @@ fn having_seen_less_of_our_log_than_before_is_refused() {
 }
 
 #[test]
-fn another_incarnation_or_none_is_refused() {
-    let pair = Pair::listed(&[1]);
-    for (incarnation, refusal) in [
-        (0, Refusal::Malformed),
-        (2, Refusal::Incarnation),
-        (u64::MAX, Refusal::Incarnation),
+fn an_earlier_incarnation_or_none_is_refused_and_a_later_one_goes_on() {
+    let mut pair = Pair::listed(&[1]);
+    pair.owner.header.partner_log.incarnation = 2;
+    for (incarnation, outcome) in [
+        (0, Refused(Refusal::Malformed)),
+        (1, Refused(Refusal::Incarnation)),
+        (2, Took(1)),
+        (3, Took(1)),
     ] {
-        let outcome = lie_in_head(&pair, Side::Partner, one(), |head| {
+        let told = lie_in_head(&pair, Side::Partner, one(), |head| {
             head.incarnation = incarnation;
         });
-        assert_eq!(outcome, Refused(refusal));
+        assert_eq!(told, outcome, "{incarnation}");
     }
 }
 

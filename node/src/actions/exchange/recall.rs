@@ -1,0 +1,197 @@
+//! A node that came back from its past: finding out, and taking back what its partners hold.
+//!
+//! What it wrote itself counts by its own signature, and is let in by the same rules as at the reader.
+
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::entry::Body;
+use interdocket_sync::log::head::SignedHead;
+use interdocket_sync::receipt::Countersignature;
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::Hold;
+use interdocket_sync::share::apply;
+use interdocket_sync::share::revocation::SignedRevocation;
+use interdocket_sync::wire::batch::Batch;
+
+use super::{Known, Taken, admitted, header, record, refuse};
+use crate::actions::Error;
+use crate::actions::decide::{self, Context, Decided, Effect};
+use crate::event::{Bytes, Event, LogRecalled, NodeRewound, RevocationCountersigned, ShareRevoked};
+use crate::rules;
+use crate::seal::Seal;
+use crate::store::table;
+
+/// What a partner gives back of a share.
+pub enum Given {
+    /// Entries of this node's own log, which the partner countersigned.
+    Own(Batch, Countersignature),
+    /// Entries of the partner's log.
+    Theirs(Batch),
+}
+
+/// Begins a new incarnation where a partner shows a head that this node signed, under this incarnation or
+/// a later one, and does not hold. Its signature was judged. `known` gives hashes of entries that are held.
+///
+/// # Errors
+/// [`Error`] where the tables fail, or an entry that is held can't be read now.
+pub fn rewound(
+    context: &mut Context<'_>,
+    partner: OrganisationId,
+    shown: &SignedHead,
+    known: Known<'_>,
+) -> Result<Decided<bool>, Error> {
+    let node = context.node()?;
+    let head = &shown.head;
+    let same = head.incarnation == node.incarnation;
+    let held = known(head.side, head.point.count)? == Some(head.point.hash);
+    if head.incarnation < node.incarnation || (same && held) {
+        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
+    }
+    tracing::warn!(%partner, "this node came back from its past: it signed what it does not hold");
+    let event = NodeRewound {
+        partner,
+        head: Bytes(shown.bytes.clone()),
+    };
+    Ok(Decided::new(vec![Event::NodeRewound(event)], |_| Ok(true)).then(Effect::Recheck))
+}
+
+/// Takes what a partner gives back of a share that is being recalled, its signatures judged. It is let in,
+/// or freezes the share where it is another history than the one here.
+///
+/// # Errors
+/// [`Error`] where the tables fail, or an entry that is held can't be read now.
+pub fn recall(
+    context: &mut Context<'_>,
+    partner: OrganisationId,
+    given: Given,
+    known: Known<'_>,
+    lease: Option<&Seal>,
+) -> Result<Decided<Taken>, Error> {
+    let node = context.node()?;
+    let known_partner = context.view.get(&table::PARTNER, &partner)?;
+    let Some(known_partner) = known_partner.filter(rules::trusts) else {
+        return Ok(refuse(Refusal::Suspended));
+    };
+    let (batch, own) = match given {
+        Given::Own(batch, countersignature) => (batch, Some(countersignature)),
+        Given::Theirs(batch) => (batch, None),
+    };
+    let found = context.view.get(&table::SHARE, &batch.share)?;
+    let (header, terms) = match (found, &batch.terms, &own) {
+        (Some(share), _, _) => (share.header, None),
+        (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
+        _ => match header(context, &node, partner, &batch)? {
+            Ok((mut header, terms)) if known_partner.recall => {
+                header.hold = Hold::Recalling;
+                (header, terms)
+            }
+            Ok(_) => return Ok(refuse(Refusal::NotShared)),
+            Err(refusal) => return Ok(refuse(refusal)),
+        },
+    };
+    let writer = if own.is_some() {
+        node.organisation
+    } else {
+        partner
+    };
+    let head = &batch.head.head;
+    let parties = [header.owner, header.partner];
+    let ours = parties.contains(&partner) && parties.contains(&node.organisation);
+    if !ours || header.side(writer) != Some(head.side) {
+        return Ok(refuse(Refusal::NotShared));
+    }
+    let recalling = header.hold == Hold::Recalling || (terms.is_some() && own.is_some());
+    if !recalling {
+        return Ok(refuse(Refusal::State));
+    }
+    // What this node wrote it can read.
+    if own.is_some() && batch.entries.iter().any(|entry| entry.body == Body::Unread) {
+        return Ok(refuse(Refusal::Malformed));
+    }
+    let admitted = match admitted(context, &header, &batch, known)? {
+        Ok(admitted) => admitted,
+        Err(refused) => return Ok(refused),
+    };
+    let Some(countersignature) = own else {
+        return record(context, &node, &admitted, batch, terms, lease);
+    };
+    let entries = admitted.applied.iter();
+    let event = LogRecalled {
+        share: batch.share,
+        side: head.side,
+        terms: terms.map(|terms| Bytes(terms.bytes)),
+        entries: entries.map(|entry| Bytes(entry.bytes.clone())).collect(),
+        head: Bytes(batch.head.bytes.clone()),
+        countersignature: Bytes(countersignature.bytes.clone()),
+    };
+    let events = match admitted.applied.is_empty() {
+        true => Vec::new(),
+        false => vec![Event::LogRecalled(event)],
+    };
+    Ok(Decided::new(events, |_| Ok(Ok(countersignature))))
+}
+
+/// Takes back this node's own revocation of a share, with the partner's countersignature. Both signatures
+/// were judged.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn revoked_before(
+    context: &mut Context<'_>,
+    revocation: &SignedRevocation,
+    countersignature: &Countersignature,
+) -> Result<Decided<()>, Error> {
+    let share = revocation.revocation.share;
+    let known = context.view.get(&table::SHARE, &share)?;
+    let news =
+        known.is_some_and(|known| known.revocation.is_none() && revocation.covers(&known.header));
+    if !news {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
+    let revoked = ShareRevoked {
+        share,
+        revocation: Bytes(revocation.bytes.clone()),
+    };
+    let countersigned = RevocationCountersigned {
+        share,
+        countersignature: Bytes(countersignature.bytes.clone()),
+    };
+    let events = vec![
+        Event::ShareRevoked(revoked),
+        Event::RevocationCountersigned(countersigned),
+    ];
+    Ok(Decided::new(events, |_| Ok(())).then(Effect::Recheck))
+}
+
+/// Has a share go on: its partner has given back all that it holds.
+///
+/// # Errors
+/// [`Error`] where the share is gone or the tables fail.
+pub fn recalled(
+    context: &mut Context<'_>,
+    partner: OrganisationId,
+    id: ShareId,
+) -> Result<Decided<()>, Error> {
+    let share = decide::share(&context.view, id)?;
+    let events = match share.header.hold == Hold::Recalling {
+        true => vec![Event::ShareRecalled(id)],
+        false => Vec::new(),
+    };
+    Ok(Decided::new(events, |_| Ok(()))
+        .then(Effect::Recheck)
+        .then(Effect::Nudge(partner))
+        .then(Effect::Greet(partner)))
+}
+
+/// Notes that every share that a partner knows of was asked for.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn listed(context: &mut Context<'_>, partner: OrganisationId) -> Result<Decided<()>, Error> {
+    let known = context.view.get(&table::PARTNER, &partner)?;
+    let events = match known.is_some_and(|known| known.recall) {
+        true => vec![Event::PartnerRecalled(partner)],
+        false => Vec::new(),
+    };
+    Ok(Decided::new(events, |_| Ok(())).then(Effect::Greet(partner)))
+}

@@ -1,0 +1,437 @@
+//! Giving back to a partner that came back from its past, and taking back from partners.
+//!
+//! A partner gets what it held before and nothing else: its own entries, and of this node's those that it
+//! has countersigned or built on. Nothing of an advanced share that does not live leaves any more.
+
+use interdocket_proto::v1;
+use interdocket_proto::v1::delivery_client::DeliveryClient;
+use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
+use interdocket_sync::log::Side;
+use interdocket_sync::log::head::SignedHead;
+use interdocket_sync::receipt::{Countersignature, Receipt};
+use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::revocation::SignedRevocation;
+use interdocket_sync::share::{Header, Hold, Kind};
+use interdocket_sync::wire::batch::{self, Batch};
+use prost::Message as _;
+use tonic::Request;
+use tonic::transport::Channel;
+
+use super::drive::{Stop, bounded};
+use super::{history, lease};
+use crate::actions::decide::broken;
+use crate::actions::exchange::{self, Given};
+use crate::actions::{Error, Way};
+use crate::journal::Reader;
+use crate::keys::Pins;
+use crate::node::Node;
+use crate::seal::Seal;
+use crate::store::view::View;
+use crate::store::{entity, table};
+
+/// The shares with a partner behind one of them, or from the first on.
+pub(super) fn list(
+    view: &View<'_>,
+    caller: OrganisationId,
+    after: Option<ShareId>,
+) -> Result<v1::ListSharesReply, Error> {
+    let after = after.map(|share| (caller, share));
+    let most = limits::LISTED_SHARES_MAX;
+    let rows = view.page(&table::PARTNER_SHARE, &caller, after.as_ref(), most)?;
+    let id = |((_, share), ()): ((OrganisationId, ShareId), ())| share.as_bytes().to_vec().into();
+    Ok(v1::ListSharesReply {
+        shares: rows.into_iter().map(id).collect(),
+    })
+}
+
+/// What is given back of a share, behind what the partner holds.
+pub(super) fn give(
+    node: &Node,
+    view: &View<'_>,
+    caller: OrganisationId,
+    request: v1::RecallRequest,
+) -> Result<Result<v1::RecallReply, Refusal>, Error> {
+    let Ok(share) = ShareId::from_slice(&request.share) else {
+        return Ok(Err(Refusal::Malformed));
+    };
+    let us = node.parts().keys.organisation();
+    let found = view.get(&table::SHARE, &share)?;
+    let Some(found) = found.filter(|found| found.other(us) == caller) else {
+        return Ok(Err(Refusal::NotShared));
+    };
+    if view.has(&table::LOST, &share.uuid())? {
+        return Ok(Err(Refusal::Damaged));
+    }
+    let header = &found.header;
+    if header.hold == Hold::Frozen {
+        return Ok(Err(Refusal::Frozen));
+    }
+    let owner = header.owner == us;
+    let advanced = matches!(header.kind, Kind::Advanced(_));
+    let journal = &node.parts().journal;
+    let mut reply = revocation(view, journal, &found)?;
+    if owner && advanced && header.revoked {
+        return Ok(Ok(reply));
+    }
+    if owner && advanced && header.suspended {
+        return Ok(Err(Refusal::State));
+    }
+    let lent = request.lease.clone().and_then(lease::read);
+    let lent = lent.filter(|lease| lease.share == share);
+    let seal = lent
+        .as_ref()
+        .map(lease::Lease::seal)
+        .or_else(|| node.seal(share));
+    let (from, most) = bounds(view, journal, header, owner, &request)?;
+    let returned = history::returned(view, journal, share, from, most, seal.as_ref())?;
+    let returned = match returned {
+        None => return Ok(Ok(reply)),
+        Some(None) => return Ok(Err(Refusal::Damaged)),
+        Some(Some(returned)) => returned,
+    };
+    let lends = owner && advanced && returned.batch.head.head.side == Side::Owner;
+    let lease = match lends {
+        true => lease::lend(node, view, share)?,
+        false => None,
+    };
+    if lends && lease.is_none() {
+        return Ok(Err(Refusal::Damaged));
+    }
+    let message = batch::write(&returned.batch).map_err(|_| broken("a batch can't be written"))?;
+    let receipt = returned.countersignature.as_ref();
+    reply.batch = Some(message);
+    reply.receipt = receipt.map(countersignature).transpose()?;
+    reply.lease = lease;
+    Ok(Ok(reply))
+}
+
+/// What is said of a share's revocation, before anything of its logs.
+fn revocation(
+    view: &View<'_>,
+    journal: &Reader,
+    share: &entity::Share,
+) -> Result<v1::RecallReply, Error> {
+    let mut reply = v1::RecallReply::default();
+    if let Some(revocation) = share.revocation {
+        let said = history::revocation(view, journal, revocation.record)?;
+        let said = v1::SignedRevocation::decode(said.bytes.as_slice());
+        reply.revocation = Some(said.map_err(|_| broken("a revocation can't be read back"))?);
+        let receipt = history::revocation_receipt(view, journal, revocation.record)?;
+        reply.revocation_receipt = receipt.as_ref().map(countersignature).transpose()?;
+    }
+    Ok(reply)
+}
+
+/// Behind which entries of the owner's and the partner's log something is given, and up to which.
+fn bounds(
+    view: &View<'_>,
+    journal: &Reader,
+    header: &Header,
+    owner: bool,
+    request: &v1::RecallRequest,
+) -> Result<([u64; 2], [u64; 2]), Error> {
+    let hashes = history::Hashes::new(*view, journal, header.share);
+    // Where another entry than here was written, that one is given, to prove it.
+    let from = |side: Side, count: u64, hash: &[u8]| -> Result<u64, Error> {
+        let held = hashes.hash(side, count)?;
+        let other = held.is_some_and(|held| held[..] != *hash);
+        Ok(count.saturating_sub(u64::from(other)))
+    };
+    let seen = |side: Side| {
+        let other = header.log(side.other());
+        header.log(side).countersigned.max(other.seen)
+    };
+    let most = match owner {
+        true => [seen(Side::Owner), header.partner_log.point.count],
+        false => [header.owner_log.point.count, seen(Side::Partner)],
+    };
+    let from = [
+        from(Side::Owner, request.owner_count, &request.owner_hash)?,
+        from(Side::Partner, request.partner_count, &request.partner_hash)?,
+    ];
+    Ok((from, most))
+}
+
+fn countersignature(receipt: &Countersignature) -> Result<v1::Countersignature, Error> {
+    v1::Countersignature::decode(receipt.bytes.as_slice())
+        .map_err(|_| broken("a countersignature can't be read back"))
+}
+
+/// Begins a new incarnation where a partner shows a head of this node's own that it does not hold.
+pub(super) async fn witnessed(
+    node: &Node,
+    partner: OrganisationId,
+    shown: v1::SignedHead,
+) -> Result<bool, Error> {
+    let Ok(head) = SignedHead::read(&shown.encode_to_vec()) else {
+        return Ok(false);
+    };
+    let keys = &node.parts().keys;
+    let pins = own(node)?;
+    let ours = head.head.writer() == keys.organisation();
+    if !ours || head.verify(&pins).is_err() {
+        tracing::warn!(%partner, "it shows a head that this node did not sign");
+        return Ok(false);
+    }
+    let reader = node.clone();
+    let begun = node.decide(None, Way::Partner, move |context| {
+        let share = head.head.share;
+        let hashes = history::Hashes::new(context.view, &reader.parts().journal, share);
+        let known = |side: Side, number: u64| hashes.hash(side, number);
+        exchange::rewound(context, partner, &head, &known)
+    });
+    begun.await
+}
+
+/// This organisation's own root, for what it signed itself.
+fn own(node: &Node) -> Result<Pins, Error> {
+    let keys = &node.parts().keys;
+    let pins = Pins::default();
+    pins.set(keys.organisation(), keys.root_der())
+        .map_err(|_| broken("this organisation's root is not its own"))?;
+    Ok(pins)
+}
+
+/// Takes back what a partner holds of shares that this node may have lost part of; false where some of it
+/// could not be had now.
+pub(super) async fn recall(
+    node: &Node,
+    partner: OrganisationId,
+    client: &DeliveryClient<Channel>,
+) -> Result<bool, Stop> {
+    let mut clean = true;
+    let known = node.read(move |view| Ok(view.get(&table::PARTNER, &partner)?));
+    if known.await?.is_some_and(|known| known.recall) {
+        let mut after = None;
+        loop {
+            let shares = listed(client.clone(), after).await?;
+            let Some(last) = shares.last() else {
+                break;
+            };
+            after = Some(*last);
+            for share in shares {
+                clean &= once(node, partner, client, share).await?;
+            }
+        }
+        let noted = node.decide(None, Way::Timer, move |context| {
+            exchange::listed(context, partner)
+        });
+        noted.await?;
+    }
+    let rows = node.read(move |view| Ok(view.page(&table::RECALL, &partner, None, usize::MAX)?));
+    for ((_, share), ()) in rows.await? {
+        clean &= once(node, partner, client, share).await?;
+    }
+    Ok(clean)
+}
+
+async fn listed(
+    mut client: DeliveryClient<Channel>,
+    after: Option<ShareId>,
+) -> Result<Vec<ShareId>, Stop> {
+    let request = v1::ListSharesRequest {
+        after: after.map_or_else(Default::default, |share| share.as_bytes().to_vec().into()),
+    };
+    let reply = bounded(client.list_shares(Request::new(request))).await?;
+    let shares = reply.into_inner().shares;
+    let ids: Option<Vec<ShareId>> = shares
+        .iter()
+        .map(|id| ShareId::from_slice(id).ok())
+        .collect();
+    let ids = ids.filter(|ids| {
+        let ordered = ids.windows(2).all(|pair| pair[0] < pair[1]);
+        ordered && after.is_none_or(|after| ids.first().is_none_or(|first| after < *first))
+    });
+    ids.ok_or(Stop::Refused(Refusal::Malformed))
+}
+
+/// Takes back one share; false where it could not be had now.
+async fn once(
+    node: &Node,
+    partner: OrganisationId,
+    client: &DeliveryClient<Channel>,
+    share: ShareId,
+) -> Result<bool, Stop> {
+    match take_back(node, partner, client.clone(), share).await {
+        Ok(()) => Ok(true),
+        Err(Stop::Refused(refused)) => {
+            tracing::warn!(%partner, %share, refusal = refused.name(), "a share can't be recalled");
+            node.refused_by(partner, share, refused);
+            Ok(false)
+        }
+        Err(Stop::Own(error)) => {
+            tracing::warn!(%partner, %share, %error, "a share can't be recalled");
+            Ok(false)
+        }
+        Err(link) => Err(link),
+    }
+}
+
+async fn take_back(
+    node: &Node,
+    partner: OrganisationId,
+    mut client: DeliveryClient<Channel>,
+    share: ShareId,
+) -> Result<(), Stop> {
+    let mut before = None;
+    loop {
+        let reader = node.clone();
+        let request = node.read(move |view| ask(&reader, view, share));
+        let Some(request) = request.await? else {
+            return Ok(());
+        };
+        let held = [request.owner_count, request.partner_count];
+        if before.replace(held) == Some(held) {
+            return Err(malformed());
+        }
+        let reply = bounded(client.recall(Request::new(request))).await?;
+        node.heard(partner);
+        let reply = reply.into_inner();
+        if let Some(said) = reply.revocation {
+            revoked(node, partner, share, said, read(reply.revocation_receipt)?).await?;
+        }
+        let receipt = read(reply.receipt)?;
+        let Some(message) = reply.batch else {
+            return finish(node, partner, share).await;
+        };
+        let batch = batch::read(message).map_err(|_| malformed())?;
+        if batch.share != share {
+            return Err(malformed());
+        }
+        let lent = reply.lease.and_then(lease::read);
+        let lent = lent.filter(|lease| lease.share == share);
+        take(
+            node,
+            partner,
+            batch,
+            receipt,
+            lent.map(|lease| lease.seal()),
+        )
+        .await?;
+    }
+}
+
+fn read(receipt: Option<v1::Countersignature>) -> Result<Option<Countersignature>, Stop> {
+    let receipt = receipt.map(|receipt| Countersignature::read(&receipt.encode_to_vec()));
+    receipt.transpose().map_err(|_| malformed())
+}
+
+const fn malformed() -> Stop {
+    Stop::Refused(Refusal::Malformed)
+}
+
+/// How far this node holds a share; none where it is not to be recalled.
+fn ask(node: &Node, view: &View<'_>, share: ShareId) -> Result<Option<v1::RecallRequest>, Error> {
+    let mut request = v1::RecallRequest {
+        share: share.as_bytes().to_vec().into(),
+        ..Default::default()
+    };
+    let Some(found) = view.get(&table::SHARE, &share)? else {
+        return Ok(Some(request));
+    };
+    let header = &found.header;
+    if header.hold != Hold::Recalling {
+        return Ok(None);
+    }
+    let [owner, partner] = [header.owner_log.point, header.partner_log.point];
+    request.owner_count = owner.count;
+    request.owner_hash = owner.hash.to_vec().into();
+    request.partner_count = partner.count;
+    request.partner_hash = partner.hash.to_vec().into();
+    let own = header.owner == node.parts().keys.organisation();
+    if own && matches!(header.kind, Kind::Advanced(_)) && !header.revoked {
+        request.lease = lease::held(node, share);
+    }
+    Ok(Some(request))
+}
+
+async fn take(
+    node: &Node,
+    partner: OrganisationId,
+    batch: Batch,
+    receipt: Option<Countersignature>,
+    seal: Option<Seal>,
+) -> Result<(), Stop> {
+    let reader = node.clone();
+    let judged = node.blocking(move || {
+        let us = reader.parts().keys.organisation();
+        let pins = &reader.parts().pins;
+        if batch.head.head.writer() != us {
+            let verified = exchange::verify(&batch, partner, pins);
+            return Ok(verified.map(|()| Given::Theirs(batch)));
+        }
+        let Some(countersignature) = receipt else {
+            return Ok(Err(Refusal::Malformed));
+        };
+        let receipt = Receipt {
+            head: batch.head.clone(),
+            countersignature,
+        };
+        let verified = exchange::verify(&batch, us, &own(&reader)?);
+        let countersigned = receipt.verify_countersignature(pins);
+        let countersigned = countersigned.map_err(|_| Refusal::Signature);
+        Ok(verified
+            .and(countersigned)
+            .map(|()| Given::Own(batch, receipt.countersignature)))
+    });
+    let given = judged.await?.map_err(Stop::Refused)?;
+    let share = match &given {
+        Given::Own(batch, _) | Given::Theirs(batch) => batch.share,
+    };
+    let reader = node.clone();
+    let taken = node.decide(None, Way::Partner, move |context| {
+        let hashes = history::Hashes::new(context.view, &reader.parts().journal, share);
+        let known = |side: Side, number: u64| hashes.hash(side, number);
+        exchange::recall(context, partner, given, &known, seal.as_ref())
+    });
+    taken.await?.map(drop).map_err(Stop::Refused)
+}
+
+/// Takes the revocation of a share: this node's own, which it lost, or the partner's.
+async fn revoked(
+    node: &Node,
+    partner: OrganisationId,
+    share: ShareId,
+    said: v1::SignedRevocation,
+    receipt: Option<Countersignature>,
+) -> Result<(), Stop> {
+    let revocation = SignedRevocation::read(&said.encode_to_vec()).map_err(|_| malformed())?;
+    let us = node.parts().keys.organisation();
+    let said = &revocation.revocation;
+    let parties = (said.share, said.owner, said.partner);
+    if parties == (share, us, partner) {
+        let receipt = receipt.ok_or_else(malformed)?;
+        let ours = revocation.verify(&own(node)?);
+        let signed = revocation.verify_receipt(&receipt, &node.parts().pins);
+        ours.and(signed)
+            .map_err(|_| Stop::Refused(Refusal::Signature))?;
+        let taken = node.decide(None, Way::Partner, move |context| {
+            exchange::revoked_before(context, &revocation, &receipt)
+        });
+        return Ok(taken.await?);
+    }
+    if parties != (share, partner, us) || revocation.verify(&node.parts().pins).is_err() {
+        return Err(Stop::Refused(Refusal::Signature));
+    }
+    let taken = node.decide(None, Way::Partner, move |context| {
+        exchange::receive(context, &revocation)
+    });
+    taken.await?;
+    Ok(lease::review(node, share).await?)
+}
+
+async fn finish(node: &Node, partner: OrganisationId, share: ShareId) -> Result<(), Stop> {
+    let known = node.read(move |view| Ok(view.has(&table::SHARE, &share)?));
+    if !known.await? {
+        return Ok(());
+    }
+    let done = node.decide(None, Way::Partner, move |context| {
+        exchange::recalled(context, partner, share)
+    });
+    Ok(done.await?)
+}
+
+#[cfg(test)]
+mod tests;

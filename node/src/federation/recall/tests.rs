@@ -1,0 +1,280 @@
+//! What a partner gives back, and what is believed of it.
+
+use std::sync::{Arc, Mutex};
+
+use interdocket_proto::v1;
+use interdocket_proto::v1::delivery_client::DeliveryClient;
+use interdocket_proto::v1::delivery_server::{Delivery, DeliveryServer};
+use interdocket_sync::id::ShareId;
+use interdocket_sync::refusal::Refusal;
+use prost::Message as _;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+
+use super::{give, recall};
+use crate::actions::partner::{self, Kind};
+use crate::actions::share::{self, Mode};
+use crate::event::{Event, NodeRestored};
+use crate::federation::exchange::Exchange;
+use crate::tests::bench::{Bench, noon, pair, settle};
+
+type Lie = fn(&mut v1::RecallReply);
+
+/// An honest node but for what it gives back, which is changed on its way.
+struct Liar {
+    honest: Exchange,
+    lie: Arc<Mutex<Lie>>,
+    calls: Arc<Mutex<u32>>,
+}
+
+#[tonic::async_trait]
+impl Delivery for Liar {
+    async fn connect(
+        &self,
+        request: Request<v1::ConnectRequest>,
+    ) -> Result<Response<v1::ConnectReply>, Status> {
+        self.honest.connect(request).await
+    }
+
+    async fn deliver(
+        &self,
+        request: Request<v1::DeliverRequest>,
+    ) -> Result<Response<v1::DeliverReply>, Status> {
+        self.honest.deliver(request).await
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<v1::RevokeRequest>,
+    ) -> Result<Response<v1::RevokeReply>, Status> {
+        self.honest.revoke(request).await
+    }
+
+    async fn list_shares(
+        &self,
+        request: Request<v1::ListSharesRequest>,
+    ) -> Result<Response<v1::ListSharesReply>, Status> {
+        self.honest.list_shares(request).await
+    }
+
+    async fn recall(
+        &self,
+        request: Request<v1::RecallRequest>,
+    ) -> Result<Response<v1::RecallReply>, Status> {
+        *self.calls.lock().unwrap() += 1;
+        let mut reply = self.honest.recall(request).await?;
+        let lie = *self.lie.lock().unwrap();
+        lie(reply.get_mut());
+        Ok(reply)
+    }
+}
+
+fn batch(reply: &mut v1::RecallReply) -> Option<&mut v1::Batch> {
+    reply.batch.as_mut()
+}
+
+/// North, restored to before it disclosed the second item, and south, which has both.
+async fn restored() -> (Bench, Bench, ShareId) {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    settle(&north, &south, share).await;
+    let past = north.twin();
+    north.evidence("1/26", "b.txt", b"two").await;
+    let add = share::Add {
+        share,
+        evidence: Vec::new(),
+    };
+    north.change(add).await.unwrap();
+    settle(&north, &south, share).await;
+    let back = NodeRestored {
+        made_at: noon(),
+        above: 0,
+    };
+    past.events(vec![Event::NodeRestored(back)]).await.unwrap();
+    (past, south, share)
+}
+
+/// fault E7, fault A9
+#[tokio::test]
+async fn nothing_that_a_partner_changed_on_its_way_back_is_believed() {
+    let (past, south, share) = restored().await;
+    let liar = Liar {
+        honest: Exchange::new(south.node.clone()),
+        lie: Arc::new(Mutex::new(|_| {})),
+        calls: Arc::default(),
+    };
+    let (told, calls) = (Arc::clone(&liar.lie), Arc::clone(&liar.calls));
+    let address = south.serve(Routes::new(DeliveryServer::new(liar))).await;
+    past.trust(&south, Some(address)).await;
+    let client = DeliveryClient::new(past.node.parts().transport.channel(south.id()));
+    let before = past.tables();
+    let lies: [(&str, Lie); 9] = [
+        ("a body is another", |reply| {
+            if let Some(batch) = batch(reply) {
+                batch.entries[0].body = b"another".to_vec().into();
+            }
+        }),
+        ("a body is missing", |reply| {
+            if let Some(batch) = batch(reply) {
+                batch.entries[0].body = Default::default();
+                batch.entries[0].salt = Default::default();
+            }
+        }),
+        ("an entry is missing", |reply| {
+            if let Some(batch) = batch(reply) {
+                batch.entries.clear();
+            }
+        }),
+        ("the head is not signed by us", |reply| {
+            if let Some(head) = batch(reply).and_then(|batch| batch.head.as_mut()) {
+                head.signature = vec![0; 64].into();
+            }
+        }),
+        ("the head is another's", |reply| {
+            if let Some(head) = batch(reply).and_then(|batch| batch.head.as_mut()) {
+                let mut said = v1::Head::decode(head.head.clone()).unwrap();
+                said.side = v1::Side::Partner.into();
+                head.head = said.encode_to_vec().into();
+            }
+        }),
+        ("it was not countersigned", |reply| reply.receipt = None),
+        ("the countersignature is of something else", |reply| {
+            if let Some(receipt) = &mut reply.receipt {
+                receipt.statement = v1::Countersigned::default().encode_to_vec().into();
+            }
+        }),
+        ("a revocation that nobody signed", |reply| {
+            reply.revocation = Some(v1::SignedRevocation::default());
+        }),
+        ("another share", |reply| {
+            if let Some(batch) = batch(reply) {
+                batch.share = vec![7; 16].into();
+            }
+        }),
+    ];
+    for (what, lie) in lies {
+        *told.lock().unwrap() = lie;
+        let node = &past.node;
+        let clean = recall(node, south.id(), &client).await.unwrap();
+        assert!(!clean, "{what}");
+        assert_eq!(past.shown(share).status, share::Status::Recalling, "{what}");
+        assert_eq!(past.shown(share).listed.evidence, 1, "{what}");
+    }
+    assert!(past.tables().len() >= before.len());
+    // Nor is it asked for ever by one who always gives the same.
+    *told.lock().unwrap() = |_| {};
+    *calls.lock().unwrap() = 0;
+    assert!(recall(&past.node, south.id(), &client).await.unwrap());
+    assert_eq!(past.shown(share).listed.evidence, 2);
+    assert!(*calls.lock().unwrap() < 10);
+    assert_eq!(past.tables(), past.rebuilt());
+}
+
+fn asked(share: ShareId) -> v1::RecallRequest {
+    v1::RecallRequest {
+        share: share.as_bytes().to_vec().into(),
+        ..Default::default()
+    }
+}
+
+/// What a node gives back to another, entry by entry; what it answers at last.
+fn given(
+    from: &Bench,
+    to: &Bench,
+    share: ShareId,
+) -> (Vec<v1::Entry>, Result<v1::RecallReply, Refusal>) {
+    let reading = from.node.parts().store.read();
+    let view = reading.view();
+    let mut request = asked(share);
+    let mut entries = Vec::new();
+    loop {
+        let reply = give(&from.node, &view, to.id(), request.clone()).unwrap();
+        let batch = match &reply {
+            Ok(v1::RecallReply {
+                batch: Some(batch), ..
+            }) => batch.clone(),
+            _ => return (entries, reply),
+        };
+        let head = v1::Head::decode(batch.head.unwrap().head).unwrap();
+        match head.side() {
+            v1::Side::Owner => {
+                (request.owner_count, request.owner_hash) = (head.count, head.hash);
+            }
+            _ => (request.partner_count, request.partner_hash) = (head.count, head.hash),
+        }
+        entries.extend(batch.entries);
+    }
+}
+
+/// fault A5
+#[tokio::test]
+async fn a_partner_is_given_back_what_it_had_and_nothing_else() {
+    let (north, south) = pair().await;
+    let harbour = Bench::new("harbour");
+    north.trust(&harbour, None).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    settle(&north, &south, share).await;
+    let (before, end) = given(&north, &south, share);
+    assert!(end.unwrap().revocation.is_none());
+    north.evidence("1/26", "canary.txt", b"two").await;
+    let add = share::Add {
+        share,
+        evidence: Vec::new(),
+    };
+    north.change(add).await.unwrap();
+    assert!(north.disclose(share).await.unwrap());
+    let (after, _) = given(&north, &south, share);
+    assert_eq!(after, before, "what was written and not delivered stays");
+    let (nothing, refused) = given(&north, &harbour, share);
+    assert!(nothing.is_empty());
+    assert_eq!(refused.unwrap_err(), Refusal::NotShared);
+    let unknown = ShareId::new(uuid::Uuid::from_u128(7));
+    let (_, refused) = given(&north, &south, unknown);
+    assert_eq!(refused.unwrap_err(), Refusal::NotShared);
+}
+
+/// fault A5
+#[tokio::test]
+async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
+    let (north, south) = pair().await;
+    for (node, other) in [(&north, "south"), (&south, "north")] {
+        let enable = partner::Enable {
+            partner: other.into(),
+            send: [Kind::Advanced].into(),
+            receive: [Kind::Advanced].into(),
+        };
+        node.change(enable).await.unwrap();
+    }
+    let policy = partner::SetPolicy {
+        partner: "south".into(),
+        mode: Mode::Live,
+        download: true,
+        import: true,
+    };
+    north.change(policy).await.unwrap();
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let advanced = share::Advanced {
+        case: "1/26".into(),
+        partner: "south".into(),
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        recipients: vec!["Sol Reyes".into()],
+        message: String::new(),
+    };
+    let share = north.change(advanced).await.unwrap().id;
+    settle(&north, &south, share).await;
+    north.change(share::Suspend { share }).await.unwrap();
+    let (nothing, refused) = given(&north, &south, share);
+    assert!(nothing.is_empty());
+    assert_eq!(refused.unwrap_err(), Refusal::State);
+    north.change(share::Revoke { share }).await.unwrap();
+    let (nothing, end) = given(&north, &south, share);
+    assert!(nothing.is_empty());
+    let end = end.unwrap();
+    assert!(end.revocation.is_some() && end.lease.is_none());
+}

@@ -1,0 +1,202 @@
+//! What a node that came back from its past does not hold any more: which shares wait for it, and what
+//! its own entries mean when a partner gives them back.
+
+use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::log::Side;
+use interdocket_sync::log::entry::{Body, Entry as LogEntry};
+use interdocket_sync::log::head::{Head, SignedHead};
+use interdocket_sync::share::apply;
+use interdocket_sync::share::terms::SignedTerms;
+use interdocket_sync::share::{Fact, Hold, Key};
+
+use super::Step;
+use crate::actions::share::Scope;
+use crate::event::{CaseMade, LogRecalled};
+use crate::store::project::Error;
+use crate::store::{entity, table};
+
+impl Step<'_> {
+    /// A new incarnation begins, above this one: nothing moves in any share until its other side has
+    /// given back what it holds.
+    pub(in super::super) fn anew(&mut self, above: u64) -> Result<(), Error> {
+        let mut node = self.get(&table::NODE, &())?;
+        node.incarnation = node.incarnation.max(above).saturating_add(1);
+        self.put(&table::NODE, &(), &node);
+        let partners = self.view().page(&table::PARTNER, &(), None, usize::MAX)?;
+        for (id, mut partner) in partners {
+            partner.recall = true;
+            self.put(&table::PARTNER, &id, &partner);
+        }
+        let shares = self.view().page(&table::SHARE, &(), None, usize::MAX)?;
+        for (id, mut share) in shares {
+            if share.header.hold == Hold::Frozen {
+                continue;
+            }
+            share.header.hold = Hold::Recalling;
+            let other = share.other(node.organisation);
+            self.put(&table::RECALL, &(other, id), &());
+            self.put(&table::SHARE, &id, &share);
+        }
+        Ok(())
+    }
+
+    /// Whether shares with this partner may have been lost.
+    pub(super) fn recalls(&self, partner: OrganisationId) -> Result<bool, Error> {
+        let partner = self.view().get(&table::PARTNER, &partner)?;
+        Ok(partner.is_some_and(|partner| partner.recall))
+    }
+
+    /// Keeps the latest head that a partner signed, to show it should it come back from its past.
+    pub(super) fn witnessed(&mut self, head: &Head) -> Result<(), Error> {
+        let writer = head.writer();
+        let Some(mut partner) = self.view().get(&table::PARTNER, &writer)? else {
+            return Ok(());
+        };
+        let witness = Some(entity::Witness {
+            incarnation: head.incarnation,
+            count: head.journal.count,
+            record: self.meta.seq,
+        });
+        if partner.witness < witness {
+            partner.witness = witness;
+            self.put(&table::PARTNER, &writer, &partner);
+        }
+        Ok(())
+    }
+
+    pub(in super::super) fn log_recalled(&mut self, recalled: &LogRecalled) -> Result<(), Error> {
+        let head = SignedHead::read(&recalled.head.0)?.head;
+        let mut share = match &recalled.terms {
+            Some(terms) => self.share_recalled(recalled, &SignedTerms::read(&terms.0)?)?,
+            None => self.get(&table::SHARE, &recalled.share)?,
+        };
+        self.recalling = true;
+        self.entries(&mut share, &recalled.entries, head.incarnation)?;
+        let log = match recalled.side {
+            Side::Owner => &mut share.header.owner_log,
+            Side::Partner => &mut share.header.partner_log,
+        };
+        log.countersigned = log.countersigned.max(head.point.count);
+        self.batch(recalled.share, recalled.side, head.point);
+        let seq = self.meta.seq;
+        let receipt = (recalled.share, recalled.side, head.point.count);
+        self.put(&table::RECEIPT, &receipt, &seq);
+        self.put(&table::SHARE, &recalled.share, &share);
+        Ok(())
+    }
+
+    /// A share that this node made and does not know any more. What of its case it covered is not known
+    /// either: nothing is added to it by itself.
+    fn share_recalled(
+        &mut self,
+        recalled: &LogRecalled,
+        terms: &SignedTerms,
+    ) -> Result<entity::Share, Error> {
+        let dangling = Error::Dangling(self.meta.seq);
+        let first = recalled.entries.first().ok_or(dangling)?;
+        let Body::Offered(_, offered) = LogEntry::kept(&first.0)?.body else {
+            return Err(Error::Dangling(self.meta.seq));
+        };
+        let id = recalled.share;
+        if !self.view().has(&table::CASE, &offered.case)? {
+            let made = CaseMade {
+                id: offered.case,
+                number: self.free(&table::CASE_NUMBER, &offered.info.number)?,
+                title: offered.info.title.clone(),
+                description: offered.info.description.clone(),
+            };
+            self.case_made(&made, None)?;
+        }
+        let mut header = apply::open(terms);
+        header.hold = Hold::Recalling;
+        self.put(&table::RECALL, &(header.partner, id), &());
+        self.put(&table::PARTNER_SHARE, &(header.partner, id), &());
+        self.put(&table::CASE_SHARE, &(offered.case, id), &());
+        Ok(entity::Share {
+            header,
+            case: Some(offered.case),
+            scope: Scope::Selected,
+            recipients: offered.recipients,
+            message: offered.message,
+            offered_at: terms.terms.created,
+            made: self.meta.seq,
+            waiting: 0,
+            case_waiting: false,
+            behind_since: None,
+            wanted: 0,
+            revocation: None,
+            frozen: None,
+            imported_case: 0,
+        })
+    }
+
+    /// What an own entry that was lost means beyond header and facts.
+    pub(super) fn said_before(&mut self, share: &entity::Share, received: bool, entry: &LogEntry) {
+        let (owner, id) = (share.header.owner, share.header.share);
+        match &entry.body {
+            Body::EvidenceWithdrawn(ids) if !received => {
+                for evidence in ids {
+                    self.changes.delete(&table::SELECTED, &(id, *evidence));
+                }
+            }
+            // What came back with the past is to be erased, or imported, once more.
+            Body::Purged(_) => self.put(&table::PURGE, &(owner, id), &()),
+            Body::Imported(_) => {
+                let import = entity::Import {
+                    through: share.header.grants.last,
+                    by: None,
+                };
+                self.put(&table::IMPORT, &(owner, id), &import);
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether an item that is wanted was stated to be stored, and lost since.
+    pub(super) fn lost(&self, (share, evidence): (ShareId, EvidenceId)) -> Result<bool, Error> {
+        let before = self
+            .view()
+            .get(&table::FACT, &(share, Key::Item(evidence)))?;
+        Ok(matches!(before, Some(Fact::Item(item)) if item.stored != 0))
+    }
+
+    /// Items that were lost are whole here again.
+    pub(super) fn again(
+        &mut self,
+        share: &mut entity::Share,
+        evidence: &[EvidenceId],
+    ) -> Result<(), Error> {
+        for evidence in evidence {
+            let row = (share.header.share, *evidence);
+            if self.view().has(&table::WANTED, &row)? && self.lost(row)? {
+                self.changes.delete(&table::WANTED, &row);
+                share.wanted = share.wanted.saturating_sub(1);
+            }
+        }
+        self.incoming(Side::Owner, share);
+        self.put(&table::SHARE, &share.header.share.clone(), share);
+        Ok(())
+    }
+
+    /// A share goes on.
+    pub(in super::super) fn recalled(&mut self, id: ShareId) -> Result<(), Error> {
+        let node = self.get(&table::NODE, &())?;
+        let mut share = self.get(&table::SHARE, &id)?;
+        if share.header.hold == Hold::Recalling {
+            share.header.hold = Hold::Free;
+        }
+        let other = share.other(node.organisation);
+        self.changes.delete(&table::RECALL, &(other, id));
+        let own = match other == share.header.partner {
+            true => Side::Owner,
+            false => Side::Partner,
+        };
+        self.outgoing(own, &mut share);
+        if own == Side::Partner {
+            self.incoming(Side::Owner, &share);
+        }
+        self.put(&table::SHARE, &id, &share);
+        Ok(())
+    }
+}
