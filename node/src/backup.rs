@@ -265,7 +265,6 @@ struct Target {
     old: Option<Manifest>,
     files: BTreeMap<String, manifest::File>,
     touched: BTreeSet<PathBuf>,
-    links: bool,
     copied: u64,
 }
 
@@ -302,7 +301,6 @@ impl Target {
             old,
             files: BTreeMap::new(),
             touched: BTreeSet::new(),
-            links: true,
             copied: 0,
         })
     }
@@ -321,10 +319,9 @@ impl Target {
             self.files.insert(path.to_owned(), file);
             return Ok(());
         }
-        let links = matches!(source, Source::Stored(_)) && source.fixed() && self.links;
-        if there.is_some() || links {
+        if there.is_some() {
             let file = copy(&mut *work.open(source).map_err(Failed::Read)?, None, told)?;
-            if self.has(file) || (links && self.link(work, source, file)) {
+            if self.has(file) {
                 self.files.insert(path.to_owned(), file);
                 return Ok(());
             }
@@ -352,28 +349,13 @@ impl Target {
         options.write(true).create(true).truncate(true).mode(0o600);
         let mut to = options.open(staged).map_err(Failed::Written)?;
         let file = copy(&mut *from, Some(&mut to), told)?;
-        if self.has(file) {
-            fs::remove_file(staged).map_err(Failed::Written)?;
-            return Ok(file);
-        }
+        // What lies there already may have rotted; this has not.
         let place = self.place(file.blake3).map_err(Failed::Written)?;
         to.sync_all()
             .and_then(|()| fs::rename(staged, place))
             .map_err(Failed::Written)?;
         self.copied += file.size;
         Ok(file)
-    }
-
-    /// Gives a file of the node a second name in the backup; false where that can't be.
-    fn link(&mut self, work: &Work, source: &Source, file: manifest::File) -> bool {
-        let Source::Stored(stored) = source else {
-            return false;
-        };
-        let linked = self
-            .place(file.blake3)
-            .and_then(|place| work.blobs.link_stored(stored, &place));
-        self.links = linked.is_ok();
-        self.links
     }
 
     /// Keeps what the backup before has of a file.

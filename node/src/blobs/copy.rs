@@ -54,17 +54,6 @@ impl Blobs {
         File::open(self.stored(stored))
     }
 
-    /// Gives a file that never changes a second name: `Unsupported` for any other.
-    ///
-    /// # Errors
-    /// Whatever the file system reports, as where the name lies on another one.
-    pub fn link_stored(&self, stored: &Stored, to: &Path) -> io::Result<()> {
-        if !stored.fixed {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        fs::hard_link(self.stored(stored), to)
-    }
-
     fn stored(&self, stored: &Stored) -> PathBuf {
         self.inner.dir.join(&stored.name)
     }

@@ -114,7 +114,7 @@ async fn restored_node_holds_what_was_acknowledged_before_under_a_new_incarnatio
     assert_eq!(
         after.len(),
         before.len() + 2,
-        "a record, and a share to be recalled"
+        "a record, and a share to be recovered"
     );
     let again = restore(&folder, &data).unwrap_err();
     assert_eq!(again.kind, ErrorKind::Conflict, "a node is there: {again}");
@@ -186,6 +186,30 @@ async fn backup_cut_anywhere_is_the_one_before_and_the_next_one_goes_on() {
     assert_eq!(made.records, first.head.count + 1);
     assert!(!unnamed.exists(), "what no manifest names is removed");
     restore(&folder, &home.path().join("again")).unwrap();
+}
+
+#[tokio::test]
+async fn nothing_that_happens_to_the_nodes_files_reaches_a_backup() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    back_up(&north, &folder).await.unwrap();
+    let mut damaged = 0;
+    let mut folders = vec![north.blobs()];
+    while let Some(above) = folders.pop() {
+        for entry in fs::read_dir(above).unwrap() {
+            let place = entry.unwrap().path();
+            if place.is_dir() {
+                folders.push(place);
+                continue;
+            }
+            let file = fs::File::options().write(true).open(&place).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(&file, b"damage", 20).unwrap();
+            damaged += 1;
+        }
+    }
+    assert!(damaged >= 2);
+    restore::verify(&folder, &Progress::default()).unwrap();
 }
 
 #[tokio::test]
