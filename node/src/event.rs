@@ -22,8 +22,8 @@ use crate::keyring::KeyId;
 pub use self::body::{
     AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, ClockSuspected,
     EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened, EvidenceReceived,
-    EvidenceSealed, ExternalOpened, HeadCountersigned, ImportEnded, InvitationMade, LogRecalled,
-    LogReceived, LogWritten, NodeMade, NodeRestored, NodeRewound, PartnerEnabled, PartnerMet,
+    EvidenceSealed, ExternalOpened, HeadCountersigned, ImportEnded, InvitationMade, LogReceived,
+    LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound, PartnerEnabled, PartnerMet,
     PolicySet, Refused, RevocationCountersigned, RevocationReceived, SealedErased, SealedPart,
     SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareWidened,
     StoredBlob, TokenMade, UserAdded,
@@ -130,13 +130,13 @@ pub enum Event {
     /// Entries of the partner's log of a share were admitted and countersigned.
     LogReceived(LogReceived),
     /// Entries of this node's log that it had lost came back from the partner.
-    LogRecalled(LogRecalled),
+    LogRecovered(LogRecovered),
     /// All that the partner holds of a share is here again: it goes on.
-    ShareRecalled(ShareId),
+    ShareRecovered(ShareId),
     /// An administrator has a share go on with what is here of it.
     ShareReleased(ShareId),
     /// Every share that a partner knows of was asked for.
-    PartnerRecalled(OrganisationId),
+    PartnerRecovered(OrganisationId),
     /// The partner countersigned this node's log.
     HeadCountersigned(HeadCountersigned),
     /// The partner showed two histories; both heads are kept.
@@ -240,10 +240,10 @@ impl Event {
             Self::ClockSuspected(_) => 90,
             Self::NodeRestored(_) => 92,
             Self::NodeRewound(_) => 93,
-            Self::LogRecalled(_) => 84,
-            Self::ShareRecalled(_) => 85,
+            Self::LogRecovered(_) => 84,
+            Self::ShareRecovered(_) => 85,
             Self::ShareReleased(_) => 86,
-            Self::PartnerRecalled(_) => 29,
+            Self::PartnerRecovered(_) => 29,
             Self::BackupBegun(_) => 96,
             Self::ClockConfirmed(_) => 91,
             Self::EvidenceEdited(_) => 55,
@@ -299,10 +299,10 @@ impl Event {
             90 => "clock suspected",
             92 => "node restored",
             93 => "node rewound",
-            84 => "log recalled",
-            85 => "share recalled",
+            84 => "log recovered",
+            85 => "share recovered",
             86 => "share released",
-            29 => "partner recalled",
+            29 => "partner recovered",
             96 => "backup begun",
             91 => "clock confirmed",
             55 => "evidence edited",
@@ -339,8 +339,8 @@ impl Event {
             Self::LogWritten(log) => KeyId(log.share.uuid()),
             Self::LogReceived(log) => KeyId(log.share.uuid()),
             Self::HeadCountersigned(head) => KeyId(head.share.uuid()),
-            Self::LogRecalled(log) => KeyId(log.share.uuid()),
-            Self::ShareRecalled(share) | Self::ShareReleased(share) => KeyId(share.uuid()),
+            Self::LogRecovered(log) => KeyId(log.share.uuid()),
+            Self::ShareRecovered(share) | Self::ShareReleased(share) => KeyId(share.uuid()),
             Self::ShareFrozen(share) => KeyId(share.share.uuid()),
             Self::SharePaused(share) => KeyId(share.uuid()),
             Self::EvidenceReceived(received) => KeyId(received.share.uuid()),
@@ -365,7 +365,7 @@ impl Event {
             | Self::ClockConfirmed(_)
             | Self::NodeRestored(_)
             | Self::NodeRewound(_)
-            | Self::PartnerRecalled(_)
+            | Self::PartnerRecovered(_)
             | Self::BackupBegun(_)
             | Self::NodeMade(_)
             | Self::InvitationMade(_)
@@ -415,10 +415,10 @@ impl Event {
             Self::LogWritten(log) => vec![log.share.uuid()],
             Self::LogReceived(log) => vec![log.share.uuid()],
             Self::HeadCountersigned(head) => vec![head.share.uuid()],
-            Self::LogRecalled(log) => vec![log.share.uuid()],
-            Self::ShareRecalled(share) | Self::ShareReleased(share) => vec![share.uuid()],
+            Self::LogRecovered(log) => vec![log.share.uuid()],
+            Self::ShareRecovered(share) | Self::ShareReleased(share) => vec![share.uuid()],
             Self::NodeRewound(rewound) => vec![subject(rewound.partner)],
-            Self::PartnerRecalled(id) => vec![subject(*id)],
+            Self::PartnerRecovered(id) => vec![subject(*id)],
             Self::ShareFrozen(share) => vec![share.share.uuid()],
             Self::SharePaused(share) => vec![share.uuid()],
             Self::EvidenceReceived(received) => vec![received.share.uuid()],

@@ -17,7 +17,7 @@ pub mod link;
 mod outlet;
 pub mod pairing;
 pub mod reading;
-mod recall;
+mod recover;
 mod reverse;
 pub mod sealed;
 pub mod serve;

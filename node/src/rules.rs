@@ -116,7 +116,7 @@ mod tests {
             send: Default::default(),
             receive: Default::default(),
             policy: None,
-            recall: false,
+            recover: false,
             witness: None,
         }
     }

@@ -31,7 +31,7 @@ pub enum Refusal {
         /// The number of the entry that is expected next.
         expected: u64,
     },
-    /// The log goes on under a later incarnation, or is to be recalled first.
+    /// The log goes on under a later incarnation, or is to be recovered first.
     #[error("the log goes on under a later incarnation of the node")]
     Incarnation,
     /// Larger or more than a limit allows.

@@ -196,7 +196,7 @@ pub enum Hold {
     /// A critical entry is of a type that is not known here.
     Paused,
     /// This node came back from its past, and has not taken back yet what the other side holds.
-    Recalling,
+    Recovering,
 }
 
 /// How much; sums of what was stated: they stop at the largest number and never wrap.

@@ -3,7 +3,7 @@
 
 mod disclose;
 mod import;
-mod recall;
+mod recover;
 mod revoke;
 mod store;
 
@@ -33,7 +33,7 @@ use crate::store::{entity, table};
 
 pub use self::disclose::{covered, disclose, following, info, item};
 pub use self::import::{ask, delivered, ended, grant, import, importable};
-pub use self::recall::{Given, listed, recall, recalled, revoked_before, rewound};
+pub use self::recover::{Given, listed, recover, recovered, revoked_before, rewound};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};
 
@@ -119,11 +119,11 @@ pub fn take(
             return Ok(refuse(Refusal::NotEnabled));
         }
         // It may be one that was accepted before this node came back from its past.
-        if partner.recall {
+        if partner.recover {
             return Ok(refuse(Refusal::Busy));
         }
     }
-    if header.hold == Hold::Recalling {
+    if header.hold == Hold::Recovering {
         return Ok(refuse(Refusal::Busy).then(Effect::Nudge(caller)));
     }
     match admitted(context, &header, &batch, known)? {
@@ -173,7 +173,7 @@ fn admitted(
             };
             Err(Decided::new(events, |_| Ok(Err(Refusal::Newer))))
         }
-        Hold::Free | Hold::Recalling => Ok(admitted),
+        Hold::Free | Hold::Recovering => Ok(admitted),
     })
 }
 
@@ -275,7 +275,7 @@ fn accept(
     header: &Header,
 ) -> Result<Option<Event>, Error> {
     let begins = header.partner == node.organisation && header.partner_log.point.count == 0;
-    if !begins || header.hold == Hold::Recalling {
+    if !begins || header.hold == Hold::Recovering {
         return Ok(None);
     }
     let facts = ShareFacts::new(context.view, header.share);

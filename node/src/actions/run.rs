@@ -98,11 +98,11 @@ impl Run for partner::Doctor {
         findings.extend(clock(&seen, tolerance));
         findings.extend(refused(&seen));
         let other = partner.id;
-        let recalling = node.read(move |view| {
-            let rows = view.page(&table::RECALL, &other, None, usize::MAX)?;
+        let recovering = node.read(move |view| {
+            let rows = view.page(&table::RECOVER, &other, None, usize::MAX)?;
             Ok(rows.len())
         });
-        findings.extend(recall(recalling.await?));
+        findings.extend(recover(recovering.await?));
         findings.push(behind(&partner));
         Ok(Findings {
             healthy: findings.iter().all(|finding| finding.ok),
@@ -222,7 +222,7 @@ fn refused(seen: &Seen) -> Option<Finding> {
     Some(finding("shares", false, text, advice))
 }
 
-fn recall(shares: usize) -> Option<Finding> {
+fn recover(shares: usize) -> Option<Finding> {
     let text = format!("{shares} shares wait for what it holds of them: this node was restored");
     let advice = "it gives that back as soon as there is contact; for a share that it can't give \
                   back: interdocket share release SHARE";

@@ -207,7 +207,7 @@ pub enum Status {
     /// The partner is newer: waits for an upgrade of this node.
     Paused,
     /// This node was restored: waits until the partner has given back what it holds.
-    Recalling,
+    Recovering,
 }
 
 /// How much.
@@ -422,7 +422,7 @@ impl Status {
             status::Status::Revoked => Self::Revoked,
             status::Status::Frozen => Self::Frozen,
             status::Status::Paused => Self::Paused,
-            status::Status::Recalling => Self::Recalling,
+            status::Status::Recovering => Self::Recovering,
         }
     }
 }

@@ -331,7 +331,7 @@ pub struct LogReceived {
 
 /// Entries of this node's own log that it had lost: its partner gave them back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LogRecalled {
+pub struct LogRecovered {
     /// The share.
     pub share: ShareId,
     /// Which of its logs.

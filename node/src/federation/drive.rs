@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::{history, lease, recall};
+use super::{history, lease, recover};
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::metrics;
 use crate::node::{Knocks, Node, timely};
@@ -67,7 +67,7 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         node,
         partner,
         held: BTreeMap::new(),
-        recall: None,
+        recover: None,
         greeted: false,
         knocks: *door.borrow(),
     };
@@ -125,7 +125,7 @@ struct Drive {
     /// Shares that the partner refused, and when to try again.
     held: BTreeMap<ShareId, Instant>,
     /// When to ask again for shares that the partner could not give back.
-    recall: Option<Instant>,
+    recover: Option<Instant>,
     greeted: bool,
     knocks: Knocks,
 }
@@ -146,7 +146,7 @@ impl Drive {
         }
         if knocks.greetings != before.greetings {
             let soon = Instant::now() + SOON;
-            for until in self.held.values_mut().chain(&mut self.recall) {
+            for until in self.held.values_mut().chain(&mut self.recover) {
                 *until = soon.min(*until);
             }
         }
@@ -169,13 +169,13 @@ impl Drive {
         let due = |share: &ShareId| self.held.get(share).is_none_or(|until| *until <= now);
         let due: Vec<ShareId> = waiting.into_iter().filter(due).collect();
         // A greeting wakes the other side: two nodes that only hold back must not wake each other.
-        if due.is_empty() && self.greeted && !self.recalls().await? {
+        if due.is_empty() && self.greeted && !self.recovers().await? {
             return Ok(());
         }
         if !self.greeted {
             self.greet().await?;
         }
-        self.recall().await?;
+        self.recover().await?;
         for share in due {
             self.held.remove(&share);
             match self.share(share).await {
@@ -191,7 +191,7 @@ impl Drive {
 
     /// When to look again at what was refused.
     fn retry(&self) -> Option<Duration> {
-        let next = self.held.values().chain(&self.recall).min()?;
+        let next = self.held.values().chain(&self.recover).min()?;
         Some(next.saturating_duration_since(Instant::now()).max(PAUSE))
     }
 
@@ -215,32 +215,32 @@ impl Drive {
         self.node.heard(self.partner);
         self.node.met(self.partner, &reply.version, reply.at);
         if let Some(shown) = reply.witness {
-            recall::witnessed(&self.node, self.partner, shown).await?;
+            recover::witnessed(&self.node, self.partner, shown).await?;
         }
         self.greeted = true;
         Ok(())
     }
 
     /// Whether something is to be taken back from the partner, now.
-    async fn recalls(&self) -> Result<bool, Stop> {
+    async fn recovers(&self) -> Result<bool, Stop> {
         let partner = self.partner;
-        let due = self.recall.is_none_or(|until| until <= Instant::now());
+        let due = self.recover.is_none_or(|until| until <= Instant::now());
         let waits = self.node.read(move |view| {
             let known = view.get(&table::PARTNER, &partner)?;
-            let shares = view.page(&table::RECALL, &partner, None, 1)?;
-            Ok(known.is_some_and(|known| known.recall) || !shares.is_empty())
+            let shares = view.page(&table::RECOVER, &partner, None, 1)?;
+            Ok(known.is_some_and(|known| known.recover) || !shares.is_empty())
         });
         Ok(due && waits.await?)
     }
 
     /// Takes back what the partner holds of shares that this node may have lost part of.
-    async fn recall(&mut self) -> Result<(), Stop> {
-        if !self.recalls().await? {
+    async fn recover(&mut self) -> Result<(), Stop> {
+        if !self.recovers().await? {
             return Ok(());
         }
         self.node.read(timely).await?;
-        let clean = recall::recall(&self.node, self.partner, &self.client()).await?;
-        self.recall = (!clean).then(|| Instant::now() + LATER);
+        let clean = recover::recover(&self.node, self.partner, &self.client()).await?;
+        self.recover = (!clean).then(|| Instant::now() + LATER);
         Ok(())
     }
 
@@ -252,10 +252,10 @@ impl Drive {
         }
         // What is signed says when: that a share is over is all that does not wait for the clock.
         self.node.read(timely).await?;
-        let recalling = self
-            .node
-            .read(move |view| Ok(actions::decide::share(view, id)?.header.hold == Hold::Recalling));
-        if recalling.await? {
+        let recovering = self.node.read(move |view| {
+            Ok(actions::decide::share(view, id)?.header.hold == Hold::Recovering)
+        });
+        if recovering.await? {
             return Ok(());
         }
         let mut from: Option<u64> = None;

@@ -26,7 +26,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::Peer;
 use super::outlet::{End, Outlet};
-use super::{history, lease, recall};
+use super::{history, lease, recover};
 use crate::actions::decide::broken;
 use crate::actions::partner::Kind;
 use crate::actions::{self, Error, ErrorKind, Way};
@@ -278,24 +278,24 @@ impl Delivery for Exchange {
         };
         let listed = self
             .node
-            .read(move |view| recall::list(view, caller, after));
+            .read(move |view| recover::list(view, caller, after));
         Ok(Response::new(listed.await.map_err(unavailable)?))
     }
 
-    async fn recall(
+    async fn recover(
         &self,
-        request: Request<v1::RecallRequest>,
-    ) -> Result<Response<v1::RecallReply>, Status> {
+        request: Request<v1::RecoverRequest>,
+    ) -> Result<Response<v1::RecoverReply>, Status> {
         let caller = self.caller_in_time(&request).await?;
         let message = request.into_inner();
         let share = ShareId::from_slice(&message.share).ok();
         let node = self.node.clone();
         let given = self
             .node
-            .read(move |view| recall::give(&node, view, caller, message));
+            .read(move |view| recover::give(&node, view, caller, message));
         match given.await.map_err(unavailable)? {
             Ok(reply) => Ok(Response::new(reply)),
-            Err(refused) => Err(self.refuse(caller, "recall", share, refused).await),
+            Err(refused) => Err(self.refuse(caller, "recover", share, refused).await),
         }
     }
 }

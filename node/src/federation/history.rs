@@ -129,7 +129,7 @@ fn batch_with(
     let (head, entries) = match event(view, journal, seq)? {
         Event::LogWritten(written) => (written.head, written.entries),
         Event::LogReceived(received) => (received.head, received.entries),
-        Event::LogRecalled(recalled) => (recalled.head, recalled.entries),
+        Event::LogRecovered(recovered) => (recovered.head, recovered.entries),
         _ => return Err(broken("a record of a log is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");
@@ -191,7 +191,7 @@ pub fn returned(
             event.sealed,
             Some(event.countersignature),
         ),
-        Event::LogRecalled(event) => (event.head, event.entries, Vec::new(), None),
+        Event::LogRecovered(event) => (event.head, event.entries, Vec::new(), None),
         _ => return Err(broken("a record of a log is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");
@@ -255,7 +255,7 @@ fn terms(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<SignedTerm
     let bytes = match event(view, journal, made)? {
         Event::ShareMade(made) => Some(made.terms),
         Event::LogReceived(received) => received.terms,
-        Event::LogRecalled(recalled) => recalled.terms,
+        Event::LogRecovered(recovered) => recovered.terms,
         _ => None,
     };
     let bytes = bytes.ok_or_else(|| broken("a share's terms are missing"))?;
@@ -372,7 +372,7 @@ pub fn opened(
     let (entries, sealed) = match event(view, journal, seq)? {
         Event::LogWritten(written) => (written.entries, Vec::new()),
         Event::LogReceived(received) => (received.entries, received.sealed),
-        Event::LogRecalled(recalled) => (recalled.entries, Vec::new()),
+        Event::LogRecovered(recovered) => (recovered.entries, Vec::new()),
         _ => return Err(broken("a record of a log is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");
@@ -412,7 +412,7 @@ fn receipt(event: Event) -> Result<Receipt, Error> {
     let (head, countersignature) = match event {
         Event::HeadCountersigned(event) => (event.head, event.countersignature),
         Event::LogReceived(event) => (event.head, event.countersignature),
-        Event::LogRecalled(event) => (event.head, event.countersignature),
+        Event::LogRecovered(event) => (event.head, event.countersignature),
         _ => return Err(broken("a receipt's record is something else")),
     };
     let unreadable = |_| broken("what was signed can't be read back");

@@ -71,7 +71,7 @@ pub(super) async fn review(node: &Node, share: ShareId) -> Result<(), Error> {
         };
         let header = &found.header;
         let importing = view.has(&table::IMPORT, &(header.owner, share))?;
-        let held = matches!(header.hold, Hold::Frozen | Hold::Recalling);
+        let held = matches!(header.hold, Hold::Frozen | Hold::Recovering);
         let lives = !header.revoked && !header.suspended && !held;
         Ok(lives || (importing && header.grants.last > 0 && !header.suspended))
     });

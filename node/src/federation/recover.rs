@@ -51,8 +51,8 @@ pub(super) fn give(
     node: &Node,
     view: &View<'_>,
     caller: OrganisationId,
-    request: v1::RecallRequest,
-) -> Result<Result<v1::RecallReply, Refusal>, Error> {
+    request: v1::RecoverRequest,
+) -> Result<Result<v1::RecoverReply, Refusal>, Error> {
     let Ok(share) = ShareId::from_slice(&request.share) else {
         return Ok(Err(Refusal::Malformed));
     };
@@ -112,8 +112,8 @@ fn revocation(
     view: &View<'_>,
     journal: &Reader,
     share: &entity::Share,
-) -> Result<v1::RecallReply, Error> {
-    let mut reply = v1::RecallReply::default();
+) -> Result<v1::RecoverReply, Error> {
+    let mut reply = v1::RecoverReply::default();
     if let Some(revocation) = share.revocation {
         let said = history::revocation(view, journal, revocation.record)?;
         let said = v1::SignedRevocation::decode(said.bytes.as_slice());
@@ -130,7 +130,7 @@ fn bounds(
     journal: &Reader,
     header: &Header,
     owner: bool,
-    request: &v1::RecallRequest,
+    request: &v1::RecoverRequest,
 ) -> Result<([u64; 2], [u64; 2]), Error> {
     let hashes = history::Hashes::new(*view, journal, header.share);
     // Where another entry than here was written, that one is given, to prove it.
@@ -196,14 +196,14 @@ fn own(node: &Node) -> Result<Pins, Error> {
 
 /// Takes back what a partner holds of shares that this node may have lost part of; false where some of it
 /// could not be had now.
-pub(super) async fn recall(
+pub(super) async fn recover(
     node: &Node,
     partner: OrganisationId,
     client: &DeliveryClient<Channel>,
 ) -> Result<bool, Stop> {
     let mut clean = true;
     let known = node.read(move |view| Ok(view.get(&table::PARTNER, &partner)?));
-    if known.await?.is_some_and(|known| known.recall) {
+    if known.await?.is_some_and(|known| known.recover) {
         let mut after = None;
         loop {
             let shares = listed(client.clone(), after).await?;
@@ -220,7 +220,7 @@ pub(super) async fn recall(
         });
         noted.await?;
     }
-    let rows = node.read(move |view| Ok(view.page(&table::RECALL, &partner, None, usize::MAX)?));
+    let rows = node.read(move |view| Ok(view.page(&table::RECOVER, &partner, None, usize::MAX)?));
     for ((_, share), ()) in rows.await? {
         clean &= once(node, partner, client, share).await?;
     }
@@ -257,12 +257,12 @@ async fn once(
     match take_back(node, partner, client.clone(), share).await {
         Ok(()) => Ok(true),
         Err(Stop::Refused(refused)) => {
-            tracing::warn!(%partner, %share, refusal = refused.name(), "a share can't be recalled");
+            tracing::warn!(%partner, %share, refusal = refused.name(), "a share can't be recovered");
             node.refused_by(partner, share, refused);
             Ok(false)
         }
         Err(Stop::Own(error)) => {
-            tracing::warn!(%partner, %share, %error, "a share can't be recalled");
+            tracing::warn!(%partner, %share, %error, "a share can't be recovered");
             Ok(false)
         }
         Err(link) => Err(link),
@@ -286,7 +286,7 @@ async fn take_back(
         if before.replace(held) == Some(held) {
             return Err(malformed());
         }
-        let reply = bounded(client.recall(Request::new(request))).await?;
+        let reply = bounded(client.recover(Request::new(request))).await?;
         node.heard(partner);
         let reply = reply.into_inner();
         if let Some(said) = reply.revocation {
@@ -322,9 +322,9 @@ const fn malformed() -> Stop {
     Stop::Refused(Refusal::Malformed)
 }
 
-/// How far this node holds a share; none where it is not to be recalled.
-fn ask(node: &Node, view: &View<'_>, share: ShareId) -> Result<Option<v1::RecallRequest>, Error> {
-    let mut request = v1::RecallRequest {
+/// How far this node holds a share; none where it is not to be recovered.
+fn ask(node: &Node, view: &View<'_>, share: ShareId) -> Result<Option<v1::RecoverRequest>, Error> {
+    let mut request = v1::RecoverRequest {
         share: share.as_bytes().to_vec().into(),
         ..Default::default()
     };
@@ -332,7 +332,7 @@ fn ask(node: &Node, view: &View<'_>, share: ShareId) -> Result<Option<v1::Recall
         return Ok(Some(request));
     };
     let header = &found.header;
-    if header.hold != Hold::Recalling {
+    if header.hold != Hold::Recovering {
         return Ok(None);
     }
     let [owner, partner] = [header.owner_log.point, header.partner_log.point];
@@ -384,7 +384,7 @@ async fn take(
     let taken = node.decide(None, Way::Partner, move |context| {
         let hashes = history::Hashes::new(context.view, &reader.parts().journal, share);
         let known = |side: Side, number: u64| hashes.hash(side, number);
-        exchange::recall(context, partner, given, &known, seal.as_ref())
+        exchange::recover(context, partner, given, &known, seal.as_ref())
     });
     taken.await?.map(drop).map_err(Stop::Refused)
 }
@@ -428,7 +428,7 @@ async fn finish(node: &Node, partner: OrganisationId, share: ShareId) -> Result<
         return Ok(());
     }
     let done = node.decide(None, Way::Partner, move |context| {
-        exchange::recalled(context, partner, share)
+        exchange::recovered(context, partner, share)
     });
     Ok(done.await?)
 }

@@ -75,7 +75,7 @@ pub struct Partner {
     /// What advanced shares with it allow; none can be made without.
     pub policy: Option<Policy>,
     /// Whether it may know shares that this node, which came back from its past, does not know any more.
-    pub recall: bool,
+    pub recover: bool,
     /// The latest head that it signed.
     pub witness: Option<Witness>,
 }

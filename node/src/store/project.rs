@@ -68,7 +68,7 @@ pub fn project(
         engine,
         changes,
         meta,
-        recalling: false,
+        recovering: false,
     };
     for subject in entry.event.subjects() {
         step.put(&table::ABOUT, &(subject, meta.seq), &());
@@ -81,7 +81,7 @@ struct Step<'a> {
     changes: &'a mut Changes,
     meta: Meta,
     /// Whether entries are applied that this node wrote and had lost.
-    recalling: bool,
+    recovering: bool,
 }
 
 impl Step<'_> {
@@ -202,9 +202,9 @@ impl Step<'_> {
                 let head = SignedHead::read(&rewound.head.0)?.head;
                 self.anew(head.incarnation)
             }
-            Event::PartnerRecalled(id) => self.partner(*id, |partner| partner.recall = false),
-            Event::LogRecalled(recalled) => self.log_recalled(recalled),
-            Event::ShareRecalled(share) | Event::ShareReleased(share) => self.recalled(*share),
+            Event::PartnerRecovered(id) => self.partner(*id, |partner| partner.recover = false),
+            Event::LogRecovered(recovered) => self.log_recovered(recovered),
+            Event::ShareRecovered(share) | Event::ShareReleased(share) => self.recovered(*share),
             Event::EvidenceOpened(_)
             | Event::Refused(_)
             | Event::ExternalOpened(_)
@@ -284,7 +284,7 @@ impl Step<'_> {
             send: Default::default(),
             receive: Default::default(),
             policy: None,
-            recall: old.as_ref().map_or(node.incarnation > 1, |old| old.recall),
+            recover: old.as_ref().map_or(node.incarnation > 1, |old| old.recover),
             witness: old.and_then(|old| old.witness),
         };
         self.put(&table::PARTNER, &met.organisation, &partner);

@@ -263,7 +263,7 @@ tables! {
     /// Advanced shares from a partner that go on: their leases are to be renewed.
     FOLLOWED: (OrganisationId, ShareId) => (), Index 24;
     /// Shares of which a partner may hold more than this node, which came back from its past.
-    RECALL: (OrganisationId, ShareId) => (), Index 26;
+    RECOVER: (OrganisationId, ShareId) => (), Index 26;
     /// Read sessions that are open.
     SESSION: Uuid => entity::Session, Index 23;
 

@@ -3,7 +3,7 @@
 
 mod lease;
 mod own;
-mod recall;
+mod recover;
 mod support;
 
 use crate::actions::partner::OrganisationRole;

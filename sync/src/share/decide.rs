@@ -101,7 +101,7 @@ impl Command {
 ///
 /// # Errors
 /// [`Refusal::State`] where the share's state does not allow it; [`Refusal::Incarnation`] where it is being
-/// recalled; [`Refusal::Frozen`] or [`Refusal::Newer`] where it is frozen or paused, but for ending,
+/// recovered; [`Refusal::Frozen`] or [`Refusal::Newer`] where it is frozen or paused, but for ending,
 /// cancelling and revoking;
 /// [`Refusal::NotShared`] for items that are not listed; [`Refusal::Limit`] over a bound;
 /// [`Refusal::Malformed`] for what contradicts the share or itself.
@@ -114,7 +114,7 @@ pub fn decide(
 ) -> Result<Vec<Entry>, Refusal> {
     match header.hold {
         // A log that may be longer than it is here would fork.
-        Hold::Recalling => return Err(Refusal::Incarnation),
+        Hold::Recovering => return Err(Refusal::Incarnation),
         _ if command.ends() => {}
         Hold::Free => {}
         Hold::Frozen => return Err(Refusal::Frozen),

@@ -31,7 +31,7 @@ pub enum Status {
     /// Waits for an upgrade.
     Paused,
     /// Waits until the partner has given back what this node, which was restored, may have lost.
-    Recalling,
+    Recovering,
 }
 
 /// How a share stands; `waiting` is how many changes its owner still has to disclose.
@@ -40,7 +40,7 @@ pub fn status(header: &Header, waiting: u64, now: DateTime<Utc>) -> Status {
         _ if header.revoked => Status::Revoked,
         (Hold::Frozen, _) => Status::Frozen,
         (Hold::Paused, _) => Status::Paused,
-        (Hold::Recalling, _) => Status::Recalling,
+        (Hold::Recovering, _) => Status::Recovering,
         (Hold::Free, State::Cancelled { .. }) => Status::Cancelled,
         (Hold::Free, State::Ended) if header.whole() => Status::Ended,
         _ if header.expired(now) => Status::Expired,

@@ -5,7 +5,7 @@ mod bounds;
 mod liar;
 mod order;
 mod races;
-mod recall;
+mod recover;
 mod revocation;
 mod standing;
 mod story;

@@ -16,7 +16,9 @@ use interdocket_sync::wire::batch::Batch;
 use super::{Known, Taken, admitted, header, record, refuse};
 use crate::actions::Error;
 use crate::actions::decide::{self, Context, Decided, Effect};
-use crate::event::{Bytes, Event, LogRecalled, NodeRewound, RevocationCountersigned, ShareRevoked};
+use crate::event::{
+    Bytes, Event, LogRecovered, NodeRewound, RevocationCountersigned, ShareRevoked,
+};
 use crate::rules;
 use crate::seal::Seal;
 use crate::store::table;
@@ -55,12 +57,12 @@ pub fn rewound(
     Ok(Decided::new(vec![Event::NodeRewound(event)], |_| Ok(true)).then(Effect::Recheck))
 }
 
-/// Takes what a partner gives back of a share that is being recalled, its signatures judged. It is let in,
+/// Takes what a partner gives back of a share that is being recovered, its signatures judged. It is let in,
 /// or freezes the share where it is another history than the one here.
 ///
 /// # Errors
 /// [`Error`] where the tables fail, or an entry that is held can't be read now.
-pub fn recall(
+pub fn recover(
     context: &mut Context<'_>,
     partner: OrganisationId,
     given: Given,
@@ -81,8 +83,8 @@ pub fn recall(
         (Some(share), _, _) => (share.header, None),
         (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
         _ => match header(context, &node, partner, &batch)? {
-            Ok((mut header, terms)) if known_partner.recall => {
-                header.hold = Hold::Recalling;
+            Ok((mut header, terms)) if known_partner.recover => {
+                header.hold = Hold::Recovering;
                 (header, terms)
             }
             Ok(_) => return Ok(refuse(Refusal::NotShared)),
@@ -100,8 +102,8 @@ pub fn recall(
     if !ours || header.side(writer) != Some(head.side) {
         return Ok(refuse(Refusal::NotShared));
     }
-    let recalling = header.hold == Hold::Recalling || (terms.is_some() && own.is_some());
-    if !recalling {
+    let recovering = header.hold == Hold::Recovering || (terms.is_some() && own.is_some());
+    if !recovering {
         return Ok(refuse(Refusal::State));
     }
     // What this node wrote it can read.
@@ -116,7 +118,7 @@ pub fn recall(
         return record(context, &node, &admitted, batch, terms, lease);
     };
     let entries = admitted.applied.iter();
-    let event = LogRecalled {
+    let event = LogRecovered {
         share: batch.share,
         side: head.side,
         terms: terms.map(|terms| Bytes(terms.bytes)),
@@ -126,7 +128,7 @@ pub fn recall(
     };
     let events = match admitted.applied.is_empty() {
         true => Vec::new(),
-        false => vec![Event::LogRecalled(event)],
+        false => vec![Event::LogRecovered(event)],
     };
     Ok(Decided::new(events, |_| Ok(Ok(countersignature))))
 }
@@ -167,14 +169,14 @@ pub fn revoked_before(
 ///
 /// # Errors
 /// [`Error`] where the share is gone or the tables fail.
-pub fn recalled(
+pub fn recovered(
     context: &mut Context<'_>,
     partner: OrganisationId,
     id: ShareId,
 ) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
-    let events = match share.header.hold == Hold::Recalling {
-        true => vec![Event::ShareRecalled(id)],
+    let events = match share.header.hold == Hold::Recovering {
+        true => vec![Event::ShareRecovered(id)],
         false => Vec::new(),
     };
     Ok(Decided::new(events, |_| Ok(()))
@@ -189,8 +191,8 @@ pub fn recalled(
 /// [`Error`] where the tables fail.
 pub fn listed(context: &mut Context<'_>, partner: OrganisationId) -> Result<Decided<()>, Error> {
     let known = context.view.get(&table::PARTNER, &partner)?;
-    let events = match known.is_some_and(|known| known.recall) {
-        true => vec![Event::PartnerRecalled(partner)],
+    let events = match known.is_some_and(|known| known.recover) {
+        true => vec![Event::PartnerRecovered(partner)],
         false => Vec::new(),
     };
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Greet(partner)))

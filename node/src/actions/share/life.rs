@@ -90,7 +90,7 @@ pub struct Resume {
     pub share: ShareId,
 }
 
-/// Has a share go on that is being recalled, with what is here of it: for a partner that can't give back
+/// Has a share go on that is being recovered, with what is here of it: for a partner that can't give back
 /// what it holds. Where it holds more, the share freezes.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Release {
@@ -102,7 +102,7 @@ pub struct Release {
 impl Change for Release {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
         let share = decide::share(&context.view, self.share)?;
-        if share.header.hold != sync::Hold::Recalling {
+        if share.header.hold != sync::Hold::Recovering {
             let message = "this share does not wait for what its partner holds";
             return Err(Error::new(ErrorKind::Conflict, message)
                 .hint("look at it: interdocket share show SHARE"));

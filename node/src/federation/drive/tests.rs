@@ -45,11 +45,11 @@ impl Delivery for Liar {
         self.honest.list_shares(request).await
     }
 
-    async fn recall(
+    async fn recover(
         &self,
-        request: Request<v1::RecallRequest>,
-    ) -> Result<Response<v1::RecallReply>, Status> {
-        self.honest.recall(request).await
+        request: Request<v1::RecoverRequest>,
+    ) -> Result<Response<v1::RecoverReply>, Status> {
+        self.honest.recover(request).await
     }
 
     async fn connect(
@@ -117,7 +117,7 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
         node: north.node.clone(),
         partner: south.id(),
         held: BTreeMap::new(),
-        recall: None,
+        recover: None,
         greeted: false,
     };
     let shares = shares.try_into().unwrap();
@@ -213,7 +213,7 @@ async fn a_partner_that_lost_entries_gets_all_of_them_again() {
         node: north.node.clone(),
         partner: south.id(),
         held: BTreeMap::new(),
-        recall: None,
+        recover: None,
         greeted: false,
     };
     drive.pass().await.unwrap();

@@ -11,14 +11,14 @@ use prost::Message as _;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use super::{give, recall};
+use super::{give, recover};
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode};
 use crate::event::{Event, NodeRestored};
 use crate::federation::exchange::Exchange;
 use crate::tests::bench::{Bench, noon, pair, settle};
 
-type Lie = fn(&mut v1::RecallReply);
+type Lie = fn(&mut v1::RecoverReply);
 
 /// An honest node but for what it gives back, which is changed on its way.
 struct Liar {
@@ -57,19 +57,19 @@ impl Delivery for Liar {
         self.honest.list_shares(request).await
     }
 
-    async fn recall(
+    async fn recover(
         &self,
-        request: Request<v1::RecallRequest>,
-    ) -> Result<Response<v1::RecallReply>, Status> {
+        request: Request<v1::RecoverRequest>,
+    ) -> Result<Response<v1::RecoverReply>, Status> {
         *self.calls.lock().unwrap() += 1;
-        let mut reply = self.honest.recall(request).await?;
+        let mut reply = self.honest.recover(request).await?;
         let lie = *self.lie.lock().unwrap();
         lie(reply.get_mut());
         Ok(reply)
     }
 }
 
-fn batch(reply: &mut v1::RecallReply) -> Option<&mut v1::Batch> {
+fn batch(reply: &mut v1::RecoverReply) -> Option<&mut v1::Batch> {
     reply.batch.as_mut()
 }
 
@@ -96,21 +96,9 @@ async fn restored() -> (Bench, Bench, ShareId) {
     (past, south, share)
 }
 
-/// fault E7, fault A9
-#[tokio::test]
-async fn nothing_that_a_partner_changed_on_its_way_back_is_believed() {
-    let (past, south, share) = restored().await;
-    let liar = Liar {
-        honest: Exchange::new(south.node.clone()),
-        lie: Arc::new(Mutex::new(|_| {})),
-        calls: Arc::default(),
-    };
-    let (told, calls) = (Arc::clone(&liar.lie), Arc::clone(&liar.calls));
-    let address = south.serve(Routes::new(DeliveryServer::new(liar))).await;
-    past.trust(&south, Some(address)).await;
-    let client = DeliveryClient::new(past.node.parts().transport.channel(south.id()));
-    let before = past.tables();
-    let lies: [(&str, Lie); 9] = [
+/// What a partner may do to what it gives back.
+fn lies() -> [(&'static str, Lie); 9] {
+    [
         ("a body is another", |reply| {
             if let Some(batch) = batch(reply) {
                 batch.entries[0].body = b"another".to_vec().into();
@@ -153,27 +141,47 @@ async fn nothing_that_a_partner_changed_on_its_way_back_is_believed() {
                 batch.share = vec![7; 16].into();
             }
         }),
-    ];
-    for (what, lie) in lies {
+    ]
+}
+
+/// fault E7, fault A9
+#[tokio::test]
+async fn nothing_that_a_partner_changed_on_its_way_back_is_believed() {
+    let (past, south, share) = restored().await;
+    let liar = Liar {
+        honest: Exchange::new(south.node.clone()),
+        lie: Arc::new(Mutex::new(|_| {})),
+        calls: Arc::default(),
+    };
+    let (told, calls) = (Arc::clone(&liar.lie), Arc::clone(&liar.calls));
+    let address = south.serve(Routes::new(DeliveryServer::new(liar))).await;
+    past.trust(&south, Some(address)).await;
+    let client = DeliveryClient::new(past.node.parts().transport.channel(south.id()));
+    let before = past.tables();
+    for (what, lie) in lies() {
         *told.lock().unwrap() = lie;
         let node = &past.node;
-        let clean = recall(node, south.id(), &client).await.unwrap();
+        let clean = recover(node, south.id(), &client).await.unwrap();
         assert!(!clean, "{what}");
-        assert_eq!(past.shown(share).status, share::Status::Recalling, "{what}");
+        assert_eq!(
+            past.shown(share).status,
+            share::Status::Recovering,
+            "{what}"
+        );
         assert_eq!(past.shown(share).listed.evidence, 1, "{what}");
     }
     assert!(past.tables().len() >= before.len());
     // Nor is it asked for ever by one who always gives the same.
     *told.lock().unwrap() = |_| {};
     *calls.lock().unwrap() = 0;
-    assert!(recall(&past.node, south.id(), &client).await.unwrap());
+    assert!(recover(&past.node, south.id(), &client).await.unwrap());
     assert_eq!(past.shown(share).listed.evidence, 2);
     assert!(*calls.lock().unwrap() < 10);
     assert_eq!(past.tables(), past.rebuilt());
 }
 
-fn asked(share: ShareId) -> v1::RecallRequest {
-    v1::RecallRequest {
+fn asked(share: ShareId) -> v1::RecoverRequest {
+    v1::RecoverRequest {
         share: share.as_bytes().to_vec().into(),
         ..Default::default()
     }
@@ -184,7 +192,7 @@ fn given(
     from: &Bench,
     to: &Bench,
     share: ShareId,
-) -> (Vec<v1::Entry>, Result<v1::RecallReply, Refusal>) {
+) -> (Vec<v1::Entry>, Result<v1::RecoverReply, Refusal>) {
     let reading = from.node.parts().store.read();
     let view = reading.view();
     let mut request = asked(share);
@@ -192,7 +200,7 @@ fn given(
     loop {
         let reply = give(&from.node, &view, to.id(), request.clone()).unwrap();
         let batch = match &reply {
-            Ok(v1::RecallReply {
+            Ok(v1::RecoverReply {
                 batch: Some(batch), ..
             }) => batch.clone(),
             _ => return (entries, reply),

@@ -5,7 +5,7 @@
 
 mod facts;
 mod import;
-mod recall;
+mod recover;
 mod scope;
 
 use interdocket_sync::id::{CaseId, ShareId};
@@ -127,9 +127,9 @@ impl Step<'_> {
         let mut header = apply::open(terms);
         let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
         header.revoked = revoked.is_some();
-        if self.recalls(owner)? {
-            header.hold = Hold::Recalling;
-            self.put(&table::RECALL, &(owner, received.share), &());
+        if self.recovers(owner)? {
+            header.hold = Hold::Recovering;
+            self.put(&table::RECOVER, &(owner, received.share), &());
         }
         Ok(entity::Share {
             header,
@@ -221,8 +221,8 @@ impl Step<'_> {
                 }
             }
             Body::Revoked(_) if received => self.over(share),
-            Body::Purged(_) if !self.recalling => self.changes.delete(&table::PURGE, &key),
-            _ if self.recalling => self.said_before(share, received, entry),
+            Body::Purged(_) if !self.recovering => self.changes.delete(&table::PURGE, &key),
+            _ if self.recovering => self.said_before(share, received, entry),
             _ => {}
         }
     }
@@ -240,7 +240,7 @@ impl Step<'_> {
             let row = (id, *evidence);
             if received {
                 let before = self.view().has(&table::WANTED, &row)?;
-                let lost = item.stored != 0 && (self.recalling || (before && self.lost(row)?));
+                let lost = item.stored != 0 && (self.recovering || (before && self.lost(row)?));
                 let wanted =
                     (item.stored == 0 || lost) && item.withdrawn == 0 && keeps(share.header.kind);
                 match (before, wanted) {
@@ -305,7 +305,7 @@ impl Step<'_> {
                 self.changes.delete(&table::OUTBOX, &(other, id));
                 self.changes.delete(&table::FETCH, &(other, id));
                 self.changes.delete(&table::IMPORT, &(other, id));
-                self.changes.delete(&table::RECALL, &(other, id));
+                self.changes.delete(&table::RECOVER, &(other, id));
             }
         }
         self.put(&table::SHARE, &id, &share);

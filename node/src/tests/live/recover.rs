@@ -57,8 +57,8 @@ fn points(node: &Bench, share: ShareId) -> [Point; 2] {
     [Side::Owner, Side::Partner].map(|side| log(node, share, side).point)
 }
 
-fn recalling(node: &Bench, share: ShareId) -> bool {
-    !node.holds(share) || held(node, share).header.hold == Hold::Recalling
+fn recovering(node: &Bench, share: ShareId) -> bool {
+    !node.holds(share) || held(node, share).header.hold == Hold::Recovering
 }
 
 fn incarnation(node: &Bench) -> u64 {
@@ -110,7 +110,7 @@ async fn a_restored_owner_takes_back_what_it_disclosed_and_goes_on() {
 
     let live = Live::new();
     let back = restored(past, &south, &live).await;
-    until("it is recalled", || !recalling(&back, share)).await;
+    until("it is recovered", || !recovering(&back, share)).await;
     until_same(&back, &south, share).await;
     assert_eq!(back.shown(share).stored.evidence, 2);
     back.evidence("1/26", "c.bin", b"three").await;
@@ -154,7 +154,7 @@ async fn a_restored_owner_learns_of_its_revocation_before_anything_is_sent() {
     past.events(vec![Event::NodeRestored(before)])
         .await
         .unwrap();
-    assert_eq!(past.shown(share).status, Status::Recalling);
+    assert_eq!(past.shown(share).status, Status::Recovering);
     past.evidence("1/26", "b.bin", b"two").await;
     meet(&past, &south, &live).await;
     until("the revocation is known", || purged(&past)).await;
@@ -179,7 +179,7 @@ async fn a_share_that_its_restored_owner_does_not_know_comes_back_and_covers_not
 
     let live = Live::new();
     let back = restored(past, &south, &live).await;
-    until("it is recalled", || !recalling(&back, copy)).await;
+    until("it is recovered", || !recovering(&back, copy)).await;
     until_same(&back, &south, copy).await;
     assert_eq!(back.shown(copy).status, Status::Complete);
     assert_eq!(back.shown(copy).case_number.as_deref(), Some("1/26"));
@@ -221,7 +221,7 @@ async fn a_restored_partner_gets_its_copy_again_and_states_nothing_twice() {
             back.holds(share) && evidence_of(&back, "1/26").len() == 2
         })
         .await;
-        until("it is recalled", || !recalling(&back, share)).await;
+        until("it is recovered", || !recovering(&back, share)).await;
         until_same(&back, &north, share).await;
         live.end().await;
         assert_eq!(points(&north, share), before);
@@ -247,7 +247,7 @@ async fn a_restored_partner_seals_again_what_it_lost() {
     let live = Live::new();
     let back = restored(past, &north, &live).await;
     until("it is sealed again", || {
-        !recalling(&back, share) && sealed(&back, share) == 1 && back.wanted(share).is_empty()
+        !recovering(&back, share) && sealed(&back, share) == 1 && back.wanted(share).is_empty()
     })
     .await;
     until("it can be read", || title(&back, share, item).is_some()).await;
@@ -336,7 +336,7 @@ async fn a_node_whose_machine_was_set_back_is_told_so_by_what_it_signed() {
     let live = Live::new();
     meet(&past, &south, &live).await;
     until("a new incarnation begins", || incarnation(&past) == 2).await;
-    until("it is recalled", || !recalling(&past, share)).await;
+    until("it is recovered", || !recovering(&past, share)).await;
     until_same(&past, &south, share).await;
     live.end().await;
     // Who has not lost anything stays who it is.
@@ -351,7 +351,7 @@ async fn a_node_whose_machine_was_set_back_is_told_so_by_what_it_signed() {
     let live = Live::new();
     meet(&north, &south, &live).await;
     until("the other one begins anew", || incarnation(&north) == 3).await;
-    until("it is recalled", || !recalling(&north, share)).await;
+    until("it is recovered", || !recovering(&north, share)).await;
     until_same(&north, &south, share).await;
     live.end().await;
 }
@@ -412,7 +412,7 @@ async fn a_node_that_wrote_on_before_it_was_told_freezes_the_share_with_both_his
 
 /// A share goes on without its partner's word only when an administrator says so.
 #[tokio::test]
-async fn nothing_moves_in_a_restored_share_until_it_is_recalled_or_released() {
+async fn nothing_moves_in_a_restored_share_until_it_is_recovered_or_released() {
     let (north, south) = crate::tests::bench::pair().await;
     north.case("1/26").await;
     north.evidence("1/26", "a.bin", b"one").await;

@@ -61,12 +61,12 @@ impl<'a> Restored<'a> {
 }
 
 /// Both logs as `holder` has them, let in by a node that was restored after `kept` of them.
-fn recalled(holder: &Node, picks: &[bool], kept: usize) -> (Header, BTreeMap<Key, Fact>) {
+fn recovered(holder: &Node, picks: &[bool], kept: usize) -> (Header, BTreeMap<Key, Fact>) {
     let mut restored = Restored::new(holder);
     let mut picks = picks.iter().copied().cycle();
     for count in 0.. {
         if count == kept {
-            restored.header.hold = Hold::Recalling;
+            restored.header.hold = Hold::Recovering;
         }
         let first = match picks.next() {
             Some(true) => Side::Owner,
@@ -89,7 +89,7 @@ proptest! {
         kept in 0..60_usize,
     ) {
         let pair = play(kind, steps, |_| {});
-        prop_assert_eq!(recalled(&pair.partner, &picks, kept), pair.owner.fold());
+        prop_assert_eq!(recovered(&pair.partner, &picks, kept), pair.owner.fold());
     }
 }
 
@@ -107,7 +107,7 @@ fn nothing_is_written_before_what_was_lost_is_taken_back() {
         let (kind, steps) = shares().new_tree(&mut runner).unwrap().current();
         let mut pair = play(kind, steps, |_| {});
         for node in [&mut pair.owner, &mut pair.partner] {
-            node.header.hold = Hold::Recalling;
+            node.header.hold = Hold::Recovering;
             assert!(!node.header.lives());
             let side = node.side;
             for command in commands.iter().filter(|command| command.side() == side) {

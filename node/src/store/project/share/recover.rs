@@ -12,7 +12,7 @@ use interdocket_sync::share::{Fact, Hold, Key};
 
 use super::Step;
 use crate::actions::share::Scope;
-use crate::event::{CaseMade, LogRecalled};
+use crate::event::{CaseMade, LogRecovered};
 use crate::store::project::Error;
 use crate::store::{entity, table};
 
@@ -25,7 +25,7 @@ impl Step<'_> {
         self.put(&table::NODE, &(), &node);
         let partners = self.view().page(&table::PARTNER, &(), None, usize::MAX)?;
         for (id, mut partner) in partners {
-            partner.recall = true;
+            partner.recover = true;
             self.put(&table::PARTNER, &id, &partner);
         }
         let shares = self.view().page(&table::SHARE, &(), None, usize::MAX)?;
@@ -33,18 +33,18 @@ impl Step<'_> {
             if share.header.hold == Hold::Frozen {
                 continue;
             }
-            share.header.hold = Hold::Recalling;
+            share.header.hold = Hold::Recovering;
             let other = share.other(node.organisation);
-            self.put(&table::RECALL, &(other, id), &());
+            self.put(&table::RECOVER, &(other, id), &());
             self.put(&table::SHARE, &id, &share);
         }
         Ok(())
     }
 
     /// Whether shares with this partner may have been lost.
-    pub(super) fn recalls(&self, partner: OrganisationId) -> Result<bool, Error> {
+    pub(super) fn recovers(&self, partner: OrganisationId) -> Result<bool, Error> {
         let partner = self.view().get(&table::PARTNER, &partner)?;
-        Ok(partner.is_some_and(|partner| partner.recall))
+        Ok(partner.is_some_and(|partner| partner.recover))
     }
 
     /// Keeps the latest head that a partner signed, to show it should it come back from its past.
@@ -65,40 +65,43 @@ impl Step<'_> {
         Ok(())
     }
 
-    pub(in super::super) fn log_recalled(&mut self, recalled: &LogRecalled) -> Result<(), Error> {
-        let head = SignedHead::read(&recalled.head.0)?.head;
-        let mut share = match &recalled.terms {
-            Some(terms) => self.share_recalled(recalled, &SignedTerms::read(&terms.0)?)?,
-            None => self.get(&table::SHARE, &recalled.share)?,
+    pub(in super::super) fn log_recovered(
+        &mut self,
+        recovered: &LogRecovered,
+    ) -> Result<(), Error> {
+        let head = SignedHead::read(&recovered.head.0)?.head;
+        let mut share = match &recovered.terms {
+            Some(terms) => self.share_recovered(recovered, &SignedTerms::read(&terms.0)?)?,
+            None => self.get(&table::SHARE, &recovered.share)?,
         };
-        self.recalling = true;
-        self.entries(&mut share, &recalled.entries, head.incarnation)?;
-        let log = match recalled.side {
+        self.recovering = true;
+        self.entries(&mut share, &recovered.entries, head.incarnation)?;
+        let log = match recovered.side {
             Side::Owner => &mut share.header.owner_log,
             Side::Partner => &mut share.header.partner_log,
         };
         log.countersigned = log.countersigned.max(head.point.count);
-        self.batch(recalled.share, recalled.side, head.point);
+        self.batch(recovered.share, recovered.side, head.point);
         let seq = self.meta.seq;
-        let receipt = (recalled.share, recalled.side, head.point.count);
+        let receipt = (recovered.share, recovered.side, head.point.count);
         self.put(&table::RECEIPT, &receipt, &seq);
-        self.put(&table::SHARE, &recalled.share, &share);
+        self.put(&table::SHARE, &recovered.share, &share);
         Ok(())
     }
 
     /// A share that this node made and does not know any more. What of its case it covered is not known
     /// either: nothing is added to it by itself.
-    fn share_recalled(
+    fn share_recovered(
         &mut self,
-        recalled: &LogRecalled,
+        recovered: &LogRecovered,
         terms: &SignedTerms,
     ) -> Result<entity::Share, Error> {
         let dangling = Error::Dangling(self.meta.seq);
-        let first = recalled.entries.first().ok_or(dangling)?;
+        let first = recovered.entries.first().ok_or(dangling)?;
         let Body::Offered(_, offered) = LogEntry::kept(&first.0)?.body else {
             return Err(Error::Dangling(self.meta.seq));
         };
-        let id = recalled.share;
+        let id = recovered.share;
         if !self.view().has(&table::CASE, &offered.case)? {
             let made = CaseMade {
                 id: offered.case,
@@ -109,8 +112,8 @@ impl Step<'_> {
             self.case_made(&made, None)?;
         }
         let mut header = apply::open(terms);
-        header.hold = Hold::Recalling;
-        self.put(&table::RECALL, &(header.partner, id), &());
+        header.hold = Hold::Recovering;
+        self.put(&table::RECOVER, &(header.partner, id), &());
         self.put(&table::PARTNER_SHARE, &(header.partner, id), &());
         self.put(&table::CASE_SHARE, &(offered.case, id), &());
         Ok(entity::Share {
@@ -180,14 +183,14 @@ impl Step<'_> {
     }
 
     /// A share goes on.
-    pub(in super::super) fn recalled(&mut self, id: ShareId) -> Result<(), Error> {
+    pub(in super::super) fn recovered(&mut self, id: ShareId) -> Result<(), Error> {
         let node = self.get(&table::NODE, &())?;
         let mut share = self.get(&table::SHARE, &id)?;
-        if share.header.hold == Hold::Recalling {
+        if share.header.hold == Hold::Recovering {
             share.header.hold = Hold::Free;
         }
         let other = share.other(node.organisation);
-        self.changes.delete(&table::RECALL, &(other, id));
+        self.changes.delete(&table::RECOVER, &(other, id));
         let own = match other == share.header.partner {
             true => Side::Owner,
             false => Side::Partner,
