@@ -382,12 +382,14 @@ impl Reading {
                     Ok(())
                 }
             };
-            if sent.is_err() {
+            if let Err(ended) = sent {
                 self.count(Outcome::Failed);
-                return;
+                return self.stop(ended);
             }
         }
-        let _ = self.send(pieces.take());
+        if let Err(ended) = self.send(pieces.take()) {
+            self.stop(ended);
+        }
         drop(self.permit);
     }
 
@@ -469,6 +471,12 @@ impl Reading {
                     return Ok(());
                 }
             }
+        }
+    }
+
+    fn stop(&self, ended: End) {
+        if ended == End::Refused {
+            self.outlet.refuse(Refusal::NotShared);
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Outlet<M> {
 pub(super) enum End {
     /// The reader went away, or does not read.
     Gone,
-    /// The reader may not read any more.
+    /// The reader may not read any more, and is to be told so once that is on record.
     Refused,
 }
 
@@ -49,7 +49,7 @@ impl<M> Outlet<M> {
             let allowed = matches!(allowed(&reading.view()), Ok(true));
             drop(reading);
             if !allowed {
-                return self.refuse(Refusal::NotShared);
+                return Err(End::Refused);
             }
             self.judged = judged;
         }
@@ -62,9 +62,8 @@ impl<M> Outlet<M> {
     }
 
     /// Ends the call with a refusal.
-    pub(super) fn refuse(&self, refused: Refusal) -> Result<(), End> {
+    pub(super) fn refuse(&self, refused: Refusal) {
         let _ = self.hand(Err(status(refused)));
-        Err(End::Refused)
     }
 
     /// Waits for room at the transport, but not for a reader that does not read: its place is for others.

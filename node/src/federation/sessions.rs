@@ -319,6 +319,7 @@ impl Viewing {
         if sent == Err(End::Refused) {
             let ended = end(&parts, self.session, SessionEnd::Stopped);
             tokio::runtime::Handle::current().block_on(ended);
+            self.outlet.refuse(Refusal::NotShared);
         }
     }
 
@@ -342,7 +343,7 @@ impl Viewing {
         tracing::error!(digest = %placed.digest, error = error as &dyn std::error::Error, "a blob can't be read");
         self.outlet.node.suspect(placed, error);
         // The session goes on: it is this file that can't be read.
-        let _ = self.outlet.refuse(Refusal::Damaged);
+        self.outlet.refuse(Refusal::Damaged);
         Err(End::Gone)
     }
 
@@ -356,7 +357,7 @@ impl Viewing {
         let session = sessions.count(self.session, bytes as u64, clock.elapsed());
         if session.is_none_or(|session| session.expired(now)) {
             sessions.uncount(self.session, bytes as u64);
-            return self.outlet.refuse(Refusal::NotShared);
+            return Err(End::Refused);
         }
         let (reader, evidence) = (&self.reader, self.evidence);
         let allowed = |view: &View<'_>| match session::judge(view, reader, now)? {
