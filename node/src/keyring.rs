@@ -15,6 +15,8 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
+use interdocket_sync::id::ShareId;
+use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
@@ -40,6 +42,17 @@ pub struct KeyId(pub Uuid);
 impl KeyId {
     /// The node's own key, for bodies that belong to no case, share or user.
     pub const NODE: Self = Self(Uuid::nil());
+
+    /// The key that this node lends for a share of its own; not the one that seals its records of it.
+    pub fn lease(share: ShareId) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(b"interdocket lease v0\n");
+        hash.update(share.as_bytes());
+        let digest: [u8; 32] = hash.finalize().into();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&digest[..16]);
+        Self(uuid::Builder::from_custom_bytes(bytes).into_uuid())
+    }
 }
 
 impl fmt::Display for KeyId {

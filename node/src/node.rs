@@ -25,7 +25,7 @@ use crate::config::Config;
 use crate::event::{Entry, Event, Refused};
 use crate::federation::Transport;
 use crate::journal::{Head, Reader};
-use crate::keyring::Keyring;
+use crate::keyring::{KeyId, Keyring};
 use crate::keys::{Keys, Leaf, Pins};
 use crate::leases::Leases;
 use crate::metrics::Metrics;
@@ -328,10 +328,18 @@ impl Node {
                     self.0.metrics.forget(&partner.to_string());
                     self.0.moment.partners.notify_one();
                 }
+                Effect::Unlend(share) => self.unlend(share),
                 Effect::Recheck => {
                     self.0.moment.judged.fetch_add(1, Ordering::AcqRel);
                 }
             }
+        }
+    }
+
+    /// Destroys the key that this node lends for a share of its own: nobody renews it any more.
+    pub fn unlend(&self, share: ShareId) {
+        if let Err(error) = self.0.keyring.erase(KeyId::lease(share)) {
+            tracing::error!(%share, %error, "a lease's key can't be destroyed");
         }
     }
 

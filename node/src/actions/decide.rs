@@ -70,6 +70,8 @@ pub enum Effect {
     Pin(OrganisationId, Vec<u8>),
     /// A partner's root does not count any more, and its connections end.
     Cut(OrganisationId),
+    /// The key that this node lends for a share of its own is to be destroyed.
+    Unlend(ShareId),
     /// What is being sent has to be judged again before the next chunk.
     Recheck,
 }

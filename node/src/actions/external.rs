@@ -255,6 +255,10 @@ fn usable(share: &entity::Share, now: DateTime<Utc>) -> Result<(), Error> {
             "this share is frozen: two histories of it exist",
             "ask an administrator to look at it: interdocket share show SHARE",
         ),
+        _ if header.hold == Hold::Recovering => refuse(
+            "this node was restored: its owner has not said yet how this share stands",
+            "wait for contact; see: interdocket partner doctor PARTNER",
+        ),
         State::Offered => refuse(
             "this share is not accepted yet",
             "ask an administrator whether it is enabled: interdocket partner show PARTNER",

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::refusal::Fault;
 
 use super::audit::{BodyState, Record, Verified};
 use super::decide::{self, broken};
@@ -218,7 +219,14 @@ fn clock(seen: &Seen, tolerance: i64) -> Option<Finding> {
 fn refused(seen: &Seen) -> Option<Finding> {
     let (share, refusal) = seen.refused?;
     let text = format!("it refused share {share}: {refusal}");
-    let advice = "ask its administrator to enable what is missing; this node tries again by itself";
+    let advice = match refusal.fault() {
+        Fault::Nobody => {
+            "ask its administrator to enable what is missing; this node tries again by itself"
+        }
+        Fault::Asked | Fault::Asking => {
+            "look at the logs of both nodes, and whether both run the newest release"
+        }
+    };
     Some(finding("shares", false, text, advice))
 }
 

@@ -11,6 +11,7 @@ use super::share::{revocation, totals, words};
 use super::table::{Table, size, time};
 use super::{Context, Range, name};
 use crate::actions::external::{self, External, Page, Shown};
+use crate::actions::share::Status;
 use crate::actions::{self, ErrorKind};
 use crate::text;
 
@@ -32,7 +33,8 @@ pub(super) enum Command {
         #[command(flatten)]
         range: Range,
     },
-    /// Read a file of an external case at its owner; both nodes record it.
+    /// Read a file of an external case. What is read at its owner is on record at both nodes, what is sealed
+    /// here at this one.
     Get(Get),
     /// Import an external case, or what is new of it, where its owner's policy has that.
     #[command(
@@ -103,6 +105,13 @@ impl Get {
             limit: Some(1),
         };
         let shown = context.client.call(&request).await?;
+        let status = shown.external.status;
+        if !matches!(status, Status::Active | Status::Processing) {
+            let message = format!("this share can't be read now: it is {}", name(&status));
+            let error = actions::Error::new(ErrorKind::Conflict, message);
+            let hint = format!("see more: interdocket external show {}", self.share);
+            return Err(error.hint(hint).into());
+        }
         let mut items = shown.items.iter();
         let item = items.find(|item| item.evidence == self.evidence);
         let file = item.and_then(|item| item.files.get(self.file as usize));
@@ -161,7 +170,7 @@ async fn list(context: &Context, range: Range) -> Result<(), Error> {
                 &external.share.to_string(),
                 &name(&external.kind),
                 &external.owner_name,
-                case.map_or("(locked)", |case| &case.number),
+                case.map_or_else(|| closed(external), |case| &case.number),
                 case.map_or("", |case| &case.title),
                 &name(&external.status),
                 &super::table::maybe_time(external.expires_at),
@@ -202,7 +211,7 @@ fn pairs(external: &External) -> Table {
             table.row(["Title", &case.title]);
             table.row(["Description", &case.description]);
         }
-        None => table.row(["Case", "locked: its owner's lease has run out"]),
+        None => table.row(["Case", closed(external)]),
     }
     table.row(["Offered", &time(external.offered_at)]);
     if let Some(expires_at) = external.expires_at {
@@ -222,6 +231,16 @@ fn pairs(external: &External) -> Table {
         table.row(["Imported", &totals(external.imported)]);
     }
     table
+}
+
+/// Why nothing of a case is shown.
+const fn closed(external: &External) -> &'static str {
+    match external.status {
+        Status::Revoked => "(revoked)",
+        Status::Suspended => "(suspended)",
+        Status::Expired => "(expired)",
+        _ => "(locked until its owner renews the lease)",
+    }
 }
 
 fn updates(shown: &Shown) -> String {

@@ -351,9 +351,8 @@ impl Drive {
         let (share, node) = (batch.share, self.node.clone());
         let lent = self.node.read(move |view| {
             let header = actions::decide::share(view, share)?.header;
-            let sealed = matches!(header.kind, Kind::Advanced(_));
-            let sealed = sealed && !header.revoked && !header.suspended;
-            if !sealed {
+            // While it is suspended recipients may change: that is sealed as well, and not readable.
+            if !matches!(header.kind, Kind::Advanced(_)) || header.revoked {
                 return Ok(None);
             }
             let lent = lease::lend(&node, view, share)?;
@@ -382,7 +381,7 @@ impl Drive {
         let Some(revocation) = waiting.await? else {
             return Ok(true);
         };
-        lease::end(&self.node, id);
+        self.node.unlend(id);
         let message = v1::SignedRevocation::decode(revocation.bytes.as_slice())
             .map_err(|_| actions::decide::broken("a revocation can't be read back"))?;
         let request = v1::RevokeRequest {

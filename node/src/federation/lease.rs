@@ -6,7 +6,6 @@ use interdocket_proto::v1;
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::share::{Hold, Kind};
-use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use crate::actions::decide::broken;
@@ -50,11 +49,12 @@ impl Lease {
         asked: Duration,
     ) -> Result<(), Error> {
         let share = self.share;
-        let theirs = node.read(move |view| {
-            let share = view.get(&table::SHARE, &share)?;
-            Ok(share.is_some_and(|share| share.header.owner == owner))
+        let keeps = node.read(move |view| {
+            let found = view.get(&table::SHARE, &share)?;
+            let theirs = found.is_some_and(|found| found.header.owner == owner);
+            Ok(theirs && keeps(view, share)?)
         });
-        if theirs.await? {
+        if keeps.await? {
             let leases = &node.parts().moment.leases;
             leases.lend(share, self.key, asked, self.length);
         }
@@ -62,23 +62,25 @@ impl Lease {
     }
 }
 
-/// Wipes the lease of a received share that does not live any more. Where an import was granted before, it
-/// is first made the node's own; that is done in `follow`.
+/// Wipes the lease of a received share that does not live any more.
 pub(super) async fn review(node: &Node, share: ShareId) -> Result<(), Error> {
-    let keeps = node.read(move |view| {
-        let Some(found) = view.get(&table::SHARE, &share)? else {
-            return Ok(false);
-        };
-        let header = &found.header;
-        let importing = view.has(&table::IMPORT, &(header.owner, share))?;
-        let held = matches!(header.hold, Hold::Frozen | Hold::Recovering);
-        let lives = !header.revoked && !header.suspended && !held;
-        Ok(lives || (importing && header.grants.last > 0 && !header.suspended))
-    });
-    if !keeps.await? {
+    if !node.read(move |view| keeps(view, share)).await? {
         node.parts().moment.leases.drop(share);
     }
     Ok(())
+}
+
+/// Whether the lease of a received share is kept. Where an import was granted before, it is first made the
+/// node's own; that is done in `follow`.
+fn keeps(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    let Some(found) = view.get(&table::SHARE, &share)? else {
+        return Ok(false);
+    };
+    let header = &found.header;
+    let importing = view.has(&table::IMPORT, &(header.owner, share))?;
+    let held = matches!(header.hold, Hold::Frozen | Hold::Recovering);
+    let lives = !header.revoked && !header.suspended && !held;
+    Ok(lives || (importing && header.grants.last > 0 && !header.suspended))
 }
 
 /// Whether a share is one that seals at the partner.
@@ -95,7 +97,7 @@ pub(super) fn lend(
     share: ShareId,
 ) -> Result<Option<v1::Lease>, Error> {
     let keyring = &node.parts().keyring;
-    let id = key_id(share);
+    let id = KeyId::lease(share);
     let header = crate::actions::decide::share(view, share)?.header;
     if header.owner_log.countersigned > 0 && keyring.key(id).is_none() {
         return Ok(None);
@@ -115,7 +117,7 @@ pub(super) fn lend(
 
 /// The lease of a share of this node's own, where its key was made.
 pub(super) fn held(node: &Node, share: ShareId) -> Option<v1::Lease> {
-    let key = node.parts().keyring.key(key_id(share))?;
+    let key = node.parts().keyring.key(KeyId::lease(share))?;
     Some(leased(node, share, &key))
 }
 
@@ -125,22 +127,4 @@ fn leased(node: &Node, share: ShareId, key: &[u8; 32]) -> v1::Lease {
         key: key.to_vec().into(),
         seconds: node.parts().config.lease.seconds.get(),
     }
-}
-
-/// Destroys the key of a share of this node's own that was revoked: nobody renews it any more.
-pub(super) fn end(node: &Node, share: ShareId) {
-    if let Err(error) = node.parts().keyring.erase(key_id(share)) {
-        tracing::error!(%share, %error, "a lease's key can't be destroyed");
-    }
-}
-
-/// The key that an owner lends for a share; not the one that seals this node's own records of it.
-fn key_id(share: ShareId) -> KeyId {
-    let mut hash = Sha256::new();
-    hash.update(b"interdocket lease v0\n");
-    hash.update(share.as_bytes());
-    let digest: [u8; 32] = hash.finalize().into();
-    let mut bytes = [0; 16];
-    bytes.copy_from_slice(&digest[..16]);
-    KeyId(uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }

@@ -278,6 +278,7 @@ impl Change for Revoke {
         }
         Ok(Decided::new(events, move |view| shown(view, id, now))
             .then(Effect::Recheck)
+            .then(Effect::Unlend(id))
             .then(Effect::Nudge(header.partner)))
     }
 }

@@ -5,6 +5,7 @@ use interdocket_sync::id::ShareId;
 
 use super::support::{Live, advanced, sealed, status, title, until};
 use crate::actions::share::{self, Mode, RevocationState, Status};
+use crate::keyring::KeyId;
 use crate::store::table;
 use crate::tests::bench::Bench;
 
@@ -172,4 +173,67 @@ async fn an_offer_that_was_revoked_before_it_was_sent_never_leaves() {
         .page(&table::OUTBOX, &south.id(), None, 10)
         .unwrap();
     assert!(waits.is_empty(), "nothing is tried again and again");
+}
+
+/// While a share is suspended its recipients may change; that waits for nothing, and opens nothing.
+#[tokio::test(flavor = "multi_thread")]
+async fn recipients_of_a_suspended_share_change_and_it_goes_on() {
+    let Shared {
+        north,
+        south,
+        live,
+        share,
+        item,
+    } = shared().await;
+    north.change(share::Suspend { share }).await.unwrap();
+    let recipients = share::Recipients {
+        share,
+        recipients: vec!["Noor Haddad".into()],
+    };
+    north.change(recipients).await.unwrap();
+    until("both are delivered", || north.shown(share).behind == 0).await;
+    assert_eq!(north.shown(share).refusal, None);
+    assert_eq!(title(&south, share, item), None, "it is suspended");
+    north.change(share::Resume { share }).await.unwrap();
+    until("it can be read again", || {
+        title(&south, share, item).is_some()
+    })
+    .await;
+    live.end().await;
+}
+
+/// An offer that is suspended before its partner has it arrives all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_that_was_suspended_at_once_is_offered_and_resumed() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    live.end().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    north.change(share::Suspend { share }).await.unwrap();
+    let live = Live::new();
+    live.follow(&north, &south);
+    until("it is offered", || {
+        status(&south, share) == Some(Status::Suspended) && north.receipted(share) == 2
+    })
+    .await;
+    assert_eq!(sealed(&south, share), 0);
+    north.change(share::Resume { share }).await.unwrap();
+    until("it goes on", || sealed(&south, share) == 1).await;
+    live.end().await;
+}
+
+/// The owner destroys the key with the revocation itself, whether the partner can be reached or not.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_key_of_a_revoked_share_is_destroyed_at_once() {
+    let Shared {
+        north, live, share, ..
+    } = shared().await;
+    live.end().await;
+    let key = KeyId::lease(share);
+    assert!(north.node.parts().keyring.key(key).is_some());
+    north.change(share::Revoke { share }).await.unwrap();
+    assert!(north.node.parts().keyring.key(key).is_none());
 }
