@@ -20,13 +20,13 @@ use crate::journal::Draft;
 use crate::keyring::KeyId;
 
 pub use self::body::{
-    AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, ClockSuspected,
-    EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened, EvidenceReceived,
-    EvidenceSealed, ExternalOpened, HeadCountersigned, ImportEnded, InvitationMade, LogReceived,
-    LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound, PartnerEnabled, PartnerMet,
-    PolicySet, Refused, RevocationCountersigned, RevocationReceived, SealedErased, SealedPart,
-    SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareWidened,
-    StoredBlob, TokenMade, UserAdded,
+    AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, CaseUpdated,
+    ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
+    EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned, ImportEnded,
+    InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound,
+    PartnerEnabled, PartnerMet, PolicySet, Refused, RevocationCountersigned, RevocationReceived,
+    SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade,
+    ShareRevoked, ShareWidened, StoredBlob, TokenMade, UserAdded,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -155,6 +155,8 @@ pub enum Event {
     ImportEnded(ImportEnded),
     /// A case of this node's own was made of a shared one.
     CaseImported(CaseImported),
+    /// Somebody took over how the owner of an imported case describes it.
+    CaseUpdated(CaseUpdated),
     /// Items of a share became this node's own.
     EvidenceImported(EvidenceImported),
     /// A recipient at a partner opened a read session.
@@ -258,6 +260,7 @@ impl Event {
             Self::ImportEnded(_) => 76,
             Self::CaseImported(_) => 77,
             Self::EvidenceImported(_) => 78,
+            Self::CaseUpdated(_) => 79,
             Self::SessionOpened(_) => 81,
             Self::SessionClosed(_) => 82,
             Self::ExternalOpened(_) => 83,
@@ -317,6 +320,7 @@ impl Event {
             76 => "import ended",
             77 => "case imported",
             78 => "evidence imported",
+            79 => "case updated",
             81 => "read session opened",
             82 => "read session closed",
             83 => "external case opened",
@@ -351,6 +355,7 @@ impl Event {
             Self::ImportAsked(share) => KeyId(share.uuid()),
             Self::ImportEnded(ended) => KeyId(ended.share.uuid()),
             // An import is this node's own, whatever becomes of the share.
+            Self::CaseUpdated(updated) => KeyId(updated.case.id.uuid()),
             Self::CaseImported(imported) => KeyId(imported.case.id.uuid()),
             Self::EvidenceImported(imported) => KeyId(imported.case.uuid()),
             Self::SessionOpened(session) => KeyId(session.share.uuid()),
@@ -434,6 +439,9 @@ impl Event {
             Self::ImportEnded(ended) => vec![ended.share.uuid()],
             Self::CaseImported(imported) => {
                 vec![imported.case.id.uuid(), imported.share.uuid()]
+            }
+            Self::CaseUpdated(updated) => {
+                vec![updated.case.id.uuid(), updated.share.uuid()]
             }
             Self::EvidenceImported(imported) => {
                 vec![imported.case.uuid(), imported.share.uuid()]

@@ -161,6 +161,17 @@ pub struct CaseEdited {
     pub description: String,
 }
 
+/// A case that was imported is described as its owner describes it now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseUpdated {
+    /// The share that it came by.
+    pub share: ShareId,
+    /// The case here, which keeps its number.
+    pub case: CaseEdited,
+    /// The entry of the owner's log that describes it so.
+    pub described: u64,
+}
+
 /// Evidence was taken in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceAdded {

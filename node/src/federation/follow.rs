@@ -28,7 +28,7 @@ use super::drive::jittered;
 use super::texts::Texts;
 use super::{fetch, lease, sealed};
 use crate::actions::decide::broken;
-use crate::actions::{self, Error, ErrorKind, Way};
+use crate::actions::{self, Actor, Error, ErrorKind, Way};
 use crate::blobs::Placed;
 use crate::event::subject;
 use crate::node::Node;
@@ -183,9 +183,30 @@ async fn import(
     };
     let clean = bring(node, partner, share, &seal, header.lives()).await?;
     if clean && header.grants.last >= through {
+        // What is this node's own changes only when somebody here wants it.
+        if let Some(by) = wish.by {
+            describe(node, share, seal, by).await?;
+        }
         end(node, share, through, None).await?;
     }
     Ok(clean)
+}
+
+/// Takes over how the owner describes the case now.
+async fn describe(node: &Node, share: ShareId, seal: Seal, by: Actor) -> Result<(), Error> {
+    let of = node.clone();
+    let described = node.read(move |view| {
+        let header = actions::decide::share(view, share)?.header;
+        let mut texts = Texts::new(*view, &of.parts().journal, share, Some(&seal));
+        Ok(texts.case(&header)?.map(|info| (info, header.case)))
+    });
+    let Some((info, described)) = described.await? else {
+        return Ok(());
+    };
+    node.decide(Some(by), Way::Timer, move |context| {
+        actions::exchange::describe(context, share, info, described)
+    })
+    .await
 }
 
 /// Records that an import is over, as far as it was asked for.

@@ -185,6 +185,7 @@ impl Step<'_> {
             Event::ImportAsked(share) => self.import_asked(*share, entry.actor.as_ref()),
             Event::ImportEnded(ended) => self.import_ended(ended),
             Event::CaseImported(imported) => self.case_imported(imported),
+            Event::CaseUpdated(updated) => self.case_updated(updated),
             Event::EvidenceImported(imported) => self.evidence_imported(imported),
             Event::SessionOpened(opened) => {
                 let session = entity::Session {

@@ -9,10 +9,11 @@ mod support;
 use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::actions::{self, case, evidence};
+use crate::event::Event;
 use crate::federation::texts::Texts;
 use crate::tests::bench::Bench;
 
-use self::support::{Live, advanced, evidence_of, sealed, status, title, until};
+use self::support::{Live, advanced, evidence_of, meet, sealed, status, title, until};
 
 /// AO-02, AO-03, AO-10, AO-11, AO-16, AO-34, AS-015, AS-025, AS-073
 #[tokio::test(flavor = "multi_thread")]
@@ -113,7 +114,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
     assert_eq!(north.tables(), north.rebuilt());
 }
 
-/// AS-074, AS-079, AS-080
+/// AS-074, AS-079, AS-080, OE-02
 #[tokio::test(flavor = "multi_thread")]
 async fn the_case_is_described_anew_at_the_partner() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
@@ -141,6 +142,83 @@ async fn the_case_is_described_anew_at_the_partner() {
         info.is_some_and(|info| info.title == "Harbour fire" && info.number == "1/27")
     })
     .await;
+}
+
+/// AS-045
+#[tokio::test(flavor = "multi_thread")]
+async fn a_share_is_made_at_once_and_delivered_later_also_after_a_restart() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    live.end().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let made = advanced(&north, &south, "1/26").await;
+    assert_eq!(made.status, Status::Processing);
+    assert!(!south.holds(made.id));
+    let north = north.crash(1);
+    let live = Live::new();
+    meet(&north, &south, &live).await;
+    until("it is delivered", || {
+        status(&north, made.id) == Some(Status::Active) && sealed(&south, made.id) == 1
+    })
+    .await;
+    live.end().await;
+}
+
+/// AS-072, AS-083
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_imports_again_takes_over_how_the_case_is_described() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Live, true).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("it is listed", || {
+        status(&south, share) == Some(Status::Active)
+    })
+    .await;
+    let kim = actions::Actor {
+        id: uuid::Uuid::from_u128(7),
+        name: "Sol Reyes".into(),
+    };
+    let import = || {
+        south
+            .node
+            .decide(Some(kim.clone()), actions::Way::Token, move |context| {
+                actions::exchange::ask(context, share)
+            })
+    };
+    import().await.unwrap();
+    until("it is imported", || evidence_of(&south, "1/26").len() == 1).await;
+    let title = || {
+        let reading = south.node.parts().store.read();
+        let (_, case) = actions::decide::case(&reading.view(), "1/26").unwrap();
+        case.title
+    };
+    let edit = case::Edit {
+        case: "1/26".into(),
+        number: None,
+        title: Some("Arson at the quay".into()),
+        description: None,
+    };
+    north.change(edit).await.unwrap();
+    north.evidence("1/26", "b.bin", b"two").await;
+    until("the changes are known", || {
+        south.shown(share).listed.evidence == 2 && status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    assert_eq!(title(), "A case", "nothing changes by itself");
+    import().await.unwrap();
+    until("they are taken over", || {
+        title() == "Arson at the quay" && evidence_of(&south, "1/26").len() == 2
+    })
+    .await;
+    live.end().await;
+    let by = south.about(share.uuid()).into_iter();
+    let updates = by.filter(|event| matches!(event, Event::CaseUpdated(_)));
+    assert_eq!(updates.count(), 1);
 }
 
 /// AO-42, AS-002

@@ -16,7 +16,10 @@ use super::{salt, written};
 use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::{Error, ErrorKind};
 use crate::blobs::Placed;
-use crate::event::{CaseImported, CaseMade, Event, EvidenceImported, ImportEnded, StoredBlob};
+use crate::event::{
+    CaseEdited, CaseImported, CaseMade, CaseUpdated, Event, EvidenceImported, ImportEnded,
+    StoredBlob,
+};
 use crate::rules;
 use crate::store::project::ShareFacts;
 use crate::store::table;
@@ -192,6 +195,40 @@ pub fn import(
     }));
     events.extend(written(context, header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(header.owner)))
+}
+
+/// Takes over how the owner describes a case that was imported, as somebody here asked for. It keeps the
+/// number that it has here.
+///
+/// # Errors
+/// [`Error`] where the share is gone or the tables fail.
+pub fn describe(
+    context: &mut Context<'_>,
+    id: ShareId,
+    info: CaseInfo,
+    described: u64,
+) -> Result<Decided<()>, Error> {
+    let share = decide::share(&context.view, id)?;
+    let imported = share.case.filter(|_| share.imported_case != 0);
+    let case = imported.map(|case| context.view.get(&table::CASE, &case));
+    let case = case.transpose()?.flatten();
+    let (Some(own), Some(case)) = (imported, case) else {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    };
+    if share.imported_case >= described {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
+    let updated = CaseUpdated {
+        share: id,
+        case: CaseEdited {
+            id: own,
+            number: case.number,
+            title: info.title,
+            description: info.description,
+        },
+        described,
+    };
+    Ok(Decided::new(vec![Event::CaseUpdated(updated)], |_| Ok(())))
 }
 
 /// Items that become this node's own, and what is recorded of them.

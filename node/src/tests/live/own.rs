@@ -69,7 +69,7 @@ async fn what_becomes_of_an_import_is_the_receivers_and_changes_nothing_at_the_o
     }
 }
 
-/// AO-06, AO-07, AO-21, AO-26, AS-003, AS-004
+/// AO-06, AO-07, AO-21, AO-24, AO-26, AS-003, AS-004
 #[tokio::test(flavor = "multi_thread")]
 async fn an_advanced_share_is_bound_to_the_policy_that_the_administrator_set() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));

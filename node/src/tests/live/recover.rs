@@ -8,12 +8,11 @@ use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::log::{Point, Side};
 use interdocket_sync::share::{Hold, Log};
 
-use super::support::{Live, advanced, evidence_of, sealed, status, title, until};
-use crate::actions::partner::{self, Kind, OrganisationRole};
+use super::support::{Live, advanced, evidence_of, meet, sealed, status, title, until};
+use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::actions::{self, Run as _};
 use crate::event::{Event, NodeRestored};
-use crate::federation::serve;
 use crate::store::entity;
 use crate::store::table;
 use crate::tests::bench::{Bench, noon};
@@ -27,20 +26,6 @@ async fn restored(past: Bench, other: &Bench, live: &Live) -> Bench {
     past.events(vec![Event::NodeRestored(back)]).await.unwrap();
     meet(&past, other, live).await;
     past
-}
-
-/// Has a node that lies in the past reach its partner again.
-async fn meet(past: &Bench, other: &Bench, live: &Live) {
-    let address = other.serve(serve::routes(&other.node)).await;
-    past.trust(other, Some(address)).await;
-    let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
-    let enable = partner::Enable {
-        partner: other.name.into(),
-        send: kinds.into(),
-        receive: kinds.into(),
-    };
-    past.change(enable).await.unwrap();
-    live.follow(past, other);
 }
 
 fn held(node: &Bench, share: ShareId) -> entity::Share {

@@ -74,6 +74,20 @@ impl Live {
     }
 }
 
+/// Has a node that came back dial its partner, with everything enabled.
+pub(super) async fn meet(past: &Bench, other: &Bench, live: &Live) {
+    let address = other.serve(serve::routes(&other.node)).await;
+    past.trust(other, Some(address)).await;
+    let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
+    let enable = partner::Enable {
+        partner: other.name.into(),
+        send: kinds.into(),
+        receive: kinds.into(),
+    };
+    past.change(enable).await.unwrap();
+    live.follow(past, other);
+}
+
 pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..1500 {
         if holds() {

@@ -4,7 +4,7 @@ use super::*;
 use crate::actions::external::Import;
 use crate::store::table;
 
-/// AS-012, AS-013, AS-024, AS-055, AS-056, AO-05, AO-48, AO-49
+/// AS-012, AS-013, AS-024, AS-055, AS-056, AS-057, AS-058, AO-05, AO-48, AO-49
 #[tokio::test]
 async fn a_live_advanced_share_is_read_at_its_owner_as_its_policy_has_it() {
     let (north, south, _) = three().await;

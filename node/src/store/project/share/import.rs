@@ -9,7 +9,8 @@ use super::{ShareFacts, Step};
 use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::event::{
-    CaseImported, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportEnded, SealedErased,
+    CaseImported, CaseUpdated, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportEnded,
+    SealedErased,
 };
 use crate::store::project::Error;
 use crate::store::{entity, table};
@@ -165,6 +166,14 @@ impl Step<'_> {
         share.case = Some(made.id);
         share.imported_case = share.header.case;
         self.put(&table::SHARE, &imported.share, &share);
+        Ok(())
+    }
+
+    pub(in super::super) fn case_updated(&mut self, updated: &CaseUpdated) -> Result<(), Error> {
+        self.case_edited(&updated.case)?;
+        let mut share = self.get(&table::SHARE, &updated.share)?;
+        share.imported_case = updated.described;
+        self.put(&table::SHARE, &updated.share, &share);
         Ok(())
     }
 
