@@ -8,7 +8,8 @@ mod support;
 
 use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
-use crate::actions::{self, case, evidence};
+use crate::actions::user::Role;
+use crate::actions::{self, Run as _, case, evidence, external};
 use crate::event::Event;
 use crate::federation::texts::Texts;
 use crate::tests::bench::Bench;
@@ -166,7 +167,7 @@ async fn a_share_is_made_at_once_and_delivered_later_also_after_a_restart() {
     live.end().await;
 }
 
-/// AS-072, AS-083
+/// AS-072, AS-083, AS-097
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_imports_again_takes_over_how_the_case_is_described() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
@@ -210,11 +211,28 @@ async fn whoever_imports_again_takes_over_how_the_case_is_described() {
     })
     .await;
     assert_eq!(title(), "A case", "nothing changes by itself");
+    let review = || external::Show {
+        share,
+        after: None,
+        limit: None,
+    };
+    let caller = actions::Caller {
+        actor: kim.clone(),
+        role: Role::Investigator,
+        way: actions::Way::Token,
+        progress: actions::Progress::default(),
+    };
+    let updates = review().run(&south.node, &caller).await.unwrap().updates;
+    let updates = updates.unwrap();
+    assert!(updates.case && updates.evidence == 1, "{updates:?}");
     import().await.unwrap();
     until("they are taken over", || {
         title() == "Arson at the quay" && evidence_of(&south, "1/26").len() == 2
     })
     .await;
+    let updates = review().run(&south.node, &caller).await.unwrap().updates;
+    let updates = updates.unwrap();
+    assert!(!updates.case && updates.evidence == 0, "{updates:?}");
     live.end().await;
     let by = south.about(share.uuid()).into_iter();
     let updates = by.filter(|event| matches!(event, Event::CaseUpdated(_)));

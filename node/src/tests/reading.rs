@@ -481,6 +481,21 @@ async fn stopped<A: crate::actions::Change>(
     (north, south, share, evidence, bytes)
 }
 
+/// AO-23
+#[tokio::test]
+async fn nothing_of_one_reference_is_carried_over_to_the_next() {
+    let (north, south, _) = three().await;
+    let (share, evidence) = shared(&north, &south, b"one").await;
+    assert!(read(&south, "Kim", get(share, evidence)).await.is_ok());
+    let nobody = north.change(reference("1/26", &[], &[])).await;
+    assert_eq!(nobody.unwrap_err().kind, ErrorKind::Invalid);
+    let robin = reference("1/26", &[], &["Robin"]);
+    let next = north.change(robin).await.unwrap().id;
+    while north.deliver(&south, next).await == Some(Ok(())) {}
+    let refused = read(&south, "Kim", get(next, evidence)).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
+}
+
 /// AE-032, AE-035
 #[tokio::test]
 async fn a_revocation_stops_what_is_being_read_and_the_session_ends_with_its_bytes_on_record() {
