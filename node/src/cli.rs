@@ -124,6 +124,9 @@ enum Command {
     /// Confirm that this machine's clock is right, after it jumped.
     #[command(after_help = "Example:\n  interdocket confirm-clock")]
     ConfirmClock,
+    /// The organisation's root.
+    #[command(subcommand)]
+    Root(local::Root),
     /// Build the database again from the journal, while the node does not run.
     #[command(after_help = "Example:\n  interdocket rebuild --data /var/lib/interdocket")]
     Rebuild,
@@ -176,6 +179,7 @@ impl Command {
             Self::Audit(command) => command.run(context).await,
             Self::Check => status::check(context).await,
             Self::ConfirmClock => status::confirm_clock(context).await,
+            Self::Root(root) => root.run(context).await,
             Self::Rebuild => local::rebuild(context).await,
             Self::Backup(backup) => backup.run(context).await,
             Self::VerifyBackup(verify) => verify.run(context).await,

@@ -171,6 +171,8 @@ pub enum Event {
     NodeRestored(NodeRestored),
     /// A partner proved that this node came back from its past.
     NodeRewound(NodeRewound),
+    /// The organisation stands under another root: its certificate by the one before, DER.
+    RootHandedOver(Bytes),
     /// A backup was begun; it holds this record.
     BackupBegun(BackupBegun),
 }
@@ -247,6 +249,7 @@ impl Event {
             Self::ShareReleased(_) => 86,
             Self::PartnerRecovered(_) => 29,
             Self::BackupBegun(_) => 96,
+            Self::RootHandedOver(_) => 97,
             Self::ClockConfirmed(_) => 91,
             Self::EvidenceEdited(_) => 55,
             Self::ShareNarrowed(_) => 68,
@@ -307,6 +310,7 @@ impl Event {
             86 => "share released",
             29 => "partner recovered",
             96 => "backup begun",
+            97 => "root handed over",
             91 => "clock confirmed",
             55 => "evidence edited",
             68 => "share narrowed",
@@ -372,6 +376,7 @@ impl Event {
             | Self::NodeRewound(_)
             | Self::PartnerRecovered(_)
             | Self::BackupBegun(_)
+            | Self::RootHandedOver(_)
             | Self::NodeMade(_)
             | Self::InvitationMade(_)
             | Self::InvitationTried(_)
@@ -396,6 +401,7 @@ impl Event {
             | Self::ClockConfirmed(_)
             | Self::NodeRestored(_)
             | Self::BackupBegun(_)
+            | Self::RootHandedOver(_)
             | Self::BlobCompared(_)
             | Self::BlobDamaged(_)
             | Self::BlobsStored(_) => Vec::new(),

@@ -4,7 +4,9 @@
 //! without it. `operational.pem` and `signing.pem` each hold a key and its certificate in one file,
 //! so that a renewal is whole or not there. `master.key` seals the keys of bodies. The certificate
 //! for the federation port lives in memory only and is renewed at half its life, without a restart.
-//! Handing over from one root to the next is not here, nor is any partner's key.
+//! `handed.pem` has the roots that were handed over to, the newest first, each certified by the one before:
+//! they go along with all that is signed or presented, so that partners, who pinned the first one, take it.
+//! No partner's key is here.
 
 pub mod chain;
 mod file;
@@ -51,6 +53,12 @@ pub enum Error {
     /// The key handed in is not that of this organisation's root.
     #[error("this key is not that of the root of organisation {0}; use its root.key")]
     OtherRoot(OrganisationId),
+    /// A file is there that must not be written over.
+    #[error("{0} exists: name a file that does not")]
+    There(PathBuf),
+    /// There were as many roots as a chain can have.
+    #[error("this organisation has handed over its root {0} times, which is as often as it can")]
+    Spent(usize),
     /// The API cannot be served under this name.
     #[error("{0:?} is neither a DNS name nor an IP address; correct the names of the API")]
     Name(String),
@@ -75,8 +83,22 @@ pub struct Keys {
 
 struct State {
     key: KeyPair,
-    operational: CertificateDer<'static>,
+    /// The operational certificate, and the roots that were handed over to, newest first.
+    above: Vec<CertificateDer<'static>>,
     signing: Signing,
+}
+
+/// A root that is to follow.
+pub struct Successor {
+    key: KeyPair,
+    certificate: rcgen::Certificate,
+}
+
+impl Successor {
+    /// Its certificate by the root before, DER.
+    pub fn der(&self) -> &[u8] {
+        self.certificate.der()
+    }
 }
 
 /// What a renewal did.
@@ -233,8 +255,8 @@ impl Keys {
             return Err(Error::Name(name.clone()));
         }
         let state = self.read();
-        let leaf = issue::https(&state.key, names, now, end(&state.operational))?;
-        Ok(Arc::new(leaf::certified(&leaf, &state.operational)?))
+        let leaf = issue::https(&state.key, names, now, end(state.operational()))?;
+        Ok(Arc::new(leaf::certified(&leaf, &state.above)?))
     }
 
     /// Renews what is due: the federation port's certificate at half its life, the operational key
@@ -245,11 +267,16 @@ impl Keys {
     pub fn renew(&self, now: DateTime<Utc>) -> Result<Renewal, Error> {
         let due = self.expiries().operational - issue::OPERATIONAL / 3;
         let root_path = self.dir.join(ROOT_KEY);
-        let (late, here) = (now >= due, root_path.exists());
-        if late && here {
+        let late = now >= due;
+        let mut here = false;
+        if late && root_path.exists() {
             let pem = file::read(&root_path)?;
             let text = std::str::from_utf8(&pem).map_err(|_| Error::Damaged(root_path))?;
-            self.certify(text, now)?;
+            // One that was handed over does not count any more.
+            here = self.root(text).is_ok();
+            if here {
+                self.certify(text, now)?;
+            }
         }
         let renewed = late && here;
         let half = self.expiries().tls - issue::TLS / 2;
@@ -273,11 +300,7 @@ impl Keys {
     /// # Errors
     /// [`Error::OtherRoot`] where it is not this organisation's.
     pub fn certify(&self, root_key_pem: &str, now: DateTime<Utc>) -> Result<(), Error> {
-        let other = || Error::OtherRoot(self.organisation);
-        let root = KeyPair::from_pem(root_key_pem).map_err(|_| other())?;
-        if issue::identify(&root) != self.organisation {
-            return Err(other());
-        }
+        let root = self.root(root_key_pem)?;
         let subject = Subject {
             organisation: self.organisation,
             now,
@@ -288,17 +311,82 @@ impl Keys {
         self.present(now)
     }
 
-    /// Gives the files of the identity by their names: `root.key` only where it is here.
+    /// The newest root's key, where this is it.
+    fn root(&self, pem: &str) -> Result<KeyPair, Error> {
+        let other = || Error::OtherRoot(self.organisation);
+        let key = KeyPair::from_pem(pem).map_err(|_| other())?;
+        let state = self.read();
+        let newest = state.above.get(1).unwrap_or(&self.root);
+        match chain::holds(newest, key.subject_public_key_info()) {
+            true => Ok(key),
+            false => Err(other()),
+        }
+    }
+
+    /// Makes the root that is to follow and certifies it by this one; its key is written to a new file, and
+    /// nothing else changes.
+    ///
+    /// # Errors
+    /// [`Error::OtherRoot`] where `from` is not the newest root's key, [`Error::There`] where `to` exists,
+    /// [`Error::Spent`].
+    pub fn successor(
+        &self,
+        from: &Path,
+        to: &Path,
+        now: DateTime<Utc>,
+    ) -> Result<Successor, Error> {
+        let pem = file::read(from)?;
+        let text = std::str::from_utf8(&pem).map_err(|_| Error::OtherRoot(self.organisation))?;
+        let old = self.root(text)?;
+        let before = self.read().above.len() - 1;
+        if before >= usize::from(issue::SUCCESSORS) {
+            return Err(Error::Spent(before));
+        }
+        if to.exists() {
+            return Err(Error::There(to.into()));
+        }
+        let subject = Subject {
+            organisation: self.organisation,
+            now,
+        };
+        let key = issue::ed25519()?;
+        let certificate = issue::successor(&old, &key, &self.name, subject)?;
+        file::write(to, key.serialize_pem().as_bytes())?;
+        Ok(Successor { key, certificate })
+    }
+
+    /// Stands under another root from now on, and makes a new operational key under it.
+    ///
+    /// # Errors
+    /// [`Error::File`].
+    pub fn hand_over(&self, successor: &Successor, now: DateTime<Utc>) -> Result<(), Error> {
+        let path = self.dir.join(HANDED);
+        let mut text = successor.certificate.pem();
+        if path.exists() {
+            text += &String::from_utf8_lossy(&file::read(&path)?);
+        }
+        file::write(&path, text.as_bytes())?;
+        let subject = Subject {
+            organisation: self.organisation,
+            now,
+        };
+        let operational = issue::operational(&successor.key, &self.name, subject)?;
+        save(&self.dir.join(OPERATIONAL), &operational)?;
+        *self.write() = State::read(&self.dir, subject)?;
+        self.present(now)
+    }
+
+    /// Gives the files of the identity by their names: `root.key` and `handed.pem` only where they are here.
     ///
     /// # Errors
     /// [`Error::File`].
     pub fn copy(&self) -> Result<Vec<(&'static str, Secret)>, Error> {
         // A renewal replaces two of them.
         let _state = self.read();
-        [ROOT_KEY, ROOT, OPERATIONAL, SIGNING, MASTER]
+        [ROOT_KEY, ROOT, HANDED, OPERATIONAL, SIGNING, MASTER]
             .into_iter()
             .map(|name| (name, self.dir.join(name)))
-            .filter(|(name, path)| *name != ROOT_KEY || path.exists())
+            .filter(|(name, path)| ![ROOT_KEY, HANDED].contains(name) || path.exists())
             .map(|(name, path)| Ok((name, file::read(&path)?)))
             .collect()
     }
@@ -307,8 +395,8 @@ impl Keys {
     pub fn expiries(&self) -> Expiries {
         let state = self.read();
         Expiries {
-            root: end(&self.root),
-            operational: end(&state.operational),
+            root: end(state.above.get(1).unwrap_or(&self.root)),
+            operational: end(state.operational()),
             signing: end(&state.signing.certificates()[0]),
             tls: end(&self.tls.current().cert[0]),
         }
@@ -327,7 +415,7 @@ impl Keys {
             now,
         };
         let forged = issue::forge(&state.key, subject, change);
-        Arc::new(leaf::certified(&forged, &state.operational).unwrap())
+        Arc::new(leaf::certified(&forged, &state.above).unwrap())
     }
 
     fn present(&self, now: DateTime<Utc>) -> Result<(), Error> {
@@ -372,18 +460,35 @@ impl State {
         let root = file::read(&dir.join(ROOT))?;
         let root =
             CertificateDer::from_pem_slice(&root).map_err(|_| Error::Damaged(dir.join(ROOT)))?;
-        let chain = vec![certificate.to_vec(), operational.to_vec(), root.to_vec()];
+        let mut above = vec![operational];
+        above.extend(handed(&dir.join(HANDED))?);
+        let chain = [&certificate].into_iter().chain(&above).chain([&root]);
+        let chain = chain.map(|certificate| certificate.to_vec()).collect();
         Ok(Self {
             key,
-            operational,
+            above,
             signing: Signing(Arc::new((pair, chain))),
         })
     }
 
-    fn tls(&self, subject: Subject) -> Result<CertifiedKey, Error> {
-        let leaf = issue::tls(&self.key, subject, end(&self.operational))?;
-        Ok(leaf::certified(&leaf, &self.operational)?)
+    fn operational(&self) -> &CertificateDer<'static> {
+        &self.above[0]
     }
+
+    fn tls(&self, subject: Subject) -> Result<CertifiedKey, Error> {
+        let leaf = issue::tls(&self.key, subject, end(self.operational()))?;
+        Ok(leaf::certified(&leaf, &self.above)?)
+    }
+}
+
+/// The roots that were handed over to, the newest first.
+fn handed(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let bytes = file::read(path)?;
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&bytes).collect();
+    roots.map_err(|_| Error::Damaged(path.into()))
 }
 
 fn load(path: &Path) -> Result<(KeyPair, CertificateDer<'static>), Error> {
@@ -413,6 +518,7 @@ const RETRY: Duration = Duration::hours(1);
 
 const ROOT_KEY: &str = "root.key";
 const ROOT: &str = "root.pem";
+const HANDED: &str = "handed.pem";
 const OPERATIONAL: &str = "operational.pem";
 const SIGNING: &str = "signing.pem";
 const MASTER: &str = "master.key";

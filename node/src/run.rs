@@ -6,6 +6,7 @@ use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing;
 use serde::Serialize;
@@ -19,11 +20,11 @@ use crate::blobs::{Blobs, Reserve};
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::disk::{self, Disk};
-use crate::event::{ClockSuspected, Entry, Event, NodeMade};
+use crate::event::{Bytes, ClockSuspected, Entry, Event, NodeMade};
 use crate::federation::{self, Contact};
 use crate::journal::{Journal, Position};
 use crate::keyring::Keyring;
-use crate::keys::{Keys, Leaf, Pins};
+use crate::keys::{self, Keys, Leaf, Pins};
 use crate::metrics::Metrics;
 use crate::node::{Moment, Node, Parts};
 use crate::store::engine::OpenError;
@@ -169,6 +170,49 @@ pub fn rebuild(data: &Path, progress: &Progress) -> Result<Rebuilt, Error> {
     sled::promote(&fresh, &old).map_err(|error| failed("put the new database in place", &error))?;
     Ok(Rebuilt {
         records: journal.head().count,
+    })
+}
+
+/// A root that was handed over to.
+#[derive(Debug, Clone, Serialize)]
+pub struct Handed {
+    /// Where the new root's key is.
+    pub key: PathBuf,
+    /// Until when it counts.
+    pub expires_at: DateTime<Utc>,
+}
+
+/// Hands over from one root's key to a new one, which is written to `to`. Partners, who pinned the first
+/// root, take what stands under the new one; nothing is asked of them.
+///
+/// # Errors
+/// `Conflict` while the node runs, or where `from` is not the key of the root or `to` exists.
+pub fn hand_over(data: &Path, from: &Path, to: &Path) -> Result<Handed, Error> {
+    let (_, keys, clock) = identity(data)?;
+    let (mut journal, _) = journal(hold(data)?, &keys)?;
+    let now = clock.now();
+    let refused = |error: keys::Error| {
+        let kind = match error {
+            keys::Error::OtherRoot(_) | keys::Error::There(_) | keys::Error::Spent(_) => {
+                ErrorKind::Conflict
+            }
+            _ => ErrorKind::Unavailable,
+        };
+        Error::new(kind, error.to_string())
+    };
+    let successor = keys.successor(from, to, now).map_err(refused)?;
+    let record = Entry {
+        actor: None,
+        way: Way::Socket,
+        event: Event::RootHandedOver(Bytes(successor.der().to_vec())),
+    };
+    journal
+        .append(now, &[record.draft()])
+        .map_err(|error| failed("record the hand-over", &error))?;
+    keys.hand_over(&successor, now).map_err(refused)?;
+    Ok(Handed {
+        key: to.to_owned(),
+        expires_at: keys.expiries().root,
     })
 }
 

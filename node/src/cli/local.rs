@@ -1,8 +1,9 @@
 //! What is done without a running node: making it, running it, rebuilding its database.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -135,6 +136,42 @@ pub(super) async fn rebuild(context: &Context) -> Result<(), Error> {
             rebuilt.records
         )
     })
+}
+
+/// What is done with the organisation's root.
+#[derive(Debug, Subcommand)]
+pub(super) enum Root {
+    /// Hand over to a new root key, while the node does not run. Partners need not do anything.
+    #[command(after_help = "\
+The new key is written to a file of its own and certified by the old one. The old one is not needed any more:
+destroy every copy of it, as whoever has it can still certify keys that partners take.
+
+Example:
+  interdocket root hand-over --from /media/old/root.key --to /media/new/root.key")]
+    HandOver {
+        /// The file with the key of the root as it is.
+        #[arg(long, value_name = "FILE")]
+        from: PathBuf,
+        /// The file, which does not exist, for the key of the new one.
+        #[arg(long, value_name = "FILE")]
+        to: PathBuf,
+    },
+}
+
+impl Root {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let Self::HandOver { from, to } = self;
+        let data = context.data.clone();
+        let handed = apart(move || run::hand_over(&data, &from, &to)).await?;
+        context.out.reply(&handed, |handed| {
+            format!(
+                "The root's key is {} now, until {}. Keep it as the old one was kept, and destroy every copy \
+                 of that.",
+                handed.key.display(),
+                super::table::time(handed.expires_at)
+            )
+        })
+    }
 }
 
 /// Runs what blocks where it holds nobody up.

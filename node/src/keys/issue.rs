@@ -1,6 +1,7 @@
 //! The certificates of one organisation: what each says, and for how long.
 //!
-//! root (Ed25519, 20 years) → operational (P-256, 180 days) → leaves. A leaf that signs logs and a
+//! root (Ed25519, 20 years) → operational (P-256, 180 days) → leaves. A root that was handed over to is
+//! certified by the one before, so that the first one stands behind all of it for ever. A leaf that signs logs and a
 //! leaf that speaks TLS differ in their extended key usage, so that neither can stand in for the
 //! other. Every certificate starts an hour early, for clocks that differ. Files are not here.
 
@@ -62,6 +63,21 @@ pub(super) fn root(
     params.self_signed(key)
 }
 
+/// Certifies the root that follows, by the root with this name.
+pub(super) fn successor(
+    old: &KeyPair,
+    new: &KeyPair,
+    name: &str,
+    subject: Subject,
+) -> Result<Certificate, rcgen::Error> {
+    let mut params = authority(name, SUCCESSORS, subject.until(ROOT))?;
+    params.subject_alt_names = vec![subject.san()?];
+    params.use_authority_key_identifier_extension = true;
+    params.extended_key_usages = usages();
+    let names = authority(name, 1, subject.until(ROOT))?;
+    params.signed_by(new, &Issuer::from_params(&names, old))
+}
+
 /// Makes an operational key, certified by the root with this name.
 pub(super) fn operational(
     root: &KeyPair,
@@ -71,15 +87,20 @@ pub(super) fn operational(
     let mut params = authority(OPERATIONAL_NAME, 0, subject.until(OPERATIONAL))?;
     params.subject_alt_names = vec![subject.san()?];
     params.use_authority_key_identifier_extension = true;
-    params.extended_key_usages = vec![
-        ExtendedKeyUsagePurpose::ServerAuth,
-        ExtendedKeyUsagePurpose::ClientAuth,
-        ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING.to_vec()),
-    ];
+    params.extended_key_usages = usages();
     let key = KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256)?;
     let names = authority(name, 1, subject.until(ROOT))?;
     let certificate = params.signed_by(&key, &Issuer::from_params(&names, root))?;
     Ok((key, certificate))
+}
+
+/// What an authority between a root and the leaves must name for each of these to count.
+fn usages() -> Vec<ExtendedKeyUsagePurpose> {
+    vec![
+        ExtendedKeyUsagePurpose::ServerAuth,
+        ExtendedKeyUsagePurpose::ClientAuth,
+        ExtendedKeyUsagePurpose::Other(DOCUMENT_SIGNING.to_vec()),
+    ]
 }
 
 /// Makes a key that signs logs; valid as long as the operational one.
@@ -208,6 +229,8 @@ fn moment(at: DateTime<Utc>) -> Result<OffsetDateTime, rcgen::Error> {
     OffsetDateTime::from_unix_timestamp(at.timestamp()).map_err(|_| rcgen::Error::Time)
 }
 
+/// Certificates between a root and a leaf that webpki follows at most; one of them is the operational one.
+pub(super) const SUCCESSORS: u8 = 5;
 const OPERATIONAL_NAME: &str = "Interdocket operational key";
 const EARLY: Duration = Duration::hours(1);
 /// id-kp-documentSigning, RFC 9336.

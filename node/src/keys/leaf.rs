@@ -49,12 +49,14 @@ impl ResolvesClientCert for Leaf {
     }
 }
 
-/// A leaf under the operational certificate, as rustls wants it.
+/// A leaf under the operational certificate and what stands above that, but for the first root, as rustls
+/// wants it.
 pub(super) fn certified(
     (key, certificate): &Credential,
-    operational: &CertificateDer<'static>,
+    above: &[CertificateDer<'static>],
 ) -> Result<CertifiedKey, rustls::Error> {
-    let chain = vec![certificate.der().clone(), operational.clone()];
+    let mut chain = vec![certificate.der().clone()];
+    chain.extend_from_slice(above);
     let key = PrivateKeyDer::try_from(key.serialize_der())
         .map_err(|reason| rustls::Error::General(reason.into()))?;
     CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())

@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use interdocket_sync::identity::{Claim, Unverified, Verifier as _};
+use rustls::pki_types::UnixTime;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
@@ -176,7 +177,7 @@ fn a_root_cannot_vouch_for_another_organisation() {
     let state = south.keys.read();
     let (key, forged) = issue::signing(&state.key, subject, noon() + issue::OPERATIONAL).unwrap();
     let pair = Ed25519KeyPair::from_pkcs8(key.serialized_der()).unwrap();
-    let chain = vec![forged.der().to_vec(), state.operational.to_vec()];
+    let chain = vec![forged.der().to_vec(), state.operational().to_vec()];
     let pins = pinned(&north.keys);
     pins.set(south.keys.organisation(), south.keys.root_der())
         .unwrap();
@@ -214,7 +215,7 @@ fn a_certificate_for_tls_signs_no_log() {
 fn a_certificate_for_logs_or_the_api_speaks_for_nobody_in_tls() {
     let north = organisation("north");
     let pins = pinned(&north.keys);
-    let at = rustls::pki_types::UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+    let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
         noon().timestamp().unsigned_abs(),
     ));
     let signing: Vec<_> = north
@@ -340,4 +341,79 @@ fn the_api_is_certified_for_names_only() {
         let refused = north.keys.https(&[wrong.to_owned()], noon());
         assert!(matches!(refused, Err(Error::Name(_))), "{wrong:?}");
     }
+}
+
+#[test]
+fn partners_take_what_stands_under_a_root_that_was_handed_over_to() {
+    let north = organisation("north");
+    let pins = pinned(&north.keys);
+    let mut key = north.path.join("root.key");
+    for turn in 0..issue::SUCCESSORS {
+        let now = noon() + Duration::days(turn.into());
+        let next = north.path.join(format!("next-{turn}.key"));
+        let successor = north.keys.successor(&key, &next, now).unwrap();
+        north.keys.hand_over(&successor, now).unwrap();
+        let signer = north.keys.signer();
+        let signature = signer.sign(b"head");
+        verify(&pins, &north.keys, signer.certificates(), &signature, now).unwrap();
+        let tls = north.keys.tls().current();
+        let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(
+            now.timestamp().try_into().unwrap(),
+        ));
+        let shown = pins.check(&tls.cert[0], &tls.cert[1..], Usage::Client, at);
+        assert_eq!(shown, Ok(north.keys.organisation()));
+        // The root before can't certify any more, the new one can.
+        let old = fs::read_to_string(&key).unwrap();
+        assert!(matches!(
+            north.keys.certify(&old, now),
+            Err(Error::OtherRoot(_))
+        ));
+        let new = fs::read_to_string(&next).unwrap();
+        north.keys.certify(&new, now).unwrap();
+        let again = Keys::open(&north.path, now).unwrap();
+        assert_eq!(again.organisation(), north.keys.organisation());
+        assert_eq!(again.signer().certificates()[2], signer.certificates()[2]);
+        key = next;
+    }
+    let spent = north
+        .keys
+        .successor(&key, &north.path.join("more.key"), noon());
+    assert!(matches!(spent, Err(Error::Spent(_))));
+}
+
+#[test]
+fn a_root_is_handed_over_by_its_own_key_and_into_a_new_file() {
+    let (north, south) = (organisation("north"), organisation("south"));
+    let (own, other) = (north.path.join("root.key"), south.path.join("root.key"));
+    let to = north.path.join("next.key");
+    let refused = north.keys.successor(&other, &to, noon());
+    assert!(matches!(refused, Err(Error::OtherRoot(_))));
+    assert!(!to.exists());
+    let refused = north.keys.successor(&own, &own, noon());
+    assert!(matches!(refused, Err(Error::There(_))));
+    // Nobody else's root makes a certificate count, whatever it is handed over to.
+    let successor = south.keys.successor(&other, &to, noon()).unwrap();
+    south.keys.hand_over(&successor, noon()).unwrap();
+    let signer = south.keys.signer();
+    let forged = verify(
+        &pinned(&north.keys),
+        &north.keys,
+        signer.certificates(),
+        &signer.sign(b"head"),
+        noon(),
+    );
+    assert!(forged.is_err());
+}
+
+#[test]
+fn a_root_that_was_handed_over_renews_nothing_any_more() {
+    let north = organisation("north");
+    let (old, new) = (north.path.join("root.key"), north.path.join("next.key"));
+    let successor = north.keys.successor(&old, &new, noon()).unwrap();
+    north.keys.hand_over(&successor, noon()).unwrap();
+    let late = noon() + Duration::days(130);
+    assert!(north.keys.renew(late).unwrap().root_needed);
+    fs::rename(&new, &old).unwrap();
+    let renewal = north.keys.renew(late).unwrap();
+    assert!(renewal.operational && !renewal.root_needed);
 }

@@ -209,6 +209,7 @@ impl Step<'_> {
             Event::EvidenceOpened(_)
             | Event::Refused(_)
             | Event::ExternalOpened(_)
+            | Event::RootHandedOver(_)
             | Event::BackupBegun(_) => Ok(()),
         }
     }
