@@ -8,6 +8,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::{Stream, StreamExt as _};
 use interdocket_proto::v1;
 use interdocket_proto::v1::connection_client::ConnectionClient;
 use interdocket_sync::blob::Digest;
@@ -51,10 +52,12 @@ pub struct Wanted {
 }
 
 /// A part of a file that arrives.
-pub struct Arriving {
-    replies: Streaming<v1::ViewReply>,
+pub struct Arriving<Replies = Streaming<v1::ViewReply>> {
+    replies: Replies,
     decoder: Decoder,
     range: Range<u64>,
+    /// Bytes that are still to come.
+    left: u64,
 }
 
 impl Session {
@@ -116,6 +119,7 @@ impl Session {
         Ok(Arriving {
             replies: replies.map_err(|status| refused(&status))?.into_inner(),
             decoder,
+            left: range.end - range.start,
             range,
         })
     }
@@ -137,17 +141,7 @@ impl Session {
         mut arriving: Arriving,
         out: &mpsc::Sender<io::Result<Bytes>>,
     ) -> Result<(), Error> {
-        loop {
-            let reply = tokio::select! {
-                reply = tokio::time::timeout(SILENT, arriving.replies.message()) => reply,
-                () = out.closed() => return Ok(()),
-            };
-            let reply = reply
-                .map_err(|_| refused(&Status::deadline_exceeded("")))?
-                .map_err(|status| refused(&status))?;
-            let Some(reply) = reply else {
-                return arriving.decoder.finish().map_err(|error| wrong(&error));
-            };
+        while let Some(reply) = arriving.next(out).await? {
             let way = Way {
                 direction: Direction::In,
             };
@@ -160,6 +154,10 @@ impl Session {
                 }
             }
         }
+        if arriving.left > 0 && out.is_closed() {
+            return Ok(());
+        }
+        arriving.decoder.finish().map_err(|error| wrong(&error))
     }
 
     /// Closes the session.
@@ -181,7 +179,33 @@ impl Drop for Session {
     }
 }
 
-impl Arriving {
+impl<Replies: Stream<Item = Result<v1::ViewReply, Status>> + Unpin> Arriving<Replies> {
+    /// The next message; none after the last, or where bytes are left that nobody wants.
+    ///
+    /// A reader with all its bytes goes away at once. The owner's last word is awaited all the same: it
+    /// would arrive for a stream that was reset, and HTTP/2 ends a connection after many of those, with
+    /// everything else on it.
+    async fn next(
+        &mut self,
+        out: &mpsc::Sender<io::Result<Bytes>>,
+    ) -> Result<Option<v1::ViewReply>, Error> {
+        let left = self.left;
+        let unwanted = async {
+            match left {
+                0 => std::future::pending().await,
+                _ => out.closed().await,
+            }
+        };
+        let reply = tokio::select! {
+            reply = tokio::time::timeout(SILENT, self.replies.next()) => reply,
+            () = unwanted => return Ok(None),
+        };
+        reply
+            .map_err(|_| refused(&Status::deadline_exceeded("")))?
+            .transpose()
+            .map_err(|status| refused(&status))
+    }
+
     /// The bytes that this piece of the stream proves, without what nobody asked for.
     fn verified(&mut self, data: &[u8]) -> Result<Vec<Bytes>, Error> {
         let (mut pieces, range) = (Vec::new(), self.range.clone());
@@ -196,6 +220,7 @@ impl Arriving {
             Ok(())
         });
         pushed.map_err(|error| wrong(&error))?;
+        self.left -= pieces.iter().map(|piece| piece.len() as u64).sum::<u64>();
         Ok(pieces)
     }
 }
@@ -279,3 +304,49 @@ fn strange() -> Error {
 
 /// How long an owner may say nothing, its connection included.
 const SILENT: Duration = Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures_util::stream;
+
+    type Pieces = (
+        mpsc::Sender<io::Result<Bytes>>,
+        mpsc::Receiver<io::Result<Bytes>>,
+    );
+
+    /// A part of which so many bytes are still to come.
+    fn arriving<Replies>(replies: Replies, left: u64) -> Arriving<Replies> {
+        Arriving {
+            replies,
+            decoder: Decoder::new(Digest([0; 32]), Ranges::all(10)).unwrap(),
+            range: 0..10,
+            left,
+        }
+    }
+
+    /// Gives a message, but not at once.
+    fn late() -> impl Stream<Item = Result<v1::ViewReply, Status>> + Unpin {
+        Box::pin(stream::once(async {
+            tokio::task::yield_now().await;
+            Ok(v1::ViewReply::default())
+        }))
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_has_everything_and_leaves_resets_no_stream() {
+        let (out, pieces): Pieces = mpsc::channel(1);
+        drop(pieces);
+        let mut arriving = arriving(late(), 0);
+        assert!(arriving.next(&out).await.unwrap().is_some());
+        assert!(arriving.next(&out).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_reader_that_leaves_early_is_sent_no_more() {
+        let (out, pieces): Pieces = mpsc::channel(1);
+        drop(pieces);
+        let mut arriving = arriving(stream::pending(), 1);
+        assert!(arriving.next(&out).await.unwrap().is_none());
+    }
+}
