@@ -3,8 +3,9 @@
 //!
 //! Invariant: the folder holds one whole backup, the older or the newer one, wherever writing it was
 //! cut: files lie in it under their digests and never change, and the manifest that names them is
-//! replaced last. Nothing that is being written is copied but packs, of which only what was durable
-//! before counts. The database is not in it: it follows from the journal.
+//! replaced last. No file is shared with the node, so that what happens to one does not happen to the
+//! other. Nothing that is being written is copied but packs, of which only what was durable before
+//! counts. The database is not in it: it follows from the journal.
 //!
 //! Not here: making a node of a backup (`restore`).
 
@@ -25,13 +26,14 @@ use self::manifest::Manifest;
 use crate::actions::decide::{Decided, broken};
 use crate::actions::node::{BackedUp, Backup};
 use crate::actions::{Action, Caller, Error, ErrorKind, Progress, Run, Way};
-use crate::blobs::{Blobs, Placed, Stored};
+use crate::blobs::{self, Blobs, Placed, Stored};
 use crate::disk::{self, Real};
 use crate::event::{BackupBegun, Event};
 use crate::journal::{Head, Reader, Segment};
 use crate::keyring::{self, Keyring};
 use crate::keys::Keys;
 use crate::node::Node;
+use crate::store::entity::BlobState;
 use crate::store::table;
 use crate::store::view::Store;
 use crate::{config, run};
@@ -57,9 +59,10 @@ impl Run for Backup {
             blobs: parts.blobs.clone(),
         };
         let (folder, given) = (self.folder.display().to_string(), self.folder);
+        let verify = self.verify;
         let (work, target) = node
             .blocking(move || {
-                let target = work.target(&given)?;
+                let target = work.target(&given, verify)?;
                 Ok((work, target))
             })
             .await?;
@@ -72,8 +75,12 @@ impl Run for Backup {
         let made_at = parts.clock.now();
         let progress = caller.progress.clone();
         // Without the node: one that is told to stop does not wait for it.
-        node.blocking(move || work.copy(target, head, made_at, &progress))
-            .await
+        let copied = node.blocking(move || work.copy(target, head, made_at, &progress));
+        let (made, damaged) = copied.await?;
+        for (placed, error) in damaged {
+            node.suspect(&placed, &error);
+        }
+        Ok(made)
     }
 }
 
@@ -87,27 +94,38 @@ struct Work {
     blobs: Blobs,
 }
 
+/// Blobs that are not what they should be.
+type Damaged = Vec<(Placed, blobs::Error)>;
+
 /// One file of the node.
 enum Source {
     Segment(Segment),
-    Stored(Stored),
-    Held(Zeroizing<Vec<u8>>),
+    Stored(Stored, Held),
+    Bytes(Zeroizing<Vec<u8>>),
+}
+
+/// What the tables say of a file of blobs.
+#[derive(Default)]
+struct Held {
+    blobs: Vec<Placed>,
+    /// Whether one of them was found damaged before.
+    suspect: bool,
 }
 
 impl Source {
-    /// Whether the same path always has the same bytes.
+    /// Whether the same path always has the same bytes, which are whole as far as is known.
     fn fixed(&self) -> bool {
         match self {
             Self::Segment(_) => true,
-            Self::Stored(stored) => stored.fixed,
-            Self::Held(_) => false,
+            Self::Stored(stored, held) => stored.fixed && !held.suspect,
+            Self::Bytes(_) => false,
         }
     }
 }
 
 impl Work {
     /// Opens the folder for a backup of this node.
-    fn target(&self, folder: &Path) -> Result<Target, Error> {
+    fn target(&self, folder: &Path, verify: bool) -> Result<Target, Error> {
         let refused = |message: String| {
             Error::new(ErrorKind::Conflict, message).hint("give a folder of its own for the backup")
         };
@@ -121,7 +139,11 @@ impl Work {
         if real(folder).starts_with(real(&self.data)) {
             return Err(refused(format!("{shown} lies in the node's own directory")));
         }
-        let target = Target::open(folder)?;
+        let around = |folder: PathBuf| real(&self.data).starts_with(folder);
+        if folder.canonicalize().is_ok_and(around) {
+            return Err(refused(format!("the node's own directory lies in {shown}")));
+        }
+        let target = Target::open(folder, verify)?;
         let Some(old) = &target.old else {
             return Ok(target);
         };
@@ -146,15 +168,19 @@ impl Work {
         head: Head,
         made_at: chrono::DateTime<chrono::Utc>,
         progress: &Progress,
-    ) -> Result<BackedUp, Error> {
+    ) -> Result<(BackedUp, Damaged), Error> {
         let sources = self.sources(head)?;
         let total = sources.iter().map(|(_, size, _)| size).sum();
         let (mut done, mut problems) = (0, Vec::new());
+        let mut damaged = Damaged::new();
         for (path, size, source) in sources {
             let told = |bytes| progress.report(done + bytes, total);
             match target.put(self, &path, size, &source, &told) {
-                Ok(()) => {}
-                Err(Failed::Read(error)) if matches!(source, Source::Stored(_)) => {
+                Ok(found) => {
+                    problems.extend(found.iter().map(|(_, error)| format!("{path}: {error}")));
+                    damaged.extend(found);
+                }
+                Err(Failed::Read(error)) if matches!(source, Source::Stored(..)) => {
                     problems.push(format!("{path} cannot be read: {error}"));
                     target.keep(&path);
                 }
@@ -168,21 +194,22 @@ impl Work {
         }
         let copied = target.copied;
         let manifest = target.finish(self.keys.organisation(), made_at, head)?;
-        Ok(BackedUp {
+        let made = BackedUp {
             records: head.count,
             head: Sha256(head.hash).to_string(),
             files: manifest.files.len() as u64,
             bytes: manifest.bytes(),
             copied,
             problems,
-        })
+        };
+        Ok((made, damaged))
     }
 
     /// Everything that a backup holds, with its path in a data directory and its size.
     fn sources(&self, head: Head) -> Result<Vec<(String, u64, Source)>, Error> {
         let mut sources = Vec::new();
         let mut held = |path: String, bytes: Zeroizing<Vec<u8>>| {
-            sources.push((path, bytes.len() as u64, Source::Held(bytes)));
+            sources.push((path, bytes.len() as u64, Source::Bytes(bytes)));
         };
         let keyring = self.keyring.copy();
         let keyring = keyring.map_err(|error| run::failed("read the keyring", &error))?;
@@ -201,18 +228,23 @@ impl Work {
             let path = format!("{}/{}", run::JOURNAL, segment.name);
             sources.push((path, segment.size, Source::Segment(segment)));
         }
-        for stored in self.stored()? {
+        for (stored, held) in self.stored()? {
             let path = format!("{}/{}", run::BLOBS, stored.name);
             // What is missing shows when it is read.
             let size = self.blobs.stored_size(&stored).unwrap_or(0);
-            sources.push((path, size, Source::Stored(stored)));
+            sources.push((path, size, Source::Stored(stored, held)));
         }
         Ok(sources)
     }
 
     /// The files of all bytes that the tables name.
-    fn stored(&self) -> Result<BTreeSet<Stored>, Error> {
-        let mut stored = BTreeSet::new();
+    fn stored(&self) -> Result<BTreeMap<Stored, Held>, Error> {
+        let mut stored: BTreeMap<Stored, Held> = BTreeMap::new();
+        let mut add = |placed: Placed, suspect: bool| {
+            let held = stored.entry(Stored::of(&placed)).or_default();
+            held.blobs.push(placed);
+            held.suspect |= suspect;
+        };
         let mut after = None;
         loop {
             let reading = self.store.read();
@@ -221,13 +253,15 @@ impl Work {
                 .page(&table::BLOB, &(), after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
-            stored.extend(page.into_iter().map(|(digest, blob)| {
-                Stored::of(&Placed {
+            for (digest, blob) in page {
+                let (size, place) = (blob.size, blob.place);
+                let placed = Placed {
                     digest,
-                    size: blob.size,
-                    place: blob.place,
-                })
-            }));
+                    size,
+                    place,
+                };
+                add(placed, blob.state == BlobState::Damaged);
+            }
         }
         let mut after = None;
         loop {
@@ -237,22 +271,34 @@ impl Work {
                 .page(&table::SEALED, &(), after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
-            stored.extend(page.into_iter().map(|(_, part)| {
-                Stored::of(&Placed {
+            for (_, part) in page {
+                let placed = Placed {
                     digest: part.blake3,
                     size: part.size,
                     place: part.place,
-                })
-            }));
+                };
+                add(placed, false);
+            }
         }
         Ok(stored)
+    }
+
+    /// What is damaged in a file of blobs.
+    fn damaged(&self, held: &Held) -> Damaged {
+        let verified = held
+            .blobs
+            .iter()
+            .map(|placed| (*placed, self.blobs.verify(placed)));
+        verified
+            .filter_map(|(placed, verified)| Some((placed, verified.err()?)))
+            .collect()
     }
 
     fn open<'a>(&self, source: &'a Source) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match source {
             Source::Segment(segment) => Box::new(self.journal.bytes(segment)),
-            Source::Stored(stored) => Box::new(self.blobs.open_stored(stored)?),
-            Source::Held(bytes) => Box::new(&bytes[..]),
+            Source::Stored(stored, _) => Box::new(self.blobs.open_stored(stored)?),
+            Source::Bytes(bytes) => Box::new(&bytes[..]),
         })
     }
 }
@@ -265,7 +311,8 @@ struct Target {
     old: Option<Manifest>,
     files: BTreeMap<String, manifest::File>,
     touched: BTreeSet<PathBuf>,
-    links: bool,
+    /// Whether the bytes of what is there are compared as well.
+    verify: bool,
     copied: u64,
 }
 
@@ -276,7 +323,7 @@ pub(crate) enum Failed {
 }
 
 impl Target {
-    fn open(folder: &Path) -> Result<Self, Error> {
+    fn open(folder: &Path, verify: bool) -> Result<Self, Error> {
         let shown = folder.display();
         let disk = Real::open(folder).map_err(|error| match error.kind() {
             io::ErrorKind::WouldBlock => Error::new(
@@ -286,7 +333,9 @@ impl Target {
             _ => run::failed(&format!("open {shown}"), &error),
         })?;
         let names = names(folder).map_err(|error| run::failed(&format!("read {shown}"), &error))?;
-        if let Some(other) = names.iter().find(|name| !OWN.contains(&name.as_str())) {
+        let links = |name: &str| folder.join(name).is_symlink();
+        let other = |name: &&String| !OWN.contains(&name.as_str()) || links(name);
+        if let Some(other) = names.iter().find(other) {
             let message = format!("{shown} holds something else than a backup: {other}");
             return Err(Error::new(ErrorKind::Conflict, message).hint(
                 "give a folder that is empty, does not exist, or holds a backup of this node",
@@ -302,12 +351,12 @@ impl Target {
             old,
             files: BTreeMap::new(),
             touched: BTreeSet::new(),
-            links: true,
+            verify,
             copied: 0,
         })
     }
 
-    /// Takes a file into the backup, unless the one before has it.
+    /// Takes a file into the backup, unless the one before has it; gives what is damaged in it.
     fn put(
         &mut self,
         work: &Work,
@@ -315,48 +364,89 @@ impl Target {
         size: u64,
         source: &Source,
         told: &dyn Fn(u64),
-    ) -> Result<(), Failed> {
-        let there = self.there(path).filter(|file| file.size == size);
-        if let Some(file) = there.filter(|_| source.fixed()) {
+    ) -> Result<Damaged, Failed> {
+        // Keys and settings are few and small, and nothing is worth more.
+        let verify = self.verify || matches!(source, Source::Bytes(_));
+        let before = self.before(path).filter(|file| file.size == size);
+        if let Some(file) = before.filter(|_| source.fixed())
+            && self.has(file, verify, told)
+        {
             self.files.insert(path.to_owned(), file);
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let links = matches!(source, Source::Stored(_)) && source.fixed() && self.links;
-        if there.is_some() || links {
+        let Source::Stored(stored, held) = source else {
+            self.stage(work, path, source, verify, told)?;
+            return Ok(Vec::new());
+        };
+        if before.is_some() && !held.suspect {
             let file = copy(&mut *work.open(source).map_err(Failed::Read)?, None, told)?;
-            if self.has(file) || (links && self.link(work, source, file)) {
+            if before == Some(file) && self.has(file, verify, told) {
                 self.files.insert(path.to_owned(), file);
-                return Ok(());
+                return Ok(Vec::new());
             }
         }
+        let damaged = work.damaged(held);
+        if damaged.is_empty() {
+            self.stage(work, path, source, verify, told)?;
+            return Ok(damaged);
+        }
+        // What the backup before has may be whole; what was added since is only in the damaged one.
+        let end = held.blobs.iter().map(Placed::end).max().unwrap_or(0);
+        match self.before(path).filter(|file| file.size >= end) {
+            Some(file) if self.has(file, verify, told) => {
+                self.files.insert(path.to_owned(), file);
+            }
+            _ if stored.fixed => {}
+            _ => self.stage(work, path, source, verify, told)?,
+        }
+        Ok(damaged)
+    }
+
+    /// Writes a file, under its digest once it is whole.
+    fn stage(
+        &mut self,
+        work: &Work,
+        path: &str,
+        source: &Source,
+        verify: bool,
+        told: &dyn Fn(u64),
+    ) -> Result<(), Failed> {
         let staged = self.folder.join(FILES).join(STAGED);
-        let file = self.stage(work, source, &staged, told);
+        let file = self.write(work, source, verify, &staged, told);
         if file.is_err() {
-            // What is left over is written over by the next backup.
+            // What is left over is removed by the next backup.
             let _ = fs::remove_file(&staged);
         }
         self.files.insert(path.to_owned(), file?);
         Ok(())
     }
 
-    fn stage(
+    fn write(
         &mut self,
         work: &Work,
         source: &Source,
+        verify: bool,
         staged: &Path,
         told: &dyn Fn(u64),
     ) -> Result<manifest::File, Failed> {
         let mut from = work.open(source).map_err(Failed::Read)?;
         folder(&self.folder.join(FILES)).map_err(Failed::Written)?;
+        // A name that leads elsewhere is not followed.
+        match fs::remove_file(staged) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Failed::Written(error));
+            }
+            _ => {}
+        }
         let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
+        options.write(true).create_new(true).mode(0o600);
         let mut to = options.open(staged).map_err(Failed::Written)?;
         let file = copy(&mut *from, Some(&mut to), told)?;
-        if self.has(file) {
+        let place = self.place(file.blake3).map_err(Failed::Written)?;
+        if self.has(file, verify, &|_| ()) {
             fs::remove_file(staged).map_err(Failed::Written)?;
             return Ok(file);
         }
-        let place = self.place(file.blake3).map_err(Failed::Written)?;
         to.sync_all()
             .and_then(|()| fs::rename(staged, place))
             .map_err(Failed::Written)?;
@@ -364,33 +454,29 @@ impl Target {
         Ok(file)
     }
 
-    /// Gives a file of the node a second name in the backup; false where that can't be.
-    fn link(&mut self, work: &Work, source: &Source, file: manifest::File) -> bool {
-        let Source::Stored(stored) = source else {
-            return false;
-        };
-        let linked = self
-            .place(file.blake3)
-            .and_then(|place| work.blobs.link_stored(stored, &place));
-        self.links = linked.is_ok();
-        self.links
-    }
-
     /// Keeps what the backup before has of a file.
     fn keep(&mut self, path: &str) {
-        if let Some(file) = self.there(path) {
+        if let Some(file) = self.before(path)
+            && self.has(file, self.verify, &|_| ())
+        {
             self.files.insert(path.to_owned(), file);
         }
     }
 
-    /// What the backup before has of a file, if it is there.
-    fn there(&self, path: &str) -> Option<manifest::File> {
-        let file = self.old.as_ref()?.files.get(path).copied();
-        file.filter(|file| self.has(*file))
+    /// What the backup before says of a file.
+    fn before(&self, path: &str) -> Option<manifest::File> {
+        self.old.as_ref()?.files.get(path).copied()
     }
 
-    fn has(&self, file: manifest::File) -> bool {
-        fs::metadata(place(&self.folder, file.blake3)).is_ok_and(|found| found.len() == file.size)
+    /// Whether a file is there: with its size, and where that is asked, with its bytes.
+    fn has(&self, file: manifest::File, verify: bool, told: &dyn Fn(u64)) -> bool {
+        let place = place(&self.folder, file.blake3);
+        let sized = |found: fs::Metadata| found.is_file() && found.len() == file.size;
+        if !fs::symlink_metadata(&place).is_ok_and(sized) {
+            return false;
+        }
+        let read = |mut from: File| copy(&mut from, None, told).is_ok_and(|found| found == file);
+        !verify || File::open(&place).is_ok_and(read)
     }
 
     /// Where a file with a digest goes; its folder is made.
@@ -416,7 +502,7 @@ impl Target {
         let synced = self
             .touched
             .iter()
-            .chain([&files])
+            .chain([&files, &self.folder])
             .try_for_each(|folder| File::open(folder)?.sync_all());
         let manifest = Manifest {
             organisation,
@@ -520,15 +606,20 @@ pub(crate) fn copy(
     })
 }
 
-/// Removes files that no manifest names.
+/// Removes files that a backup wrote and no manifest names.
 fn prune(files: &Path, wanted: &BTreeSet<String>) -> io::Result<()> {
     for above in names(files)? {
-        let above = files.join(above);
-        if !above.is_dir() {
+        if !fs::symlink_metadata(files.join(&above))?.is_dir() {
             continue;
         }
-        for name in names(&above)?.iter().filter(|name| !wanted.contains(*name)) {
-            fs::remove_file(above.join(name))?;
+        let own = |name: &&String| name.starts_with(&above) && name.parse::<Digest>().is_ok();
+        let names = names(&files.join(&above))?;
+        for name in names
+            .iter()
+            .filter(own)
+            .filter(|name| !wanted.contains(*name))
+        {
+            fs::remove_file(files.join(&above).join(name))?;
         }
     }
     Ok(())
@@ -544,7 +635,12 @@ fn names(folder: &Path) -> io::Result<Vec<String>> {
 /// Makes a folder that only the node's user may enter.
 fn folder(path: &Path) -> io::Result<()> {
     match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            match fs::symlink_metadata(path)?.is_dir() {
+                true => Ok(()),
+                false => Err(io::ErrorKind::NotADirectory.into()),
+            }
+        }
         made => made,
     }
 }

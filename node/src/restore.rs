@@ -119,7 +119,8 @@ fn take(
     let wrong = |what: &str| {
         let message = format!("the backup's file {} ({path}) {what}", place.display());
         Error::new(ErrorKind::Unavailable, message).hint(
-            "nothing was restored: use another backup, or bring this file back from a copy of it",
+            "use another backup, or bring this file back from a copy of it; where the node still \
+             runs, have it written anew: interdocket backup --verify FOLDER",
         )
     };
     let mut from = File::open(&place).map_err(|error| match error.kind() {

@@ -45,6 +45,9 @@ impl Change for ConfirmClock {
 pub struct Backup {
     /// The folder, as an absolute path; it is made where it does not exist.
     pub folder: std::path::PathBuf,
+    /// Whether to compare what is there already with its digests as well, and to write anew what is damaged.
+    #[serde(default)]
+    pub verify: bool,
 }
 
 /// A backup that was made.

@@ -4,9 +4,9 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::{Blobs, Place, Placed};
+use super::{Blobs, Place, Placed, header};
 
 /// One file of the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -37,6 +37,17 @@ impl Stored {
     }
 }
 
+impl Placed {
+    /// How long a pack is at least that holds it, in bytes; 0 where it has a file of its own.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        match self.place {
+            Place::Own => 0,
+            Place::Pack { offset, .. } => u64::from(offset) + header::LEN as u64 + self.size,
+        }
+    }
+}
+
 impl Blobs {
     /// The length of a file in bytes.
     ///
@@ -52,17 +63,6 @@ impl Blobs {
     /// Whatever the file system reports.
     pub fn open_stored(&self, stored: &Stored) -> io::Result<File> {
         File::open(self.stored(stored))
-    }
-
-    /// Gives a file that never changes a second name: `Unsupported` for any other.
-    ///
-    /// # Errors
-    /// Whatever the file system reports, as where the name lies on another one.
-    pub fn link_stored(&self, stored: &Stored, to: &Path) -> io::Result<()> {
-        if !stored.fixed {
-            return Err(io::ErrorKind::Unsupported.into());
-        }
-        fs::hard_link(self.stored(stored), to)
     }
 
     fn stored(&self, stored: &Stored) -> PathBuf {

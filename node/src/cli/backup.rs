@@ -19,11 +19,17 @@ The folder is made where it does not exist. What an earlier backup there has alr
 and if this one is cut, the earlier one is still whole. It holds the node's keys: whoever can read it can
 be this organisation.
 
-Example:
-  interdocket backup /mnt/backup/interdocket")]
+What is there already is not read, unless you say --verify: then what is damaged is written anew.
+
+Examples:
+  interdocket backup /mnt/backup/interdocket
+  interdocket backup --verify /mnt/backup/interdocket")]
 pub(super) struct Backup {
     /// The folder, on the node's machine.
     folder: PathBuf,
+    /// Read what an earlier backup wrote there as well, and write anew what is damaged.
+    #[arg(long)]
+    verify: bool,
 }
 
 /// Verifies a backup.
@@ -53,7 +59,10 @@ impl Backup {
             Error::local(format!("{} is no folder", self.folder.display()), error)
         })?;
         let (bar, progress) = context.out.volume("Backing up");
-        let request = node::Backup { folder };
+        let request = node::Backup {
+            folder,
+            verify: self.verify,
+        };
         let made = context.client.watch(&request, &progress).await?;
         bar.finish_and_clear();
         context.out.reply(&made, |made| {
