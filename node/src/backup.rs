@@ -510,8 +510,14 @@ impl Target {
             head,
             files: self.files.clone(),
         };
+        let text = manifest.encode();
+        if text.len() as u64 > manifest::LEN_MAX {
+            let shown = self.folder.display();
+            let message = format!("{shown} cannot take so many files");
+            return Err(Error::new(ErrorKind::Unavailable, message));
+        }
         synced
-            .and_then(|()| Ok(disk::place(&self.disk, MANIFEST, &manifest.encode())?))
+            .and_then(|()| Ok(disk::place(&self.disk, MANIFEST, &text)?))
             .map_err(|error| self.failed(&error))?;
         let wanted: BTreeSet<String> = manifest
             .files
@@ -554,7 +560,7 @@ impl Target {
 pub(crate) fn read(folder: &Path) -> Result<Manifest, Error> {
     let path = folder.join(MANIFEST);
     let shown = path.display();
-    let text = fs::read(&path).map_err(|error| match error.kind() {
+    let text = text(&path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => Error::new(
             ErrorKind::NotFound,
             format!("there is no whole backup in {}", folder.display()),
@@ -570,6 +576,20 @@ pub(crate) fn read(folder: &Path) -> Result<Manifest, Error> {
         Error::new(kind, format!("{shown} cannot be used: {fault}"))
             .hint("use another backup, or another folder")
     })
+}
+
+/// Reads a file that may be a manifest.
+fn text(path: &Path) -> io::Result<Vec<u8>> {
+    // Before it is opened: what is no file may have no end.
+    let found = fs::symlink_metadata(path)?;
+    if !found.is_file() || found.len() > manifest::LEN_MAX {
+        return Err(io::Error::other("it is no manifest"));
+    }
+    let mut text = Vec::new();
+    File::open(path)?
+        .take(manifest::LEN_MAX)
+        .read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Where a backup's folder has the file with a digest.

@@ -9,8 +9,7 @@ use super::error::Error;
 use super::local::apart;
 use super::table::{count, size, time};
 use crate::actions::node;
-use crate::restore;
-use crate::text;
+use crate::{clock, restore, text};
 
 /// Backs the running node up.
 #[derive(Debug, Args)]
@@ -43,8 +42,9 @@ pub(super) struct Verify {
 /// Restores a node.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every file is compared before anything is written. The node begins a new incarnation; never start the one
-that the backup was made of again.
+Every file is compared before anything is written; what was cut is begun again by the same command. The node
+begins a new incarnation, and nothing goes through the shares of before until their partners have been heard.
+Never start the node that the backup was made of again: two of one organisation freeze their shares.
 
 Example:
   interdocket restore /mnt/backup/interdocket --data /var/lib/interdocket")]
@@ -109,7 +109,8 @@ impl Restore {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let (bar, progress) = context.out.volume("Restoring");
         let data = context.data.clone();
-        let restored = apart(move || restore::restore(&self.backup, &data, &progress)).await?;
+        let restored =
+            apart(move || restore::restore(&self.backup, &data, &clock::System, &progress)).await?;
         bar.finish_and_clear();
         context.out.reply(&restored, |restored| {
             let mut shown = format!(
@@ -123,10 +124,19 @@ impl Restore {
             for damaged in &restored.damaged {
                 shown += &format!("problem: {}\n", text::display(damaged));
             }
+            if let Some(last) = restored.clock_suspect {
+                shown += &format!(
+                    "problem: this machine's clock is behind the backup's last record of {}, so nothing that \
+                     depends on time will be served: set the clock right, start the node, then: interdocket \
+                     confirm-clock\n",
+                    time(last),
+                );
+            }
             shown
                 + &format!(
-                    "Make sure that the old node never runs again, then start this one: \
-                     interdocket run --data {}\n",
+                    "Never start the old node again: two of one organisation freeze their shares.\n\
+                     Start this one: interdocket run --data {}\n\
+                     Nothing goes through the shares of before until their partners have been heard.\n",
                     context.data.display()
                 )
         })

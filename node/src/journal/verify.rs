@@ -5,6 +5,8 @@
 //!
 //! Not here: repair.
 
+use chrono::{DateTime, Utc};
+
 use super::chain::Chain;
 use super::reader::{Extent, Reader, bodies_of, damaged, parse};
 use super::segment::{self, Footer, Start};
@@ -18,6 +20,8 @@ const NAMED: usize = 100;
 pub struct Report {
     /// The chain that was walked to its end.
     pub head: Head,
+    /// When the last record was made; none unless bodies were opened.
+    pub last: Option<DateTime<Utc>>,
     /// How many segments there are.
     pub segments: usize,
     /// How many bodies are erased; 0 unless bodies were opened.
@@ -37,6 +41,7 @@ impl Reader {
         let extents = self.shared().extents().clone();
         let mut report = Report {
             head: Head::START,
+            last: None,
             segments: extents.segments.len(),
             erased: 0,
             damaged: 0,
@@ -86,6 +91,7 @@ impl Reader {
                 let mut bodies = vec![0; frame.preamble.bodies as usize];
                 shared.fill(&name, place + head.len() as u64, &mut bodies)?;
                 for (header, sealed) in bodies_of(&frame, &bodies) {
+                    report.last = Some(header.time());
                     let opened = body::open(&header, &shared.keyring, sealed);
                     report.count(
                         Position {

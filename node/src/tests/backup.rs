@@ -19,10 +19,10 @@ use crate::store::memory::Memory;
 use crate::store::table;
 use crate::store::view::Store;
 use crate::writer::catch_up;
-use crate::{backup, chance, config, disk, journal, keyring, restore};
+use crate::{backup, chance, clock, config, disk, journal, keyring, restore};
 
 /// A node with evidence of its own, large and small, and some that it received.
-async fn busy() -> Bench {
+pub(super) async fn busy() -> Bench {
     let (north, south) = pair().await;
     north.case("1/26").await;
     north.evidence("1/26", "small.txt", b"one").await;
@@ -36,7 +36,7 @@ async fn busy() -> Bench {
     north
 }
 
-async fn back_up(bench: &Bench, folder: &Path) -> Result<BackedUp, Error> {
+pub(super) async fn back_up(bench: &Bench, folder: &Path) -> Result<BackedUp, Error> {
     let folder = folder.to_owned();
     let request = Backup {
         folder,
@@ -45,12 +45,12 @@ async fn back_up(bench: &Bench, folder: &Path) -> Result<BackedUp, Error> {
     request.run(&bench.node, &bench.node.owner()).await
 }
 
-fn restore(folder: &Path, data: &Path) -> Result<restore::Restored, Error> {
-    restore::restore(folder, data, &Progress::default())
+pub(super) fn restore(folder: &Path, data: &Path) -> Result<restore::Restored, Error> {
+    restore::restore(folder, data, &clock::System, &Progress::default())
 }
 
 /// What a data directory's tables hold when they are built from its journal, with its blobs verified.
-fn opened(data: &Path) -> (Arc<Memory>, Store) {
+pub(super) fn opened(data: &Path) -> (Arc<Memory>, Store) {
     let real = |folder: &str| Arc::new(disk::Real::open(&data.join(folder)).unwrap());
     let now = super::bench::noon();
     let keys = Keys::open(&data.join("keys"), now).unwrap();
@@ -77,7 +77,7 @@ fn opened(data: &Path) -> (Arc<Memory>, Store) {
     (engine, store)
 }
 
-fn manifest(folder: &Path) -> Manifest {
+pub(super) fn manifest(folder: &Path) -> Manifest {
     Manifest::decode(&fs::read(folder.join("manifest")).unwrap()).unwrap()
 }
 
@@ -184,20 +184,6 @@ async fn backup_cut_anywhere_is_the_one_before_and_the_next_one_goes_on() {
     assert_eq!(made.records, first.head.count + 1);
     assert!(!unnamed.exists(), "what no manifest names is removed");
     restore(&folder, &home.path().join("again")).unwrap();
-}
-
-#[tokio::test]
-async fn restore_that_was_cut_is_begun_again() {
-    let north = busy().await;
-    let home = tempfile::tempdir().unwrap();
-    let (folder, data) = (home.path().join("backup"), home.path().join("data"));
-    back_up(&north, &folder).await.unwrap();
-    fs::create_dir_all(data.join("keys")).unwrap();
-    fs::write(data.join("restoring"), b"").unwrap();
-    fs::write(data.join("keys/root.pem"), b"half").unwrap();
-    restore(&folder, &data).unwrap();
-    opened(&data);
-    assert!(!data.join("restoring").exists());
 }
 
 #[tokio::test]
