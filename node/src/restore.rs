@@ -73,6 +73,10 @@ pub fn restore(
     progress: &Progress,
 ) -> Result<Restored, Error> {
     vacant(data)?;
+    if backup::real(data).starts_with(backup::real(folder)) {
+        let message = format!("{} lies in the backup", data.display());
+        return Err(Error::new(ErrorKind::Conflict, message).hint("give another directory"));
+    }
     let manifest = backup::read(folder)?;
     compare(folder, &manifest, progress).map_err(|error| replaced(folder, &manifest, error))?;
     let there = data.exists();
@@ -284,13 +288,7 @@ fn record(
     journal
         .append(now, &drafts.collect::<Vec<_>>())
         .map_err(|error| run::failed("record the restore", &error))?;
-    let lines = report.places.iter().map(|place| {
-        format!(
-            "the body of record {} does not match its commitment",
-            place.seq
-        )
-    });
-    Ok((lines.collect(), behind))
+    Ok((report.lines().collect(), behind))
 }
 
 /// Refuses a directory that has anything in it but what a restore left that was cut.

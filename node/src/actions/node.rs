@@ -63,7 +63,7 @@ pub struct BackedUp {
     pub bytes: u64,
     /// How many bytes were not there from the backup before.
     pub copied: u64,
-    /// Files of evidence that could not be read, one line each; empty where the backup is whole.
+    /// What could not be read or is damaged, one line each; empty where the backup is whole.
     pub problems: Vec<String>,
 }
 

@@ -82,8 +82,7 @@ impl Backup {
             return Ok(());
         }
         Err(Error::Incomplete(
-            "not every file of evidence could be read; see what is wrong: interdocket check"
-                .to_owned(),
+            "not all of the node is whole; see what is wrong: interdocket check".to_owned(),
         ))
     }
 }

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use super::chain::Chain;
 use super::reader::{Extent, Reader, bodies_of, damaged, parse};
 use super::segment::{self, Footer, Start};
-use super::{Body, Error, Head, Position, body};
+use super::{Body, Error, Head, Position, Segment, body};
 
 /// How many damaged records a report names.
 const NAMED: usize = 100;
@@ -58,6 +58,32 @@ impl Reader {
                 "the chain has another end",
             ));
         }
+        Ok(report)
+    }
+
+    /// Walks a sealed segment by itself, and opens every body in it.
+    ///
+    /// # Errors
+    /// As [`Reader::verify`].
+    pub fn verify_segment(&self, segment: &Segment) -> Result<Report, Error> {
+        let first = segment.first;
+        let extents = self.shared().extents().clone();
+        let absent = || damaged(&segment.name, 0, "it is not there");
+        let extent = *extents.segments.get(&first).ok_or_else(absent)?;
+        let mut bytes = [0; segment::HEADER];
+        self.shared().fill(&segment.name, 0, &mut bytes)?;
+        let Start::Head(head) = segment::start(&bytes) else {
+            return Err(damaged(&segment.name, 0, "it has no beginning"));
+        };
+        let mut report = Report {
+            head,
+            last: None,
+            segments: 1,
+            erased: 0,
+            damaged: 0,
+            places: Vec::new(),
+        };
+        report.head = self.walk(first, extent, true, &mut report)?;
         Ok(report)
     }
 
@@ -126,6 +152,15 @@ impl Reader {
 }
 
 impl Report {
+    /// What is damaged, one line for each of the records that it names.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let places = self.places.iter();
+        places.map(|place| {
+            let seq = place.seq;
+            format!("the body of record {seq} does not match its commitment")
+        })
+    }
+
     fn count(&mut self, position: Position, opened: &Body) {
         match opened {
             Body::Open(_) => {}

@@ -13,6 +13,7 @@ use crate::actions::node::{BackedUp, Backup};
 use crate::actions::{Error, ErrorKind, Progress, Run as _, Way};
 use crate::backup::manifest::Manifest;
 use crate::blobs::{Blobs, Placed, Reserve};
+use crate::disk::Disk as _;
 use crate::keys::Keys;
 use crate::store::engine::Pair;
 use crate::store::memory::Memory;
@@ -353,6 +354,36 @@ async fn damaged_evidence_is_said_and_never_takes_the_place_of_what_is_whole() {
     assert_eq!(made.problems.len(), 1, "{:?}", made.problems);
     let paths = manifest(&second).files.into_keys();
     assert_eq!(paths.filter(|path| path.contains("/own/")).count(), 1);
+}
+
+/// fault E19
+#[tokio::test]
+async fn damaged_journal_is_said_before_it_is_in_a_backup() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let (first, second) = (home.path().join("first"), home.path().join("second"));
+    back_up(&north, &first).await.unwrap();
+    let segment = &north.node.parts().journal.sealed(1)[0];
+    let flip = |at: u64| {
+        let mut byte = [0];
+        north.journal.read_at(&segment.name, at, &mut byte).unwrap();
+        let flipped = [byte[0] ^ 1];
+        north.journal.write_at(&segment.name, at, &flipped).unwrap();
+    };
+    // The last body, before the footer; then the first record's header.
+    let body = segment.size - 200;
+    flip(body);
+    let made = back_up(&north, &second).await.unwrap();
+    assert_eq!(made.problems.len(), 1, "{:?}", made.problems);
+    assert!(made.problems[0].contains("the body of record"));
+    flip(body);
+    flip(180);
+    let error = back_up(&north, &home.path().join("third")).await;
+    assert!(error.unwrap_err().message.contains(&segment.name));
+    // What an earlier backup has of it is whole.
+    let made = back_up(&north, &first).await.unwrap();
+    assert_eq!(made.problems, Vec::<String>::new());
+    opened_again(&first, home.path());
 }
 
 /// fault E19

@@ -121,6 +121,18 @@ async fn directory_with_anything_in_it_is_left_as_it_is() {
 }
 
 #[tokio::test]
+async fn node_is_not_made_inside_the_backup() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("backup");
+    back_up(&north, &folder).await.unwrap();
+    let data = folder.join("data");
+    let error = restore(&folder, &data).unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Conflict, "{error}");
+    assert!(!data.exists());
+}
+
+#[tokio::test]
 async fn restored_files_are_for_the_node_alone() {
     let north = busy().await;
     let home = tempfile::tempdir().unwrap();
@@ -150,6 +162,7 @@ async fn clock_behind_what_the_backup_has_seen_is_not_trusted_until_confirmed() 
     let years = TimeDelta::days(400);
     let cases = [
         ("behind", noon() - TimeDelta::days(1), true),
+        ("long-behind", noon() - years, true),
         ("after", noon() + TimeDelta::hours(1), false),
         ("long-after", noon() + years, false),
     ];
