@@ -20,7 +20,7 @@ be this organisation.
 
 What is there already is not read, unless you say --verify: then what is damaged is written anew.
 
-Examples:
+Example:
   interdocket backup /mnt/backup/interdocket
   interdocket backup --verify /mnt/backup/interdocket")]
 pub(super) struct Backup {
