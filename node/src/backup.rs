@@ -74,10 +74,22 @@ impl Run for Backup {
         // Without the node: one that is told to stop does not wait for it.
         let copied = node.blocking(move || work.copy(target, head, made_at, &progress));
         let (made, damaged) = copied.await?;
-        for (placed, error) in damaged {
-            node.suspect(&placed, &error);
+        if damaged.is_empty() {
+            return Ok(made);
         }
-        Ok(made)
+        let of = node.clone();
+        node.blocking(move || {
+            // Again: it may have been healed since it was found.
+            for placed in damaged {
+                if named(&of.parts().store, &placed)?
+                    && let Err(error) = of.parts().blobs.verify(&placed)
+                {
+                    of.suspect(&placed, &error);
+                }
+            }
+            Ok(made)
+        })
+        .await
     }
 }
 
@@ -90,9 +102,6 @@ struct Work {
     keys: Arc<Keys>,
     blobs: Blobs,
 }
-
-/// Blobs that are not what they should be.
-type Damaged = Vec<(Placed, blobs::Error)>;
 
 /// One file of the node.
 enum Source {
@@ -167,7 +176,7 @@ impl Work {
         head: Head,
         made_at: chrono::DateTime<chrono::Utc>,
         progress: &Progress,
-    ) -> Result<(BackedUp, Damaged), Error> {
+    ) -> Result<(BackedUp, Vec<Placed>), Error> {
         let sources = self.sources(head)?;
         let total = sources.iter().map(|(_, size, _)| size).sum();
         let mut done = 0;
@@ -282,14 +291,16 @@ impl Work {
     }
 
     /// What is damaged in a file of blobs.
-    fn damaged(&self, held: &Held) -> Damaged {
-        let verified = held
-            .blobs
-            .iter()
-            .map(|placed| (*placed, self.blobs.verify(placed)));
-        verified
-            .filter_map(|(placed, verified)| Some((placed, verified.err()?)))
-            .collect()
+    fn damaged(&self, held: &Held) -> Result<Vec<(Placed, blobs::Error)>, Error> {
+        let mut damaged = Vec::new();
+        for placed in &held.blobs {
+            if let Err(error) = self.blobs.verify(placed)
+                && named(&self.store, placed)?
+            {
+                damaged.push((*placed, error));
+            }
+        }
+        Ok(damaged)
     }
 
     /// Whether a copy of a file on the node's own disk would reach into what is left free there.
@@ -310,6 +321,14 @@ impl Work {
             Source::Bytes(bytes) => Box::new(&bytes[..]),
         })
     }
+}
+
+/// Whether the tables still say that a blob lies there.
+fn named(store: &Store, placed: &Placed) -> Result<bool, Error> {
+    let reading = store.read();
+    let blob = reading.view().get(&table::BLOB, &placed.digest)?;
+    let sealed = reading.view().has(&table::SEALED_BLOB, &placed.digest)?;
+    Ok(sealed || blob.is_some_and(|blob| blob.place == placed.place))
 }
 
 /// As much of a path as exists, without links.

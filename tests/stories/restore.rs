@@ -18,7 +18,9 @@ fn back_up(node: &Node, folder: &str) -> serde_json::Value {
 fn wipe_and_restore(node: &mut Node, folder: &str) {
     node.kill();
     wipe(node);
-    node.call(&["restore", folder]);
+    let said = node.shown(&["restore", folder]);
+    assert!(said.contains("Never start the old node again"), "{said}");
+    assert!(said.contains("until their partners have been heard"));
     node.start();
 }
 

@@ -15,7 +15,7 @@ use interdocket_sync::identity::OrganisationId;
 use zeroize::Zeroizing;
 
 use super::manifest::{self, Manifest};
-use super::{Damaged, Source, Work};
+use super::{Source, Work};
 use crate::actions::{Error, ErrorKind};
 use crate::blobs::Placed;
 use crate::disk::{self, Real};
@@ -40,7 +40,7 @@ pub(super) struct Target {
     /// What is not whole, one line each.
     pub(super) problems: Vec<String>,
     /// The blobs among that.
-    pub(super) damaged: Damaged,
+    pub(super) damaged: Vec<Placed>,
 }
 
 /// Which side of a copy failed.
@@ -119,13 +119,16 @@ impl Target {
                 return Ok(());
             }
         }
-        let damaged = work.damaged(held);
+        let damaged = work
+            .damaged(held)
+            .map_err(|error| Failed::Read(io::Error::other(error)))?;
         if damaged.is_empty() {
             return self.stage(work, path, source, verify, told);
         }
         let lines = damaged.iter().map(|(_, error)| format!("{path}: {error}"));
         self.problems.extend(lines);
-        self.damaged.extend(damaged);
+        self.damaged
+            .extend(damaged.into_iter().map(|(placed, _)| placed));
         // What the backup before has may be whole; what was added since is only in the damaged one.
         let end = held.blobs.iter().map(Placed::end).max().unwrap_or(0);
         match self.before(path).filter(|file| file.size >= end) {

@@ -14,8 +14,10 @@ use crate::actions::{Error, ErrorKind, Progress, Run as _, Way};
 use crate::backup::manifest::Manifest;
 use crate::blobs::{Blobs, Placed, Reserve};
 use crate::disk::Disk as _;
+use crate::event::{BackupBegun, Event};
 use crate::keys::Keys;
 use crate::store::engine::Pair;
+use crate::store::entity::BlobState;
 use crate::store::memory::Memory;
 use crate::store::table;
 use crate::store::view::Store;
@@ -294,6 +296,17 @@ fn damage(path: &Path) {
     file.write_all_at(&[byte[0] ^ 1], middle).unwrap();
 }
 
+/// Lets what is damaged be marked. That is a task of its own: by then it had its turn, and the writer what
+/// it asked for.
+async fn marked(north: &Bench) {
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
+        let folder = "/nowhere".to_owned();
+        let begun = Event::BackupBegun(BackupBegun { folder });
+        north.events(vec![begun]).await.unwrap();
+    }
+}
+
 /// The files under a folder of the node's blobs.
 fn stored(north: &Bench, under: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
@@ -349,11 +362,50 @@ async fn damaged_evidence_is_said_and_never_takes_the_place_of_what_is_whole() {
     let made = back_up(&north, &second).await.unwrap();
     assert_eq!(made.problems.len(), 2, "{:?}", made.problems);
     fs::write(&own[0], whole).unwrap();
+    marked(&north).await;
     // What is whole again is in the next one.
     let made = back_up(&north, &second).await.unwrap();
     assert_eq!(made.problems.len(), 1, "{:?}", made.problems);
     let paths = manifest(&second).files.into_keys();
     assert_eq!(paths.filter(|path| path.contains("/own/")).count(), 1);
+}
+
+#[tokio::test]
+async fn evidence_that_is_healed_during_a_backup_is_not_marked_damaged() {
+    let north = busy().await;
+    let home = tempfile::tempdir().unwrap();
+    let own = stored(&north, "own").remove(0);
+    let digest: Digest = own.file_name().unwrap().to_str().unwrap().parse().unwrap();
+    let whole = fs::read(&own).unwrap();
+    let state = || {
+        let blob = north
+            .node
+            .parts()
+            .store
+            .read()
+            .view()
+            .get(&table::BLOB, &digest);
+        blob.unwrap().unwrap().state
+    };
+    damage(&own);
+    let mut caller = north.node.owner();
+    caller.progress = Progress::new(move |done, total| {
+        if done == total {
+            fs::write(&own, &whole).unwrap();
+        }
+    });
+    for heals in [true, false] {
+        let request = Backup {
+            folder: home.path().join(format!("backup-{heals}")),
+            verify: false,
+        };
+        let made = request.run(&north.node, &caller).await.unwrap();
+        assert_eq!(made.problems.len(), 1, "{:?}", made.problems);
+        marked(&north).await;
+        assert_eq!(state() == BlobState::Damaged, !heals);
+        damage(&stored(&north, "own")[0]);
+        caller.progress = Progress::default();
+    }
 }
 
 /// fault E19
