@@ -3,41 +3,40 @@
 //!
 //! Invariant: the folder holds one whole backup, the older or the newer one, wherever writing it was
 //! cut: files lie in it under their digests and never change, and the manifest that names them is
-//! replaced last. Nothing that is being written is copied but packs, of which only what was durable
-//! before counts. The database is not in it: it follows from the journal.
+//! replaced last. No file is shared with the node, so that what happens to one does not happen to the
+//! other. Nothing that is being written is copied but packs, of which only what was durable before
+//! counts. The database is not in it: it follows from the journal.
 //!
 //! Not here: making a node of a backup (`restore`).
 
 pub mod manifest;
+mod target;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fs::{self, File};
-use std::io::{self, Read, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::blob::Sha256;
 use zeroize::Zeroizing;
 
-use self::manifest::Manifest;
+use self::target::Target;
+pub(crate) use self::target::{Failed, copy, place, read};
 use crate::actions::decide::{Decided, broken};
 use crate::actions::node::{BackedUp, Backup};
 use crate::actions::{Action, Caller, Error, ErrorKind, Progress, Run, Way};
-use crate::blobs::{Blobs, Placed, Stored};
-use crate::disk::{self, Real};
+use crate::blobs::{self, Blobs, Placed, Stored};
 use crate::event::{BackupBegun, Event};
 use crate::journal::{Head, Reader, Segment};
 use crate::keyring::{self, Keyring};
 use crate::keys::Keys;
 use crate::node::Node;
+use crate::store::entity::BlobState;
 use crate::store::table;
 use crate::store::view::Store;
 use crate::{config, run};
-
-/// The manifest's name in a backup's folder.
-const MANIFEST: &str = "manifest";
 
 impl Run for Backup {
     async fn run(self, node: &Node, caller: &Caller) -> Result<BackedUp, Error> {
@@ -57,9 +56,10 @@ impl Run for Backup {
             blobs: parts.blobs.clone(),
         };
         let (folder, given) = (self.folder.display().to_string(), self.folder);
+        let verify = self.verify;
         let (work, target) = node
             .blocking(move || {
-                let target = work.target(&given)?;
+                let target = work.target(&given, verify)?;
                 Ok((work, target))
             })
             .await?;
@@ -72,8 +72,24 @@ impl Run for Backup {
         let made_at = parts.clock.now();
         let progress = caller.progress.clone();
         // Without the node: one that is told to stop does not wait for it.
-        node.blocking(move || work.copy(target, head, made_at, &progress))
-            .await
+        let copied = node.blocking(move || work.copy(target, head, made_at, &progress));
+        let (made, damaged) = copied.await?;
+        if damaged.is_empty() {
+            return Ok(made);
+        }
+        let of = node.clone();
+        node.blocking(move || {
+            // Again: it may have been healed since it was found.
+            for placed in damaged {
+                if named(&of.parts().store, &placed)?
+                    && let Err(error) = of.parts().blobs.verify(&placed)
+                {
+                    of.suspect(&placed, &error);
+                }
+            }
+            Ok(made)
+        })
+        .await
     }
 }
 
@@ -90,24 +106,32 @@ struct Work {
 /// One file of the node.
 enum Source {
     Segment(Segment),
-    Stored(Stored),
-    Held(Zeroizing<Vec<u8>>),
+    Stored(Stored, Held),
+    Bytes(Zeroizing<Vec<u8>>),
+}
+
+/// What the tables say of a file of blobs.
+#[derive(Default)]
+struct Held {
+    blobs: Vec<Placed>,
+    /// Whether one of them was found damaged before.
+    suspect: bool,
 }
 
 impl Source {
-    /// Whether the same path always has the same bytes.
+    /// Whether the same path always has the same bytes, which are whole as far as is known.
     fn fixed(&self) -> bool {
         match self {
             Self::Segment(_) => true,
-            Self::Stored(stored) => stored.fixed,
-            Self::Held(_) => false,
+            Self::Stored(stored, held) => stored.fixed && !held.suspect,
+            Self::Bytes(_) => false,
         }
     }
 }
 
 impl Work {
     /// Opens the folder for a backup of this node.
-    fn target(&self, folder: &Path) -> Result<Target, Error> {
+    fn target(&self, folder: &Path, verify: bool) -> Result<Target, Error> {
         let refused = |message: String| {
             Error::new(ErrorKind::Conflict, message).hint("give a folder of its own for the backup")
         };
@@ -121,7 +145,13 @@ impl Work {
         if real(folder).starts_with(real(&self.data)) {
             return Err(refused(format!("{shown} lies in the node's own directory")));
         }
-        let target = Target::open(folder)?;
+        let around = |folder: PathBuf| real(&self.data).starts_with(folder);
+        if folder.canonicalize().is_ok_and(around) {
+            return Err(refused(format!("the node's own directory lies in {shown}")));
+        }
+        let mut target = Target::open(folder, verify)?;
+        let disk = |path: &Path| fs::metadata(path).map(|found| found.dev()).ok();
+        target.near = disk(folder) == disk(&self.data);
         let Some(old) = &target.old else {
             return Ok(target);
         };
@@ -146,16 +176,17 @@ impl Work {
         head: Head,
         made_at: chrono::DateTime<chrono::Utc>,
         progress: &Progress,
-    ) -> Result<BackedUp, Error> {
+    ) -> Result<(BackedUp, Vec<Placed>), Error> {
         let sources = self.sources(head)?;
         let total = sources.iter().map(|(_, size, _)| size).sum();
-        let (mut done, mut problems) = (0, Vec::new());
+        let mut done = 0;
         for (path, size, source) in sources {
             let told = |bytes| progress.report(done + bytes, total);
             match target.put(self, &path, size, &source, &told) {
                 Ok(()) => {}
-                Err(Failed::Read(error)) if matches!(source, Source::Stored(_)) => {
-                    problems.push(format!("{path} cannot be read: {error}"));
+                Err(Failed::Read(error)) if matches!(source, Source::Stored(..)) => {
+                    let problem = format!("{path} cannot be read: {error}");
+                    target.problems.push(problem);
                     target.keep(&path);
                 }
                 Err(Failed::Read(error)) => {
@@ -167,22 +198,25 @@ impl Work {
             progress.report(done, total);
         }
         let copied = target.copied;
+        let problems = std::mem::take(&mut target.problems);
+        let damaged = std::mem::take(&mut target.damaged);
         let manifest = target.finish(self.keys.organisation(), made_at, head)?;
-        Ok(BackedUp {
+        let made = BackedUp {
             records: head.count,
             head: Sha256(head.hash).to_string(),
             files: manifest.files.len() as u64,
             bytes: manifest.bytes(),
             copied,
             problems,
-        })
+        };
+        Ok((made, damaged))
     }
 
     /// Everything that a backup holds, with its path in a data directory and its size.
     fn sources(&self, head: Head) -> Result<Vec<(String, u64, Source)>, Error> {
         let mut sources = Vec::new();
         let mut held = |path: String, bytes: Zeroizing<Vec<u8>>| {
-            sources.push((path, bytes.len() as u64, Source::Held(bytes)));
+            sources.push((path, bytes.len() as u64, Source::Bytes(bytes)));
         };
         let keyring = self.keyring.copy();
         let keyring = keyring.map_err(|error| run::failed("read the keyring", &error))?;
@@ -201,18 +235,23 @@ impl Work {
             let path = format!("{}/{}", run::JOURNAL, segment.name);
             sources.push((path, segment.size, Source::Segment(segment)));
         }
-        for stored in self.stored()? {
+        for (stored, held) in self.stored()? {
             let path = format!("{}/{}", run::BLOBS, stored.name);
             // What is missing shows when it is read.
             let size = self.blobs.stored_size(&stored).unwrap_or(0);
-            sources.push((path, size, Source::Stored(stored)));
+            sources.push((path, size, Source::Stored(stored, held)));
         }
         Ok(sources)
     }
 
     /// The files of all bytes that the tables name.
-    fn stored(&self) -> Result<BTreeSet<Stored>, Error> {
-        let mut stored = BTreeSet::new();
+    fn stored(&self) -> Result<BTreeMap<Stored, Held>, Error> {
+        let mut stored: BTreeMap<Stored, Held> = BTreeMap::new();
+        let mut add = |placed: Placed, suspect: bool| {
+            let held = stored.entry(Stored::of(&placed)).or_default();
+            held.blobs.push(placed);
+            held.suspect |= suspect;
+        };
         let mut after = None;
         loop {
             let reading = self.store.read();
@@ -221,13 +260,15 @@ impl Work {
                 .page(&table::BLOB, &(), after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
-            stored.extend(page.into_iter().map(|(digest, blob)| {
-                Stored::of(&Placed {
+            for (digest, blob) in page {
+                let (size, place) = (blob.size, blob.place);
+                let placed = Placed {
                     digest,
-                    size: blob.size,
-                    place: blob.place,
-                })
-            }));
+                    size,
+                    place,
+                };
+                add(placed, blob.state == BlobState::Damaged);
+            }
         }
         let mut after = None;
         loop {
@@ -237,312 +278,64 @@ impl Work {
                 .page(&table::SEALED, &(), after.as_ref(), PAGE)?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
-            stored.extend(page.into_iter().map(|(_, part)| {
-                Stored::of(&Placed {
+            for (_, part) in page {
+                let placed = Placed {
                     digest: part.blake3,
                     size: part.size,
                     place: part.place,
-                })
-            }));
+                };
+                add(placed, false);
+            }
         }
         Ok(stored)
+    }
+
+    /// What is damaged in a file of blobs.
+    fn damaged(&self, held: &Held) -> Result<Vec<(Placed, blobs::Error)>, Error> {
+        let mut damaged = Vec::new();
+        for placed in &held.blobs {
+            if let Err(error) = self.blobs.verify(placed)
+                && named(&self.store, placed)?
+            {
+                damaged.push((*placed, error));
+            }
+        }
+        Ok(damaged)
+    }
+
+    /// Whether a copy of a file on the node's own disk would reach into what is left free there.
+    fn crowded(&self, source: &Source) -> bool {
+        let size = match source {
+            Source::Segment(segment) => segment.size,
+            Source::Stored(stored, _) => self.blobs.stored_size(stored).unwrap_or(0),
+            Source::Bytes(bytes) => bytes.len() as u64,
+        };
+        let free = |space: blobs::Space| space.free.saturating_sub(space.reserve);
+        self.blobs.space().is_ok_and(|space| free(space) < size)
     }
 
     fn open<'a>(&self, source: &'a Source) -> io::Result<Box<dyn Read + 'a>> {
         Ok(match source {
             Source::Segment(segment) => Box::new(self.journal.bytes(segment)),
-            Source::Stored(stored) => Box::new(self.blobs.open_stored(stored)?),
-            Source::Held(bytes) => Box::new(&bytes[..]),
+            Source::Stored(stored, _) => Box::new(self.blobs.open_stored(stored)?),
+            Source::Bytes(bytes) => Box::new(&bytes[..]),
         })
     }
 }
 
-/// A backup's folder while it is written.
-struct Target {
-    /// Held for this process alone.
-    disk: Real,
-    folder: PathBuf,
-    old: Option<Manifest>,
-    files: BTreeMap<String, manifest::File>,
-    touched: BTreeSet<PathBuf>,
-    copied: u64,
-}
-
-/// Which side of a copy failed.
-pub(crate) enum Failed {
-    Read(io::Error),
-    Written(io::Error),
-}
-
-impl Target {
-    fn open(folder: &Path) -> Result<Self, Error> {
-        let shown = folder.display();
-        let disk = Real::open(folder).map_err(|error| match error.kind() {
-            io::ErrorKind::WouldBlock => Error::new(
-                ErrorKind::Conflict,
-                format!("a backup is being written to {shown} already"),
-            ),
-            _ => run::failed(&format!("open {shown}"), &error),
-        })?;
-        let names = names(folder).map_err(|error| run::failed(&format!("read {shown}"), &error))?;
-        if let Some(other) = names.iter().find(|name| !OWN.contains(&name.as_str())) {
-            let message = format!("{shown} holds something else than a backup: {other}");
-            return Err(Error::new(ErrorKind::Conflict, message).hint(
-                "give a folder that is empty, does not exist, or holds a backup of this node",
-            ));
-        }
-        let old = match names.iter().any(|name| name == MANIFEST) {
-            true => Some(read(folder)?),
-            false => None,
-        };
-        Ok(Self {
-            disk,
-            folder: folder.to_owned(),
-            old,
-            files: BTreeMap::new(),
-            touched: BTreeSet::new(),
-            copied: 0,
-        })
-    }
-
-    /// Takes a file into the backup, unless the one before has it.
-    fn put(
-        &mut self,
-        work: &Work,
-        path: &str,
-        size: u64,
-        source: &Source,
-        told: &dyn Fn(u64),
-    ) -> Result<(), Failed> {
-        let there = self.there(path).filter(|file| file.size == size);
-        if let Some(file) = there.filter(|_| source.fixed()) {
-            self.files.insert(path.to_owned(), file);
-            return Ok(());
-        }
-        if there.is_some() {
-            let file = copy(&mut *work.open(source).map_err(Failed::Read)?, None, told)?;
-            if self.has(file) {
-                self.files.insert(path.to_owned(), file);
-                return Ok(());
-            }
-        }
-        let staged = self.folder.join(FILES).join(STAGED);
-        let file = self.stage(work, source, &staged, told);
-        if file.is_err() {
-            // What is left over is written over by the next backup.
-            let _ = fs::remove_file(&staged);
-        }
-        self.files.insert(path.to_owned(), file?);
-        Ok(())
-    }
-
-    fn stage(
-        &mut self,
-        work: &Work,
-        source: &Source,
-        staged: &Path,
-        told: &dyn Fn(u64),
-    ) -> Result<manifest::File, Failed> {
-        let mut from = work.open(source).map_err(Failed::Read)?;
-        folder(&self.folder.join(FILES)).map_err(Failed::Written)?;
-        let mut options = File::options();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        let mut to = options.open(staged).map_err(Failed::Written)?;
-        let file = copy(&mut *from, Some(&mut to), told)?;
-        // What lies there already may have rotted; this has not.
-        let place = self.place(file.blake3).map_err(Failed::Written)?;
-        to.sync_all()
-            .and_then(|()| fs::rename(staged, place))
-            .map_err(Failed::Written)?;
-        self.copied += file.size;
-        Ok(file)
-    }
-
-    /// Keeps what the backup before has of a file.
-    fn keep(&mut self, path: &str) {
-        if let Some(file) = self.there(path) {
-            self.files.insert(path.to_owned(), file);
-        }
-    }
-
-    /// What the backup before has of a file, if it is there.
-    fn there(&self, path: &str) -> Option<manifest::File> {
-        let file = self.old.as_ref()?.files.get(path).copied();
-        file.filter(|file| self.has(*file))
-    }
-
-    fn has(&self, file: manifest::File) -> bool {
-        fs::metadata(place(&self.folder, file.blake3)).is_ok_and(|found| found.len() == file.size)
-    }
-
-    /// Where a file with a digest goes; its folder is made.
-    fn place(&mut self, digest: Digest) -> io::Result<PathBuf> {
-        let place = place(&self.folder, digest);
-        if let Some(above) = place.parent()
-            && self.touched.insert(above.to_owned())
-        {
-            folder(&self.folder.join(FILES))?;
-            folder(above)?;
-        }
-        Ok(place)
-    }
-
-    /// Makes all of it durable, then the manifest, and removes what only older backups had.
-    fn finish(
-        self,
-        organisation: OrganisationId,
-        made_at: chrono::DateTime<chrono::Utc>,
-        head: Head,
-    ) -> Result<Manifest, Error> {
-        let files = self.folder.join(FILES);
-        let synced = self
-            .touched
-            .iter()
-            .chain([&files])
-            .try_for_each(|folder| File::open(folder)?.sync_all());
-        let manifest = Manifest {
-            organisation,
-            made_at,
-            head,
-            files: self.files.clone(),
-        };
-        synced
-            .and_then(|()| Ok(disk::place(&self.disk, MANIFEST, &manifest.encode())?))
-            .map_err(|error| self.failed(&error))?;
-        let wanted: BTreeSet<String> = manifest
-            .files
-            .values()
-            .map(|file| file.blake3.to_string())
-            .collect();
-        if let Err(error) = prune(&files, &wanted) {
-            tracing::warn!(%error, "what only older backups had could not be removed");
-        }
-        Ok(manifest)
-    }
-
-    fn failed(&self, error: &io::Error) -> Error {
-        let shown = self.folder.display();
-        let kept = match &self.old {
-            Some(old) => format!(
-                "the backup there is still the one of {}",
-                old.made_at.format("%Y-%m-%d %H:%M:%S UTC")
-            ),
-            None => "there is no backup there yet".to_owned(),
-        };
-        if disk::full(error) {
-            let message = format!("the disk of {shown} is full; {kept}");
-            return Error::new(ErrorKind::Unavailable, message).hint(
-                "free some space there, then back up again: what was copied is not copied again",
-            );
-        }
-        Error::new(
-            ErrorKind::Unavailable,
-            format!("cannot write to {shown}: {error}; {kept}"),
-        )
-    }
-}
-
-/// Reads the manifest of a backup.
-///
-/// # Errors
-/// `NotFound` where there is none, `Conflict` where a newer release wrote it, `Unavailable` where it is
-/// damaged.
-pub(crate) fn read(folder: &Path) -> Result<Manifest, Error> {
-    let path = folder.join(MANIFEST);
-    let shown = path.display();
-    let text = fs::read(&path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Error::new(
-            ErrorKind::NotFound,
-            format!("there is no whole backup in {}", folder.display()),
-        )
-        .hint("give the folder that interdocket backup was given"),
-        _ => run::failed(&format!("read {shown}"), &error),
-    })?;
-    Manifest::decode(&text).map_err(|fault| {
-        let kind = match fault {
-            manifest::Fault::Damaged => ErrorKind::Unavailable,
-            manifest::Fault::Newer(_) => ErrorKind::Conflict,
-        };
-        Error::new(kind, format!("{shown} cannot be used: {fault}"))
-            .hint("use another backup, or another folder")
-    })
-}
-
-/// Where a backup's folder has the file with a digest.
-pub(crate) fn place(folder: &Path, digest: Digest) -> PathBuf {
-    let name = digest.to_string();
-    folder.join(FILES).join(&name[..2]).join(name)
-}
-
-/// Hashes all that a reader gives, writes it where it is to go, and tells how far it is.
-pub(crate) fn copy(
-    from: &mut dyn Read,
-    mut to: Option<&mut File>,
-    told: &dyn Fn(u64),
-) -> Result<manifest::File, Failed> {
-    let mut hasher = blake3::Hasher::new();
-    let mut piece = Zeroizing::new(vec![0; PIECE]);
-    let mut size = 0;
-    loop {
-        let count = match from.read(&mut piece) {
-            Ok(0) => break,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            read => read.map_err(Failed::Read)?,
-        };
-        hasher.update(&piece[..count]);
-        if let Some(to) = &mut to {
-            to.write_all(&piece[..count]).map_err(Failed::Written)?;
-        }
-        size += count as u64;
-        told(size);
-    }
-    Ok(manifest::File {
-        size,
-        blake3: Digest(*hasher.finalize().as_bytes()),
-    })
-}
-
-/// Removes files that no manifest names.
-fn prune(files: &Path, wanted: &BTreeSet<String>) -> io::Result<()> {
-    for above in names(files)? {
-        let above = files.join(above);
-        if !above.is_dir() {
-            continue;
-        }
-        for name in names(&above)?.iter().filter(|name| !wanted.contains(*name)) {
-            fs::remove_file(above.join(name))?;
-        }
-    }
-    Ok(())
-}
-
-fn names(folder: &Path) -> io::Result<Vec<String>> {
-    let names = fs::read_dir(folder)?;
-    names
-        .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
-        .collect()
-}
-
-/// Makes a folder that only the node's user may enter.
-fn folder(path: &Path) -> io::Result<()> {
-    match fs::DirBuilder::new().mode(0o700).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        made => made,
-    }
+/// Whether the tables still say that a blob lies there.
+fn named(store: &Store, placed: &Placed) -> Result<bool, Error> {
+    let reading = store.read();
+    let blob = reading.view().get(&table::BLOB, &placed.digest)?;
+    let sealed = reading.view().has(&table::SEALED_BLOB, &placed.digest)?;
+    Ok(sealed || blob.is_some_and(|blob| blob.place == placed.place))
 }
 
 /// As much of a path as exists, without links.
-fn real(path: &Path) -> PathBuf {
+pub(crate) fn real(path: &Path) -> PathBuf {
     let real = path.ancestors().find_map(|path| path.canonicalize().ok());
     real.unwrap_or_else(|| path.to_owned())
 }
 
-const FILES: &str = "files";
-/// What a file is called until it is whole.
-const STAGED: &str = "new";
-/// What may lie in a backup's folder; the last where it is a disk of its own.
-const OWN: [&str; 4] = [FILES, MANIFEST, "manifest.new", "lost+found"];
 /// Blobs that are listed together.
 const PAGE: usize = 1024;
-/// How much is copied at once, in bytes.
-const PIECE: usize = 1 << 20;

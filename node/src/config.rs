@@ -210,16 +210,24 @@ impl Config {
     /// # Errors
     /// [`Error`] where there is none, it cannot be read, or a line of it makes no sense.
     pub fn load(data: &Path) -> Result<Self, Error> {
-        let path = data.join(FILE);
-        let text = match fs::read_to_string(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(Error::Missing(data.to_owned()));
+        match Self::read(&data.join(FILE)) {
+            Err(Error::Read { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(Error::Missing(data.to_owned()))
             }
-            read => read.map_err(|source| Error::Read {
-                path: path.clone(),
-                source,
-            })?,
-        };
+            read => read,
+        }
+    }
+
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub(crate) fn read(path: &Path) -> Result<Self, Error> {
+        let path = path.to_owned();
+        let text = fs::read_to_string(&path).map_err(|source| Error::Read {
+            path: path.clone(),
+            source,
+        })?;
         toml::from_str(&text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
             let (line, field) = place(&text, start);

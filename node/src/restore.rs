@@ -1,25 +1,25 @@
 //! Making a node of a backup, where none runs.
 //!
-//! Invariant: everything is compared with the manifest before anything is written, and the
-//! configuration is written last: so there is a whole node or none. What came back says so in its
-//! journal, which begins a new incarnation.
+//! Invariant: everything is compared with the manifest before anything is written, and until all of it
+//! is there, the configuration has another name: so there is a whole node or none. What came back says
+//! so in its journal, which begins a new incarnation.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use interdocket_sync::identity::OrganisationId;
 use serde::Serialize;
 
 use crate::actions::{Error, ErrorKind, Progress, Way};
 use crate::backup::manifest::{self, Manifest};
 use crate::backup::{self, Failed};
-use crate::clock::{self, Clock as _};
+use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::event::{Entry, Event, NodeRestored};
+use crate::event::{ClockSuspected, Entry, Event, NodeRestored};
 use crate::keys::Keys;
 use crate::{disk, journal, run};
 
@@ -46,6 +46,9 @@ pub struct Restored {
     pub backup: Verified,
     /// Records whose bodies were damaged when the backup was made, one line each.
     pub damaged: Vec<String>,
+    /// The time of the last record, where this machine's clock is behind it; nothing where it is trusted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clock_suspect: Option<DateTime<Utc>>,
 }
 
 /// Compares every file of a backup with its manifest.
@@ -55,7 +58,7 @@ pub struct Restored {
 /// changed, `Conflict` where a newer release wrote it.
 pub fn verify(folder: &Path, progress: &Progress) -> Result<Verified, Error> {
     let manifest = backup::read(folder)?;
-    compare(folder, &manifest, progress)?;
+    compare(folder, &manifest, progress).map_err(|error| replaced(folder, &manifest, error))?;
     Ok(told(&manifest))
 }
 
@@ -63,25 +66,45 @@ pub fn verify(folder: &Path, progress: &Progress) -> Result<Verified, Error> {
 ///
 /// # Errors
 /// As [`verify`]; `Conflict` where something is in the directory. Nothing is left in it then.
-pub fn restore(folder: &Path, data: &Path, progress: &Progress) -> Result<Restored, Error> {
-    clear_leftovers(data)?;
-    run::empty(data)?;
+pub fn restore(
+    folder: &Path,
+    data: &Path,
+    clock: &dyn Clock,
+    progress: &Progress,
+) -> Result<Restored, Error> {
+    vacant(data)?;
+    if backup::real(data).starts_with(backup::real(folder)) {
+        let message = format!("{} lies in the backup", data.display());
+        return Err(Error::new(ErrorKind::Conflict, message).hint("give another directory"));
+    }
     let manifest = backup::read(folder)?;
-    compare(folder, &manifest, progress)?;
+    compare(folder, &manifest, progress).map_err(|error| replaced(folder, &manifest, error))?;
     let there = data.exists();
-    let built = build(folder, &manifest, data, progress);
+    let io = |error: io::Error| unwritten(data, &error);
+    directory(data).map_err(io)?;
+    let lock = disk::Real::open(data).map_err(|error| match error.kind() {
+        io::ErrorKind::WouldBlock => busy(data),
+        _ => unwritten(data, &error),
+    })?;
+    // Again, as nobody else fills it from here on.
+    vacant(data)?;
+    clear(data).map_err(io)?;
+    let built = build(folder, &manifest, data, clock, progress);
     if built.is_err() {
         let removed = match there {
             true => clear(data),
-            false => fs::remove_dir_all(data),
+            false => clear(data).and_then(|()| fs::remove_dir(data)),
         };
         if let Err(error) = removed {
             eprintln!("{} could not be emptied again: {error}", data.display());
         }
     }
+    drop(lock);
+    let (damaged, clock_suspect) = built.map_err(|error| replaced(folder, &manifest, error))?;
     Ok(Restored {
         backup: told(&manifest),
-        damaged: built?,
+        damaged,
+        clock_suspect,
     })
 }
 
@@ -116,24 +139,32 @@ fn take(
     told: &dyn Fn(u64),
 ) -> Result<(), Error> {
     let place = backup::place(folder, file.blake3);
+    let long = |bytes: u64| format!("has {bytes} bytes, not {}", file.size);
     let wrong = |what: &str| {
         let message = format!("the backup's file {} ({path}) {what}", place.display());
         Error::new(ErrorKind::Unavailable, message).hint(
-            "nothing was restored: use another backup, or bring this file back from a copy of it",
+            "use another backup, or bring this file back from a copy of it; where the node still \
+             runs, have it written anew: interdocket backup --verify FOLDER",
         )
     };
-    let mut from = File::open(&place).map_err(|error| match error.kind() {
+    let unread = |error: io::Error| match error.kind() {
         io::ErrorKind::NotFound => wrong("is missing"),
         _ => wrong(&format!("cannot be read: {error}")),
-    })?;
+    };
+    // Before it is opened: what is no file may have no end.
+    let found = fs::symlink_metadata(&place).map_err(unread)?;
+    if !found.is_file() {
+        return Err(wrong("is no file"));
+    }
+    if found.len() != file.size {
+        return Err(wrong(&long(found.len())));
+    }
+    let mut from = File::open(&place).map_err(unread)?.take(file.size + 1);
     let target = to.as_ref().map(|(path, _)| path.to_path_buf());
     let copied = backup::copy(&mut from, to.map(|(_, file)| file), told);
     match copied {
         Ok(found) if found == file => Ok(()),
-        Ok(found) if found.size != file.size => Err(wrong(&format!(
-            "has {} bytes, not {}",
-            found.size, file.size
-        ))),
+        Ok(found) if found.size != file.size => Err(wrong(&long(found.size))),
         Ok(_) => Err(wrong(
             "is damaged: its bytes are not those that were written",
         )),
@@ -150,16 +181,32 @@ fn unwritten(path: &Path, error: &io::Error) -> Error {
     Error::new(ErrorKind::Unavailable, message).hint("nothing was restored")
 }
 
-/// Builds the data directory, the configuration last; gives the damaged records.
+/// What to say where reading failed: whoever backs up into the folder meanwhile removes files from it.
+fn replaced(folder: &Path, manifest: &Manifest, error: Error) -> Error {
+    match backup::read(folder) {
+        Ok(now) if now != *manifest => {
+            let shown = folder.display();
+            let message = format!("a newer backup was written to {shown} meanwhile");
+            Error::new(ErrorKind::Conflict, message).hint("try again, while no backup is made")
+        }
+        _ => error,
+    }
+}
+
+/// Builds the data directory, the configuration last; gives the damaged records, and the last record's
+/// time where the clock is behind it.
 fn build(
     folder: &Path,
     manifest: &Manifest,
     data: &Path,
+    clock: &dyn Clock,
     progress: &Progress,
-) -> Result<Vec<String>, Error> {
+) -> Result<(Vec<String>, Option<DateTime<Utc>>), Error> {
     let io = |error: io::Error| unwritten(data, &error);
-    directory(data).map_err(io)?;
-    File::create_new(data.join(UNDER_WAY)).map_err(io)?;
+    let mut options = File::options();
+    options.write(true).create_new(true).mode(0o600);
+    options.open(data.join(UNDER_WAY)).map_err(io)?;
+    sync(data).map_err(io)?;
     let held = run::hold(data)?;
     let (total, mut done) = (manifest.bytes(), 0);
     let mut folders = BTreeSet::new();
@@ -169,8 +216,8 @@ fn build(
         if folders.insert(above.to_owned()) {
             directory(above).map_err(io)?;
         }
-        let mut options = File::options();
-        options.write(true).create_new(true).mode(0o600);
+        // The one that says that all this is under way.
+        options.create_new(path != config::FILE);
         let mut to = options.open(&place).map_err(io)?;
         take(folder, path, *file, Some((&place, &mut to)), &|bytes| {
             progress.report(done + bytes, total);
@@ -181,25 +228,29 @@ fn build(
     let above = folders.iter().flat_map(|folder| folder.ancestors());
     let above: BTreeSet<&Path> = above.filter(|folder| folder.starts_with(data)).collect();
     above.into_iter().try_for_each(sync).map_err(io)?;
-    let clock = clock::System;
     let keys = Keys::open(&data.join(run::KEYS), clock.now())
         .map_err(|error| run::failed("open the keys of the backup", &error))?;
-    let damaged = record(held, &keys, manifest, clock.now())?;
+    let config = Config::read(&staged(data, config::FILE))
+        .map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
+    let tolerance = i64::from(config.clock.tolerance_seconds.get());
+    let tolerance = TimeDelta::seconds(tolerance);
+    let recorded = record(held, &keys, manifest, (clock.now(), tolerance))?;
     let settings = data.join(config::FILE);
     fs::rename(staged(data, config::FILE), &settings).map_err(io)?;
-    Config::load(data).map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
-    fs::remove_file(data.join(UNDER_WAY)).map_err(io)?;
     sync(data).map_err(io)?;
-    Ok(damaged)
+    let parent = data.parent().filter(|parent| *parent != Path::new(""));
+    sync(parent.unwrap_or_else(|| Path::new("."))).map_err(io)?;
+    Ok(recorded)
 }
 
-/// Verifies the journal as a whole, and records in it that it came back.
+/// Verifies the journal as a whole, and records in it that it came back, and whether the clock is behind
+/// what it has seen: the next start would not notice, as it looks at the last record only.
 fn record(
     held: run::Held,
     keys: &Keys,
     manifest: &Manifest,
-    now: DateTime<Utc>,
-) -> Result<Vec<String>, Error> {
+    (now, tolerance): (DateTime<Utc>, TimeDelta),
+) -> Result<(Vec<String>, Option<DateTime<Utc>>), Error> {
     let unfit = |what: &str| {
         Error::new(
             ErrorKind::Unavailable,
@@ -218,49 +269,80 @@ fn record(
     }
     let report = journal.reader().verify(true);
     let report = report.map_err(|error| run::failed("verify the journal", &error))?;
-    let record = Entry {
-        actor: None,
-        way: Way::Socket,
-        event: Event::NodeRestored(NodeRestored {
-            made_at: manifest.made_at,
-            above: 0,
-        }),
-    };
-    journal
-        .append(now, &[record.draft()])
-        .map_err(|error| run::failed("record the restore", &error))?;
-    let lines = report.places.iter().map(|place| {
-        format!(
-            "the body of record {} does not match its commitment",
-            place.seq
-        )
+    let behind = report.last.filter(|last| *last - now > tolerance);
+    let restored = Event::NodeRestored(NodeRestored {
+        made_at: manifest.made_at,
+        above: 0,
     });
-    Ok(lines.collect())
+    let suspected = behind.map(|expected| {
+        Event::ClockSuspected(ClockSuspected {
+            says: now,
+            expected,
+        })
+    });
+    let records = [Some(restored), suspected].into_iter().flatten();
+    let drafts = records.map(|event| {
+        let (actor, way) = (None, Way::Socket);
+        Entry { actor, way, event }.draft()
+    });
+    journal
+        .append(now, &drafts.collect::<Vec<_>>())
+        .map_err(|error| run::failed("record the restore", &error))?;
+    Ok((report.lines().collect(), behind))
 }
 
-/// Empties a directory in which an earlier restore was cut.
-fn clear_leftovers(data: &Path) -> Result<(), Error> {
-    if data.join(UNDER_WAY).exists() && !data.join(config::FILE).exists() {
-        clear(data).map_err(|error| unwritten(data, &error))?;
+/// Refuses a directory that has anything in it but what a restore left that was cut.
+fn vacant(data: &Path) -> Result<(), Error> {
+    match under_way(data) {
+        true => Ok(()),
+        false => run::empty(data),
     }
-    Ok(())
 }
 
+/// Tells whether a directory is being restored, or would be if that had not been cut.
+pub(crate) fn under_way(data: &Path) -> bool {
+    data.join(UNDER_WAY).exists() && !data.join(config::FILE).exists()
+}
+
+/// What to say of a directory that is not a node yet.
+pub(crate) fn unfinished(data: &Path) -> Error {
+    let shown = data.display();
+    let message = format!("{shown} is being restored, or that was cut: it is no node yet");
+    Error::new(ErrorKind::Conflict, message).hint(format!(
+        "wait until it is done, or begin it again: interdocket restore FOLDER --data {shown}"
+    ))
+}
+
+fn busy(data: &Path) -> Error {
+    let message = format!("{} is being restored already", data.display());
+    Error::new(ErrorKind::Conflict, message).hint("wait until that is done")
+}
+
+/// Empties a directory, in such an order that it is never half a node.
 fn clear(data: &Path) -> io::Result<()> {
+    let mark = data.join(UNDER_WAY);
+    match fs::rename(data.join(config::FILE), &mark) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
     for entry in fs::read_dir(data)? {
         let entry = entry?;
         match entry.file_type()?.is_dir() {
             true => fs::remove_dir_all(entry.path())?,
+            false if entry.path() == mark => {}
             false => fs::remove_file(entry.path())?,
         }
     }
-    Ok(())
+    match fs::remove_file(mark) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
 }
 
-/// Where a file is written: the configuration under another name, until all the rest is there.
+/// Where a file is written: the configuration under the name that says that this is under way.
 fn staged(data: &Path, path: &str) -> PathBuf {
     match path == config::FILE {
-        true => data.join(format!("{path}{}", disk::STAGED)),
+        true => data.join(UNDER_WAY),
         false => data.join(path),
     }
 }
@@ -276,5 +358,5 @@ fn sync(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// Stands in a data directory while it is being restored.
+/// What the configuration is called while the directory is being restored.
 const UNDER_WAY: &str = "restoring";

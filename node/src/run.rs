@@ -34,7 +34,7 @@ use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
 use crate::writer::{Writer, catch_up};
-use crate::{chance, jobs, log};
+use crate::{chance, jobs, log, restore};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -260,6 +260,9 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
 
 /// Configuration, keys and clock: what is needed before anything is opened.
 fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
+    if restore::under_way(data) {
+        return Err(restore::unfinished(data));
+    }
     let config = Config::load(data).map_err(|error| {
         let kind = match error {
             config::Error::Missing(_) => ErrorKind::NotFound,
@@ -290,7 +293,11 @@ impl Held {
 pub(crate) fn hold(data: &Path) -> Result<Held, Error> {
     let disk = |folder: &str| {
         let path = data.join(folder);
-        std::fs::create_dir_all(&path).map_err(|error| failed("make a directory", &error))?;
+        let made = std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&path);
+        made.map_err(|error| failed("make a directory", &error))?;
         let opened = disk::Real::open(&path);
         opened
             .map(|disk| Arc::new(disk) as Arc<dyn Disk>)

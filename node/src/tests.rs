@@ -8,4 +8,5 @@ mod liar;
 mod live;
 mod reading;
 mod rebuild;
+mod restore;
 mod wire;

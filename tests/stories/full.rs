@@ -8,7 +8,7 @@ use interdocket_tests::files::{noise, write};
 use interdocket_tests::node::text;
 use interdocket_tests::skip::skip;
 use interdocket_tests::wait::until;
-use interdocket_tests::world::{case, copy, delivered, enable, pair, share, whole};
+use interdocket_tests::world::{add, case, copy, delivered, enable, pair, share, whole};
 use interdocket_tests::{Node, Reach, World};
 use serde_json::Value;
 
@@ -203,4 +203,25 @@ fn backup_that_does_not_fit_leaves_the_one_before() {
     assert!(second["records"].as_u64() > first["records"].as_u64());
     north.call(&["verify-backup", &folder]);
     whole(&north);
+}
+
+/// fault E3
+#[test]
+fn backup_on_the_disk_of_the_node_leaves_its_reserve_alone() {
+    let world = World::new();
+    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+        return skip("no file system can be mounted here: it takes root");
+    };
+    let north = node(&disk.0, "north", Reach::Dialable);
+    let (small, large) = (world.path("small.txt"), world.path("large.bin"));
+    write(&small, "fits");
+    noise(&large, 28, 9);
+    case(&north, "2026-17", &[&large]);
+    let near = disk.0.join("backup").display().to_string();
+    let refused = north.refused(&["backup", &near]);
+    assert!(refused.message.contains("is full"), "{refused:?}");
+    add(&north, "2026-17", &[&small]);
+    let away = world.path("backup").display().to_string();
+    north.call(&["backup", &away]);
+    north.call(&["verify-backup", &away]);
 }

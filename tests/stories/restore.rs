@@ -18,9 +18,15 @@ fn back_up(node: &Node, folder: &str) -> serde_json::Value {
 /// Wipes a node's data directory and brings it back from a backup.
 fn wipe_and_restore(node: &mut Node, folder: &str) {
     node.kill();
-    fs::remove_dir_all(&node.data).unwrap();
-    node.call(&["restore", folder]);
+    wipe(node);
+    let said = node.shown(&["restore", folder]);
+    assert!(said.contains("Never start the old node again"), "{said}");
+    assert!(said.contains("until their partners have been heard"));
     node.start();
+}
+
+fn wipe(node: &Node) {
+    fs::remove_dir_all(&node.data).unwrap();
 }
 
 /// fault E7: what was acknowledged before the backup is there, whatever went on meanwhile
@@ -229,5 +235,101 @@ fn damaged_backup_is_refused_by_name_and_leaves_nothing() {
     let refused = north.refused(&["restore", &folder]);
     assert_eq!(refused.code, 6, "a node is there: {refused:?}");
     north.start();
+    whole(&north);
+}
+
+/// fault E7: every file that the journal names is in the backup, however the node changes meanwhile
+#[test]
+fn nodes_backed_up_while_they_add_and_share_come_back_with_every_file_that_they_name() {
+    let world = World::new();
+    let (mut north, mut south) = world.pair();
+    let films = world.path("films");
+    fs::create_dir(&films).unwrap();
+    for number in 0..6_usize {
+        noise(&films.join(number.to_string()), 2, number as u64);
+    }
+    for number in 0..60_usize {
+        let path = films.join(format!("note-{number}"));
+        write(&path, vec![b'a'; 1000 + number]);
+    }
+    case(&north, "2026-17", &[&films]);
+    north.call(&["case", "create", "2026-18", "--title", "Theft"]);
+    let notes = world.path("notes");
+    for number in 0..60_usize {
+        let bytes = vec![b'b'; 1000 + number * 10_000];
+        write(&notes.join(number.to_string()), bytes);
+    }
+    let mut adding = north
+        .command()
+        .args(["evidence", "add", "2026-18"])
+        .arg(&notes)
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = copy(&north, "2026-17", &south);
+    let mut made = Vec::new();
+    for round in 0..4 {
+        for node in [&north, &south] {
+            let folder = world.path(&format!("backup-{}-{round}", node.name));
+            let backed = back_up(node, &folder.display().to_string());
+            assert_eq!(backed["problems"], serde_json::json!([]), "{backed}");
+            made.push(folder);
+        }
+    }
+    assert!(adding.wait().unwrap().success());
+    delivered(&north, &south, &id);
+    north.kill();
+    south.kill();
+    for (number, folder) in made.iter().enumerate() {
+        let node = match number % 2 {
+            0 => &mut north,
+            _ => &mut south,
+        };
+        wipe(node);
+        node.call(&["restore", &folder.display().to_string()]);
+        node.start();
+        whole(node);
+        node.kill();
+    }
+}
+
+/// fault E1
+#[test]
+fn restore_that_is_killed_leaves_no_node_that_runs_and_is_begun_again() {
+    const SEED: u64 = 20_261_122;
+    let mut chance = Chance::new(SEED);
+    let world = World::new();
+    let mut north = world.node("north", Reach::Dialable);
+    let folder = world.path("backup").display().to_string();
+    let film = world.path("film.bin");
+    noise(&film, 40, 7);
+    case(&north, "2026-17", &[&film]);
+    let before = digests(&north, "2026-17");
+    back_up(&north, &folder);
+    north.kill();
+    wipe(&north);
+    for round in 0..8 {
+        let mut cut = north
+            .command()
+            .args(["restore", &folder])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Not a wait for anything: the moment itself is what is chosen.
+        std::thread::sleep(Duration::from_millis(chance.below(400)));
+        let _ = cut.kill();
+        cut.wait().unwrap();
+        if north.data.join("interdocket.toml").exists() {
+            wipe(&north);
+        } else if north.data.join("restoring").exists() {
+            let said = north.refuses_to_start();
+            let told = said.contains("interdocket restore");
+            assert!(told, "seed {SEED}, round {round}: {said}");
+        }
+    }
+    north.call(&["restore", &folder]);
+    north.start();
+    assert_eq!(digests(&north, "2026-17"), before);
     whole(&north);
 }

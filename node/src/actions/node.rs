@@ -45,6 +45,9 @@ impl Change for ConfirmClock {
 pub struct Backup {
     /// The folder, as an absolute path; it is made where it does not exist.
     pub folder: std::path::PathBuf,
+    /// Whether to compare what is there already with its digests as well, and to write anew what is damaged.
+    #[serde(default)]
+    pub verify: bool,
 }
 
 /// A backup that was made.
@@ -60,7 +63,7 @@ pub struct BackedUp {
     pub bytes: u64,
     /// How many bytes were not there from the backup before.
     pub copied: u64,
-    /// Files of evidence that could not be read, one line each; empty where the backup is whole.
+    /// What could not be read or is damaged, one line each; empty where the backup is whole.
     pub problems: Vec<String>,
 }
 

@@ -72,7 +72,8 @@ impl Manifest {
     /// The bytes of all files together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.files.values().map(|file| file.size).sum()
+        let sizes = self.files.values().map(|file| file.size);
+        sizes.fold(0, u64::saturating_add)
     }
 
     /// Writes it.
@@ -180,6 +181,8 @@ fn inside(path: &str) -> bool {
 }
 
 const FORMAT: u32 = 0;
+/// The longest manifest, in bytes: five million files. It is read as a whole.
+pub(super) const LEN_MAX: u64 = 1 << 30;
 /// The folders of a data directory that a backup holds files of.
 const FOLDERS: [&str; 4] = [run::KEYS, run::KEYRING, run::JOURNAL, run::BLOBS];
 

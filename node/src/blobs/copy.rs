@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::PathBuf;
 
-use super::{Blobs, Place, Placed};
+use super::{Blobs, Place, Placed, header};
 
 /// One file of the store.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,17 @@ impl Stored {
                 name: format!("packs/{number:08}"),
                 fixed: false,
             },
+        }
+    }
+}
+
+impl Placed {
+    /// How long a pack is at least that holds it, in bytes; 0 where it has a file of its own.
+    #[must_use]
+    pub fn end(&self) -> u64 {
+        match self.place {
+            Place::Own => 0,
+            Place::Pack { offset, .. } => u64::from(offset) + header::LEN as u64 + self.size,
         }
     }
 }

@@ -9,8 +9,7 @@ use super::error::Error;
 use super::local::apart;
 use super::table::{count, size, time};
 use crate::actions::node;
-use crate::restore;
-use crate::text;
+use crate::{clock, restore, text};
 
 /// Backs the running node up.
 #[derive(Debug, Args)]
@@ -19,11 +18,17 @@ The folder is made where it does not exist. What an earlier backup there has alr
 and if this one is cut, the earlier one is still whole. It holds the node's keys: whoever can read it can
 be this organisation.
 
+What is there already is not read, unless you say --verify: then what is damaged is written anew.
+
 Example:
-  interdocket backup /mnt/backup/interdocket")]
+  interdocket backup /mnt/backup/interdocket
+  interdocket backup --verify /mnt/backup/interdocket")]
 pub(super) struct Backup {
     /// The folder, on the node's machine.
     folder: PathBuf,
+    /// Read what an earlier backup wrote there as well, and write anew what is damaged.
+    #[arg(long)]
+    verify: bool,
 }
 
 /// Verifies a backup.
@@ -37,8 +42,9 @@ pub(super) struct Verify {
 /// Restores a node.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-Every file is compared before anything is written. The node begins a new incarnation: its shares stand still
-until each partner has given back what it holds of them. Never start the node again that was backed up.
+Every file is compared before anything is written; what was cut is begun again by the same command. The node
+begins a new incarnation: its shares stand still until each partner has given back what it holds of them. Never
+start the node that the backup was made of again: two of one organisation freeze their shares.
 
 Example:
   interdocket restore /mnt/backup/interdocket --data /var/lib/interdocket")]
@@ -53,7 +59,10 @@ impl Backup {
             Error::local(format!("{} is no folder", self.folder.display()), error)
         })?;
         let (bar, progress) = context.out.volume("Backing up");
-        let request = node::Backup { folder };
+        let request = node::Backup {
+            folder,
+            verify: self.verify,
+        };
         let made = context.client.watch(&request, &progress).await?;
         bar.finish_and_clear();
         context.out.reply(&made, |made| {
@@ -73,8 +82,7 @@ impl Backup {
             return Ok(());
         }
         Err(Error::Incomplete(
-            "not every file of evidence could be read; see what is wrong: interdocket check"
-                .to_owned(),
+            "not all of the node is whole; see what is wrong: interdocket check".to_owned(),
         ))
     }
 }
@@ -100,7 +108,8 @@ impl Restore {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let (bar, progress) = context.out.volume("Restoring");
         let data = context.data.clone();
-        let restored = apart(move || restore::restore(&self.backup, &data, &progress)).await?;
+        let restored =
+            apart(move || restore::restore(&self.backup, &data, &clock::System, &progress)).await?;
         bar.finish_and_clear();
         context.out.reply(&restored, |restored| {
             let mut shown = format!(
@@ -114,10 +123,19 @@ impl Restore {
             for damaged in &restored.damaged {
                 shown += &format!("problem: {}\n", text::display(damaged));
             }
+            if let Some(last) = restored.clock_suspect {
+                shown += &format!(
+                    "problem: this machine's clock is behind the backup's last record of {}, so nothing that \
+                     depends on time will be served: set the clock right, start the node, then: interdocket \
+                     confirm-clock\n",
+                    time(last),
+                );
+            }
             shown
                 + &format!(
-                    "Make sure that the old node never runs again, then start this one: \
-                     interdocket run --data {}\n",
+                    "Never start the old node again: two of one organisation freeze their shares.\n\
+                     Start this one: interdocket run --data {}\n\
+                     Nothing goes through the shares of before until their partners have been heard.\n",
                     context.data.display()
                 )
         })

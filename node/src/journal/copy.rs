@@ -18,6 +18,8 @@ pub struct Segment {
     pub name: String,
     /// The file's length in bytes.
     pub size: u64,
+    /// Its first record.
+    pub(super) first: u64,
 }
 
 /// The bytes of a sealed segment, in order.
@@ -51,6 +53,7 @@ impl Reader {
             .map(|(first, extent)| Segment {
                 name: segment::name(*first),
                 size: extent.end + segment::FOOTER as u64,
+                first: *first,
             })
             .collect()
     }

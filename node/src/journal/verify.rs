@@ -5,10 +5,12 @@
 //!
 //! Not here: repair.
 
+use chrono::{DateTime, Utc};
+
 use super::chain::Chain;
 use super::reader::{Extent, Reader, bodies_of, damaged, parse};
 use super::segment::{self, Footer, Start};
-use super::{Body, Error, Head, Position, body};
+use super::{Body, Error, Head, Position, Segment, body};
 
 /// How many damaged records a report names.
 const NAMED: usize = 100;
@@ -18,6 +20,8 @@ const NAMED: usize = 100;
 pub struct Report {
     /// The chain that was walked to its end.
     pub head: Head,
+    /// When the last record was made; none unless bodies were opened.
+    pub last: Option<DateTime<Utc>>,
     /// How many segments there are.
     pub segments: usize,
     /// How many bodies are erased; 0 unless bodies were opened.
@@ -37,6 +41,7 @@ impl Reader {
         let extents = self.shared().extents().clone();
         let mut report = Report {
             head: Head::START,
+            last: None,
             segments: extents.segments.len(),
             erased: 0,
             damaged: 0,
@@ -53,6 +58,32 @@ impl Reader {
                 "the chain has another end",
             ));
         }
+        Ok(report)
+    }
+
+    /// Walks a sealed segment by itself, and opens every body in it.
+    ///
+    /// # Errors
+    /// As [`Reader::verify`].
+    pub fn verify_segment(&self, segment: &Segment) -> Result<Report, Error> {
+        let first = segment.first;
+        let extents = self.shared().extents().clone();
+        let absent = || damaged(&segment.name, 0, "it is not there");
+        let extent = *extents.segments.get(&first).ok_or_else(absent)?;
+        let mut bytes = [0; segment::HEADER];
+        self.shared().fill(&segment.name, 0, &mut bytes)?;
+        let Start::Head(head) = segment::start(&bytes) else {
+            return Err(damaged(&segment.name, 0, "it has no beginning"));
+        };
+        let mut report = Report {
+            head,
+            last: None,
+            segments: 1,
+            erased: 0,
+            damaged: 0,
+            places: Vec::new(),
+        };
+        report.head = self.walk(first, extent, true, &mut report)?;
         Ok(report)
     }
 
@@ -86,6 +117,7 @@ impl Reader {
                 let mut bodies = vec![0; frame.preamble.bodies as usize];
                 shared.fill(&name, place + head.len() as u64, &mut bodies)?;
                 for (header, sealed) in bodies_of(&frame, &bodies) {
+                    report.last = Some(header.time());
                     let opened = body::open(&header, &shared.keyring, sealed);
                     report.count(
                         Position {
@@ -120,6 +152,15 @@ impl Reader {
 }
 
 impl Report {
+    /// What is damaged, one line for each of the records that it names.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        let places = self.places.iter();
+        places.map(|place| {
+            let seq = place.seq;
+            format!("the body of record {seq} does not match its commitment")
+        })
+    }
+
     fn count(&mut self, position: Position, opened: &Body) {
         match opened {
             Body::Open(_) => {}

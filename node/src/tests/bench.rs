@@ -72,7 +72,7 @@ pub(crate) struct Bench {
     pub(crate) node: Node,
     dir: Arc<tempfile::TempDir>,
     pub(crate) name: &'static str,
-    journal: Arc<Disk>,
+    pub(crate) journal: Arc<Disk>,
     keyring: Arc<Disk>,
     pub(crate) engine: Arc<Memory>,
     clock: Arc<Ticks>,

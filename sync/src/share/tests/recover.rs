@@ -11,7 +11,7 @@ use super::races;
 use crate::log::Side;
 use crate::log::entry::Entry;
 use crate::refusal::Refusal;
-use crate::share::apply::open;
+use crate::share::apply::{open, revoked};
 use crate::share::decide::Command;
 use crate::share::{Fact, Header, Hold, Key, Kind, admit};
 use crate::testing::{Node, actor};
@@ -63,6 +63,10 @@ impl<'a> Restored<'a> {
 /// Both logs as `holder` has them, let in by a node that was restored after `kept` of them.
 fn recovered(holder: &Node, picks: &[bool], kept: usize) -> (Header, BTreeMap<Key, Fact>) {
     let mut restored = Restored::new(holder);
+    // It comes before all entries, as what was purged was revoked before, maybe by the statement alone.
+    if holder.header.revoked {
+        restored.header = revoked(&restored.header);
+    }
     let mut picks = picks.iter().copied().cycle();
     for count in 0.. {
         if count == kept {
