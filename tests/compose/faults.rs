@@ -247,5 +247,6 @@ fn both_ways(cluster: &Cluster, when: &str, one: &Container, other: &Container) 
     }
 }
 
-/// Within what time of a cut's end what waited has to be through.
-const SOON: Duration = Duration::from_secs(10);
+/// Within what time of a cut's end what waited has to be through: dialling is tried at most 15 seconds apart,
+/// and the machine may be busy.
+const SOON: Duration = Duration::from_secs(30);
