@@ -106,6 +106,8 @@ pub struct Seen {
     pub heard: Option<DateTime<Utc>>,
     /// The release that its node runs.
     pub version: Option<String>,
+    /// Its incarnation, as it says.
+    pub incarnation: Option<u64>,
     /// How far its clock is ahead of this node's.
     pub skew: Option<TimeDelta>,
     /// What it refused last.
@@ -402,13 +404,14 @@ impl Node {
         self.seen(partner, |seen| seen.heard = Some(now));
     }
 
-    /// Notes what a partner's node said when it was greeted: its release, and its clock in
+    /// Notes what a partner's node said when it was greeted: its release, its incarnation, and its clock in
     /// microseconds since 1970.
-    pub fn met(&self, partner: OrganisationId, version: &str, clock: i64) {
+    pub fn met(&self, partner: OrganisationId, version: &str, incarnation: u64, clock: i64) {
         let skew = clock.saturating_sub(self.0.clock.now().timestamp_micros());
         let version = version.chars().take(64).collect();
         self.seen(partner, |seen| {
             seen.version = Some(version);
+            seen.incarnation = Some(incarnation);
             seen.skew = Some(TimeDelta::microseconds(skew));
         });
     }

@@ -169,6 +169,8 @@ fn restored_owner_takes_back_what_it_shared_and_revoked_since_its_backup() {
     until("nothing waits", || {
         north.call(&["partner", "doctor", &south.id])["healthy"] == true
     });
+    let told = south.shown(&["partner", "doctor", &north.id]);
+    assert!(told.contains("came back from a backup"), "{told}");
     let more = world.path("more.txt");
     write(&more, "found since");
     add(&north, "2026-17", &[&more]);

@@ -97,6 +97,7 @@ impl Run for partner::Doctor {
             .await?;
         findings.extend(suspect.map(|error| own_clock(&error)));
         findings.extend(clock(&seen, tolerance));
+        findings.extend(past(&seen));
         findings.extend(refused(&seen));
         let other = partner.id;
         let recovering = node.read(move |view| {
@@ -214,6 +215,13 @@ fn clock(seen: &Seen, tolerance: i64) -> Option<Finding> {
     let text = format!("its clock differs by {skew} seconds");
     let advice = "set the clock of the node that is wrong: certificates and times depend on it";
     Some(finding("clock", skew.abs() <= tolerance, text, advice))
+}
+
+fn past(seen: &Seen) -> Option<Finding> {
+    let times = seen.incarnation?.saturating_sub(1);
+    let text =
+        format!("its node came back from a backup, or its machine was set back, {times} times");
+    (times > 0).then(|| finding("past", true, text, ""))
 }
 
 fn refused(seen: &Seen) -> Option<Finding> {

@@ -213,7 +213,8 @@ impl Drive {
             .await?
             .into_inner();
         self.node.heard(self.partner);
-        self.node.met(self.partner, &reply.version, reply.at);
+        let (version, incarnation) = (&reply.version, reply.incarnation);
+        self.node.met(self.partner, version, incarnation, reply.at);
         if let Some(shown) = reply.witness {
             recover::witnessed(&self.node, self.partner, shown).await?;
         }

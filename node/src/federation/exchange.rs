@@ -170,7 +170,8 @@ impl Delivery for Exchange {
     ) -> Result<Response<v1::ConnectReply>, Status> {
         let caller = self.caller(&request).await?;
         let hello = request.get_ref();
-        self.node.met(caller, &hello.version, hello.at);
+        self.node
+            .met(caller, &hello.version, hello.incarnation, hello.at);
         if !hello.formats.contains(&FORMAT) {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }

@@ -162,7 +162,10 @@ pub fn revoked_before(
         Event::ShareRevoked(revoked),
         Event::RevocationCountersigned(countersigned),
     ];
-    Ok(Decided::new(events, |_| Ok(())).then(Effect::Recheck))
+    // The backup brought back the key that was destroyed with it.
+    Ok(Decided::new(events, |_| Ok(()))
+        .then(Effect::Recheck)
+        .then(Effect::Unlend(share)))
 }
 
 /// Has a share go on: its partner has given back all that it holds.

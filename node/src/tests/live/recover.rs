@@ -13,6 +13,7 @@ use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::actions::{self, Run as _};
 use crate::event::{Event, NodeRestored};
+use crate::keyring::KeyId;
 use crate::store::entity;
 use crate::store::table;
 use crate::tests::bench::{Bench, noon};
@@ -146,6 +147,7 @@ async fn a_restored_owner_learns_of_its_revocation_before_anything_is_sent() {
     until_same(&past, &south, share).await;
     live.end().await;
     assert_eq!(past.shown(share).status, Status::Revoked);
+    assert!(past.node.parts().keyring.key(KeyId::lease(share)).is_none());
     assert_eq!(held(&south, share).header.listed.evidence, 1);
     whole(&past).await;
 }
