@@ -219,8 +219,11 @@ fn clock(seen: &Seen, tolerance: i64) -> Option<Finding> {
 
 fn past(seen: &Seen) -> Option<Finding> {
     let times = seen.incarnation?.saturating_sub(1);
-    let text =
-        format!("its node came back from a backup, or its machine was set back, {times} times");
+    let often = match times {
+        1 => "once".to_owned(),
+        times => format!("{times} times"),
+    };
+    let text = format!("its node came back from a backup, or its machine was set back, {often}");
     (times > 0).then(|| finding("past", true, text, ""))
 }
 
