@@ -31,19 +31,39 @@ use crate::seal::Seal;
 use crate::store::view::View;
 use crate::store::{entity, table};
 
-/// The shares with a partner behind one of them, or from the first on.
+/// The shares that a partner had of this node or this node of it, behind one of them or from the first on.
 pub(super) fn list(
     view: &View<'_>,
     caller: OrganisationId,
     after: Option<ShareId>,
 ) -> Result<v1::ListSharesReply, Error> {
-    let after = after.map(|share| (caller, share));
     let most = limits::LISTED_SHARES_MAX;
-    let rows = view.page(&table::PARTNER_SHARE, &caller, after.as_ref(), most)?;
-    let id = |((_, share), ()): ((OrganisationId, ShareId), ())| share.as_bytes().to_vec().into();
-    Ok(v1::ListSharesReply {
-        shares: rows.into_iter().map(id).collect(),
-    })
+    let mut after = after.map(|share| (caller, share));
+    let mut reply = v1::ListSharesReply::default();
+    loop {
+        let rows = view.page(&table::PARTNER_SHARE, &caller, after.as_ref(), most)?;
+        for ((_, share), ()) in &rows {
+            if had(&crate::actions::decide::share(view, *share)?.header, caller) {
+                reply.shares.push(share.as_bytes().to_vec().into());
+            }
+        }
+        // None at all would say that these were the last.
+        if rows.len() < most || !reply.shares.is_empty() {
+            return Ok(reply);
+        }
+        after = rows.last().map(|(row, ())| *row);
+    }
+}
+
+/// Whether a partner has had anything of a share: what it was not offered yet it does not learn of.
+fn had(header: &Header, partner: OrganisationId) -> bool {
+    header.owner == partner || seen(header, Side::Owner) > 0
+}
+
+/// Up to which entry a log's reader has said that it has it.
+fn seen(header: &Header, side: Side) -> u64 {
+    let other = header.log(side.other());
+    header.log(side).countersigned.max(other.seen)
 }
 
 /// What is given back of a share, behind what the partner holds.
@@ -58,7 +78,8 @@ pub(super) fn give(
     };
     let us = node.parts().keys.organisation();
     let found = view.get(&table::SHARE, &share)?;
-    let Some(found) = found.filter(|found| found.other(us) == caller) else {
+    let theirs = |found: &entity::Share| found.other(us) == caller && had(&found.header, caller);
+    let Some(found) = found.filter(theirs) else {
         return Ok(Err(Refusal::NotShared));
     };
     if view.has(&table::LOST, &share.uuid())? {
@@ -139,13 +160,9 @@ fn bounds(
         let other = held.is_some_and(|held| held[..] != *hash);
         Ok(count.saturating_sub(u64::from(other)))
     };
-    let seen = |side: Side| {
-        let other = header.log(side.other());
-        header.log(side).countersigned.max(other.seen)
-    };
     let most = match owner {
-        true => [seen(Side::Owner), header.partner_log.point.count],
-        false => [header.owner_log.point.count, seen(Side::Partner)],
+        true => [seen(header, Side::Owner), header.partner_log.point.count],
+        false => [header.owner_log.point.count, seen(header, Side::Partner)],
     };
     let from = [
         from(Side::Owner, request.owner_count, &request.owner_hash)?,

@@ -11,7 +11,7 @@ use prost::Message as _;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use super::{give, recover};
+use super::{give, list, recover};
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode};
 use crate::event::{Event, NodeRestored};
@@ -242,6 +242,27 @@ async fn a_partner_is_given_back_what_it_had_and_nothing_else() {
     assert_eq!(refused.unwrap_err(), Refusal::NotShared);
     let unknown = ShareId::new(uuid::Uuid::from_u128(7));
     let (_, refused) = given(&north, &south, unknown);
+    assert_eq!(refused.unwrap_err(), Refusal::NotShared);
+}
+
+/// An offer that waits, revoked or not, is nothing that its partner learns of by asking.
+#[tokio::test]
+async fn what_a_partner_was_not_offered_yet_is_not_listed_and_not_given() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let told = north.copy("1/26", "south").await.unwrap().id;
+    settle(&north, &south, told).await;
+    let waits = north.copy("1/26", "south").await.unwrap().id;
+    let listed = |node: &Bench, other: &Bench| {
+        let reading = node.node.parts().store.read();
+        list(&reading.view(), other.id(), None).unwrap().shares
+    };
+    let only = [told.as_bytes().to_vec()];
+    assert_eq!(listed(&north, &south), only);
+    assert_eq!(listed(&south, &north), only);
+    let (nothing, refused) = given(&north, &south, waits);
+    assert!(nothing.is_empty());
     assert_eq!(refused.unwrap_err(), Refusal::NotShared);
 }
 
