@@ -22,7 +22,7 @@ use crate::keyring::KeyId;
 pub use self::body::{
     AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, CaseUpdated,
     ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
-    EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned, ImportEnded,
+    EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned, ImportAsked, ImportEnded,
     InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound,
     PartnerEnabled, PartnerMet, PolicySet, Refused, RevocationCountersigned, RevocationReceived,
     SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade,
@@ -150,7 +150,7 @@ pub enum Event {
     /// Sealed files were erased: they were withdrawn, or the share was revoked.
     SealedErased(SealedErased),
     /// Somebody, or the node by itself, wants a share imported.
-    ImportAsked(ShareId),
+    ImportAsked(ImportAsked),
     /// An import has brought all that was granted, or was refused.
     ImportEnded(ImportEnded),
     /// A case of this node's own was made of a shared one.
@@ -356,7 +356,7 @@ impl Event {
             Self::ShareNarrowed(share) | Self::ShareSettled(share) => KeyId(share.share.uuid()),
             Self::EvidenceSealed(sealed) => KeyId(sealed.share.uuid()),
             Self::SealedErased(erased) => KeyId(erased.share.uuid()),
-            Self::ImportAsked(share) => KeyId(share.uuid()),
+            Self::ImportAsked(asked) => KeyId(asked.share.uuid()),
             Self::ImportEnded(ended) => KeyId(ended.share.uuid()),
             // An import is this node's own, whatever becomes of the share.
             Self::CaseUpdated(updated) => KeyId(updated.case.id.uuid()),
@@ -441,7 +441,7 @@ impl Event {
             Self::RevocationCountersigned(revocation) => vec![revocation.share.uuid()],
             Self::EvidenceSealed(sealed) => vec![sealed.share.uuid()],
             Self::SealedErased(erased) => vec![erased.share.uuid()],
-            Self::ImportAsked(share) => vec![share.uuid()],
+            Self::ImportAsked(asked) => vec![asked.share.uuid()],
             Self::ImportEnded(ended) => vec![ended.share.uuid()],
             Self::CaseImported(imported) => {
                 vec![imported.case.id.uuid(), imported.share.uuid()]

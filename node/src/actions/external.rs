@@ -79,6 +79,10 @@ pub struct Import {
     /// The share's id.
     #[schemars(with = "uuid::Uuid")]
     pub share: ShareId,
+    /// Only these items; where empty all that is new, and how the case is described.
+    #[serde(default)]
+    #[schemars(with = "Vec<uuid::Uuid>")]
+    pub evidence: Vec<EvidenceId>,
 }
 
 /// An external case as it is listed.
@@ -294,13 +298,14 @@ fn open(share: ShareId, download: bool) -> Decided<()> {
 fn import(
     context: &mut Context<'_>,
     id: ShareId,
+    evidence: Vec<EvidenceId>,
     recipients: Option<&Vec<String>>,
     caller: &Caller,
 ) -> Result<Decided<()>, Error> {
     let share = received(&context.view, id)?;
     usable(&share, context.now)?;
     addressed(recipients, caller)?;
-    super::exchange::ask(context, id)
+    super::exchange::ask(context, id, evidence)
 }
 
 /// A share as it is listed to a caller; none where it is not for this caller to see.

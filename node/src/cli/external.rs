@@ -43,6 +43,9 @@ pub(super) enum Command {
     Import {
         /// The share's id.
         share: ShareId,
+        /// Only this item; repeat it for more.
+        #[arg(long, value_name = "ID")]
+        evidence: Vec<EvidenceId>,
     },
 }
 
@@ -83,8 +86,9 @@ impl Command {
             Self::List { range } => list(context, range).await,
             Self::Show { share, range } => show(context, share, range).await,
             Self::Get(get) => get.run(context).await,
-            Self::Import { share } => {
-                let external = context.client.call(&external::Import { share }).await?;
+            Self::Import { share, evidence } => {
+                let request = external::Import { share, evidence };
+                let external = context.client.call(&request).await?;
                 context.out.note(
                     "Asked for. What its owner grants becomes a case of this node as it arrives.",
                 );

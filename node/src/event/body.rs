@@ -161,6 +161,15 @@ pub struct CaseEdited {
     pub description: String,
 }
 
+/// Somebody here wants a share imported.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImportAsked {
+    /// The share.
+    pub share: ShareId,
+    /// Only these items; all of it where empty.
+    pub evidence: Vec<EvidenceId>,
+}
+
 /// A case that was imported is described as its owner describes it now.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseUpdated {

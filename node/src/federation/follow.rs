@@ -181,10 +181,10 @@ async fn import(
     let Some(seal) = node.seal(share) else {
         return Ok(false);
     };
-    let clean = bring(node, partner, share, &seal, header.lives()).await?;
+    let clean = bring(node, partner, share, &seal, &wish.only, header.lives()).await?;
     if clean && header.grants.last >= through {
         // What is this node's own changes only when somebody here wants it.
-        if let Some(by) = wish.by {
+        if let Some(by) = wish.by.filter(|_| wish.only.is_empty()) {
             describe(node, share, seal, by).await?;
         }
         end(node, share, through, None).await?;
@@ -268,13 +268,14 @@ async fn bring(
     partner: OrganisationId,
     share: ShareId,
     seal: &Seal,
+    only: &[EvidenceId],
     contact: bool,
 ) -> Result<bool, Error> {
     let (mut after, mut clean) = (None, true);
     loop {
-        let (of, opens) = (node.clone(), seal.clone());
+        let (of, opens, chosen) = (node.clone(), seal.clone(), only.to_vec());
         let page = node
-            .read(move |view| due(&of, view, share, after, &opens))
+            .read(move |view| due(&of, view, share, after, &chosen, &opens))
             .await?;
         let here: BTreeSet<Digest> = page.delivered.union(&page.sealed).copied().collect();
         let wishes = page.items.values().map(|item| Wish {
@@ -325,10 +326,12 @@ fn due(
     view: &View<'_>,
     share: ShareId,
     after: Option<EvidenceId>,
+    only: &[EvidenceId],
     seal: &Seal,
 ) -> Result<Page, Error> {
     let header = actions::decide::share(view, share)?.header;
-    let (due, last) = actions::exchange::importable(view, share, after, PAGE)?;
+    let (mut due, last) = actions::exchange::importable(view, share, after, PAGE)?;
+    due.retain(|evidence| only.is_empty() || only.contains(evidence));
     let shut = || broken("a share can't be opened with its lease");
     let mut texts = Texts::new(*view, &node.parts().journal, share, Some(seal));
     let origin = texts.offered()?.ok_or_else(shut)?.case;
@@ -402,7 +405,7 @@ async fn purge(node: &Node, partner: OrganisationId) -> Result<(), Error> {
         let row = (partner, share);
         let granted = node.read(move |view| Ok(view.get(&table::IMPORT, &row)?));
         if let (Some(wish), Some(seal)) = (granted.await?, node.seal(share)) {
-            let brought = bring(node, partner, share, &seal, false).await;
+            let brought = bring(node, partner, share, &seal, &wish.only, false).await;
             if let Err(error) = brought {
                 tracing::warn!(%share, %error, "not all that was granted could be imported");
             }

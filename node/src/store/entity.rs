@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::{CaseId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::share::{Header, Policy};
 use serde::{Deserialize, Serialize};
@@ -238,6 +238,8 @@ pub struct Import {
     pub through: u64,
     /// Who asked; nobody where the node does it by itself.
     pub by: Option<Actor>,
+    /// Only these items; all of it where empty.
+    pub only: Vec<EvidenceId>,
 }
 
 /// A part of a file that is sealed under a lease.

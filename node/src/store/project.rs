@@ -182,7 +182,7 @@ impl Step<'_> {
             Event::RevocationCountersigned(signed) => self.revocation_countersigned(signed),
             Event::EvidenceSealed(sealed) => self.evidence_sealed(sealed),
             Event::SealedErased(erased) => self.sealed_erased(erased),
-            Event::ImportAsked(share) => self.import_asked(*share, entry.actor.as_ref()),
+            Event::ImportAsked(asked) => self.import_asked(asked, entry.actor.as_ref()),
             Event::ImportEnded(ended) => self.import_ended(ended),
             Event::CaseImported(imported) => self.case_imported(imported),
             Event::CaseUpdated(updated) => self.case_updated(updated),

@@ -6,6 +6,8 @@ mod own;
 mod recover;
 mod support;
 
+use interdocket_sync::id::{EvidenceId, ShareId};
+
 use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::actions::user::Role;
@@ -115,7 +117,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
     assert_eq!(north.tables(), north.rebuilt());
 }
 
-/// AS-074, AS-079, AS-080, OE-02
+/// AS-074, AS-075, AS-079, AS-080, OE-02
 #[tokio::test(flavor = "multi_thread")]
 async fn the_case_is_described_anew_at_the_partner() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
@@ -167,9 +169,49 @@ async fn a_share_is_made_at_once_and_delivered_later_also_after_a_restart() {
     live.end().await;
 }
 
-/// AS-072, AS-083, AS-097
+/// Somebody at the partner whom the share is for.
+fn sol() -> actions::Actor {
+    actions::Actor {
+        id: uuid::Uuid::from_u128(7),
+        name: "Sol Reyes".into(),
+    }
+}
+
+/// Asks for an import.
+async fn import(
+    at: &Bench,
+    share: ShareId,
+    evidence: Vec<EvidenceId>,
+) -> Result<(), actions::Error> {
+    let asked = at
+        .node
+        .decide(Some(sol()), actions::Way::Token, move |context| {
+            actions::exchange::ask(context, share, evidence)
+        });
+    asked.await
+}
+
+/// How many items wait to be imported, and whether the case is described anew.
+async fn reviewed(at: &Bench, share: ShareId) -> (u64, bool) {
+    let show = external::Show {
+        share,
+        after: None,
+        limit: None,
+    };
+    let caller = actions::Caller {
+        actor: sol(),
+        role: Role::Investigator,
+        way: actions::Way::Token,
+        progress: actions::Progress::default(),
+    };
+    let shown = show.run(&at.node, &caller).await.unwrap();
+    let updates = shown.updates.unwrap();
+    (updates.evidence, updates.case)
+}
+
+/// AS-072, AS-075, AS-083, AS-087, AS-097
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_imports_again_takes_over_how_the_case_is_described() {
+async fn what_changed_since_an_import_is_taken_over_as_somebody_chooses() {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
     let live = Live::new();
     live.pair(&north, &south, Mode::Live, true).await;
@@ -180,19 +222,9 @@ async fn whoever_imports_again_takes_over_how_the_case_is_described() {
         status(&south, share) == Some(Status::Active)
     })
     .await;
-    let kim = actions::Actor {
-        id: uuid::Uuid::from_u128(7),
-        name: "Sol Reyes".into(),
-    };
-    let import = || {
-        south
-            .node
-            .decide(Some(kim.clone()), actions::Way::Token, move |context| {
-                actions::exchange::ask(context, share)
-            })
-    };
-    import().await.unwrap();
-    until("it is imported", || evidence_of(&south, "1/26").len() == 1).await;
+    import(&south, share, Vec::new()).await.unwrap();
+    let own = |count| evidence_of(&south, "1/26").len() == count;
+    until("it is imported", || own(1)).await;
     let title = || {
         let reading = south.node.parts().store.read();
         let (_, case) = actions::decide::case(&reading.view(), "1/26").unwrap();
@@ -205,34 +237,27 @@ async fn whoever_imports_again_takes_over_how_the_case_is_described() {
         description: None,
     };
     north.change(edit).await.unwrap();
-    north.evidence("1/26", "b.bin", b"two").await;
+    let second = north.evidence("1/26", "b.bin", b"two").await.id;
+    north.evidence("1/26", "c.bin", b"three").await;
     until("the changes are known", || {
-        south.shown(share).listed.evidence == 2 && status(&north, share) == Some(Status::Active)
+        south.shown(share).listed.evidence == 3 && status(&north, share) == Some(Status::Active)
     })
     .await;
     assert_eq!(title(), "A case", "nothing changes by itself");
-    let review = || external::Show {
-        share,
-        after: None,
-        limit: None,
-    };
-    let caller = actions::Caller {
-        actor: kim.clone(),
-        role: Role::Investigator,
-        way: actions::Way::Token,
-        progress: actions::Progress::default(),
-    };
-    let updates = review().run(&south.node, &caller).await.unwrap().updates;
-    let updates = updates.unwrap();
-    assert!(updates.case && updates.evidence == 1, "{updates:?}");
-    import().await.unwrap();
-    until("they are taken over", || {
-        title() == "Arson at the quay" && evidence_of(&south, "1/26").len() == 2
+    assert_eq!(reviewed(&south, share).await, (2, true));
+    let unknown = EvidenceId::new(share.uuid());
+    let missing = import(&south, share, vec![unknown]).await.unwrap_err();
+    assert_eq!(missing.kind, actions::ErrorKind::NotFound);
+    import(&south, share, vec![second]).await.unwrap();
+    until("the chosen item is imported", || own(2)).await;
+    assert_eq!(reviewed(&south, share).await, (1, true));
+    assert_eq!(title(), "A case", "the case was not chosen");
+    import(&south, share, Vec::new()).await.unwrap();
+    until("the rest is taken over", || {
+        title() == "Arson at the quay" && own(3)
     })
     .await;
-    let updates = review().run(&south.node, &caller).await.unwrap().updates;
-    let updates = updates.unwrap();
-    assert!(!updates.case && updates.evidence == 0, "{updates:?}");
+    assert_eq!(reviewed(&south, share).await, (0, false));
     live.end().await;
     let by = south.about(share.uuid()).into_iter();
     let updates = by.filter(|event| matches!(event, Event::CaseUpdated(_)));
@@ -329,15 +354,7 @@ async fn an_import_by_hand_is_granted_by_the_owner_and_outlives_revocation() {
     })
     .await;
     assert!(evidence_of(&south, "1/26").is_empty(), "nothing by itself");
-    let asked = south.node.decide(
-        Some(actions::Actor {
-            id: uuid::Uuid::from_u128(7),
-            name: "Sol Reyes".into(),
-        }),
-        actions::Way::Token,
-        move |context| actions::exchange::ask(context, share),
-    );
-    asked.await.unwrap();
+    import(&south, share, Vec::new()).await.unwrap();
     until("it is imported", || evidence_of(&south, "1/26").len() == 1).await;
     until("and that is known", || {
         north.shown(share).imported.evidence == 1

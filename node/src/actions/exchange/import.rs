@@ -6,6 +6,7 @@ use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::limits;
 use interdocket_sync::log::entry::{Actor, CaseInfo, StoredItem};
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::{Command, decide as next};
@@ -17,19 +18,25 @@ use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::{Error, ErrorKind};
 use crate::blobs::Placed;
 use crate::event::{
-    CaseEdited, CaseImported, CaseMade, CaseUpdated, Event, EvidenceImported, ImportEnded,
-    StoredBlob,
+    CaseEdited, CaseImported, CaseMade, CaseUpdated, Event, EvidenceImported, ImportAsked,
+    ImportEnded, StoredBlob,
 };
 use crate::rules;
 use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::store::view::View;
 
-/// Records that somebody wants a received share imported, as far as it is listed now.
+/// Records that somebody wants a received share imported, as far as it is listed now: all of it, or these
+/// items only.
 ///
 /// # Errors
-/// [`Error`] where it can't be: it was not received, its policy has no imports, or it is over.
-pub fn ask(context: &mut Context<'_>, id: ShareId) -> Result<Decided<()>, Error> {
+/// [`Error`] where it can't be: it was not received, its policy has no imports, it is over, or it has not all of
+/// these items.
+pub fn ask(
+    context: &mut Context<'_>,
+    id: ShareId,
+    evidence: Vec<EvidenceId>,
+) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
     let header = &share.header;
     let received = header.partner == context.node()?.organisation;
@@ -54,7 +61,30 @@ pub fn ask(context: &mut Context<'_>, id: ShareId) -> Result<Decided<()>, Error>
         return Err(Error::new(ErrorKind::Conflict, message)
             .hint("look at it: interdocket external show SHARE"));
     }
-    Ok(Decided::new(vec![Event::ImportAsked(id)], |_| Ok(())).then(Effect::Nudge(header.owner)))
+    if evidence.len() > limits::ENTRY_ITEMS_MAX {
+        let message = format!(
+            "{} items of evidence are named, more than {}",
+            evidence.len(),
+            limits::ENTRY_ITEMS_MAX
+        );
+        return Err(Error::new(ErrorKind::Invalid, message)
+            .hint("import all of it, or these in several steps"));
+    }
+    let facts = ShareFacts::new(context.view, id);
+    for evidence in &evidence {
+        let listed = facts.item(*evidence);
+        if listed.is_none_or(|item| item.withdrawn != 0) {
+            let message = format!("evidence {evidence} is not in this share");
+            return Err(Error::new(ErrorKind::NotFound, message)
+                .hint("see what is: interdocket external show SHARE"));
+        }
+    }
+    facts.done()?;
+    let asked = ImportAsked {
+        share: id,
+        evidence,
+    };
+    Ok(Decided::new(vec![Event::ImportAsked(asked)], |_| Ok(())).then(Effect::Nudge(header.owner)))
 }
 
 /// Grants a partner's import of what is listed now, where the policy has it; asked by this recipient, or

@@ -122,7 +122,7 @@ impl Run for Import {
         }
         let (who, recipients) = (caller.clone(), said.recipients.clone());
         node.decide(Some(caller.actor.clone()), caller.way, move |context| {
-            import(context, id, recipients.as_ref(), &who)
+            import(context, id, self.evidence, recipients.as_ref(), &who)
         })
         .await?;
         let who = caller.clone();

@@ -216,6 +216,7 @@ impl Step<'_> {
                     let import = entity::Import {
                         through: entry.number,
                         by: None,
+                        only: Vec::new(),
                     };
                     self.put(&table::IMPORT, &key, &import);
                 }

@@ -23,7 +23,10 @@ async fn a_live_advanced_share_is_read_at_its_owner_as_its_policy_has_it() {
     };
     let seen = read(&south, "Kim", look.clone()).await.unwrap();
     assert_eq!(seen.as_deref(), Ok(&b"one"[..]));
-    let import = Import { share };
+    let import = Import {
+        share,
+        evidence: Vec::new(),
+    };
     let kim = user("Kim", Role::Investigator);
     let refused = import.run(&south.node, &kim).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
@@ -63,7 +66,13 @@ async fn what_waits_to_be_imported_is_counted_and_shown() {
     );
     assert!(!item.imported);
     let kim = user("Kim", Role::Investigator);
-    Import { share }.run(&south.node, &kim).await.unwrap();
+    Import {
+        share,
+        evidence: Vec::new(),
+    }
+    .run(&south.node, &kim)
+    .await
+    .unwrap();
     let reading = south.node.parts().store.read();
     assert!(
         reading

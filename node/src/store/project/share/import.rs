@@ -2,15 +2,15 @@
 //! sealed.
 
 use interdocket_sync::evidence::Item;
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId};
 use interdocket_sync::share::Facts as _;
 
 use super::{ShareFacts, Step};
 use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::event::{
-    CaseImported, CaseUpdated, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportEnded,
-    SealedErased,
+    CaseImported, CaseUpdated, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportAsked,
+    ImportEnded, SealedErased,
 };
 use crate::store::project::Error;
 use crate::store::{entity, table};
@@ -130,15 +130,16 @@ impl Step<'_> {
 
     pub(in super::super) fn import_asked(
         &mut self,
-        id: ShareId,
+        asked: &ImportAsked,
         by: Option<&Actor>,
     ) -> Result<(), Error> {
-        let share = self.get(&table::SHARE, &id)?;
+        let share = self.get(&table::SHARE, &asked.share)?;
         let import = entity::Import {
             through: share.header.owner_log.point.count,
             by: by.cloned(),
+            only: asked.evidence.clone(),
         };
-        self.put(&table::IMPORT, &(share.header.owner, id), &import);
+        self.put(&table::IMPORT, &(share.header.owner, asked.share), &import);
         Ok(())
     }
 
