@@ -251,6 +251,8 @@ fn refused(status: &Status) -> Error {
     let message = v1::Refusal::decode(status.details()).ok();
     let refusal = message.and_then(refusal::read);
     let Some(refusal) = refusal.filter(|_| !status.details().is_empty()) else {
+        let cause = std::error::Error::source(status);
+        tracing::debug!(code = ?status.code(), ?cause, "a read ended early");
         let message = "there is no contact with the owner of this share";
         return Error::new(ErrorKind::Unavailable, message)
             .hint("see what stands in the way: interdocket partner doctor PARTNER");
