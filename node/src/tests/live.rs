@@ -147,6 +147,24 @@ async fn the_case_is_described_anew_at_the_partner() {
     .await;
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_case_without_evidence_is_shared_and_followed() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    north.case("1/26").await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    for node in [&north, &south] {
+        until("it is known that there is nothing yet", || {
+            status(node, share) == Some(Status::Active)
+        })
+        .await;
+    }
+    north.evidence("1/26", "a.bin", b"one").await;
+    until("what is added follows", || sealed(&south, share) == 1).await;
+    live.end().await;
+}
+
 /// AS-045
 #[tokio::test(flavor = "multi_thread")]
 async fn a_share_is_made_at_once_and_delivered_later_also_after_a_restart() {

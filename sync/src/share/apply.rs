@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::terms::SignedTerms;
-use super::{BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Log, Put, State, Totals};
+use super::{
+    BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Kind, Log, Put, State, Totals,
+};
 use crate::evidence::Item;
 use crate::id::EvidenceId;
 use crate::log::entry::{Body, Entry, ItemChange, StoredItem};
@@ -70,6 +72,8 @@ pub fn apply(
         Body::Offered(..) => {
             next.case = entry.number;
             next.recipients = entry.number;
+            // That a case has nothing yet is said as well: else it would never be known to be whole.
+            next.open = matches!(next.kind, Kind::Advanced(_));
         }
         Body::EvidenceAdded(items) => changes.added(&mut next, items),
         Body::EvidenceChanged(items) => changes.changed(&mut next, items),
