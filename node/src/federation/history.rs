@@ -317,24 +317,6 @@ pub fn fork(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<Option<
     Ok(Some(Fork::of(frozen.side, entry, &held, &shown)))
 }
 
-/// How a received revocation was countersigned here.
-///
-/// # Errors
-/// [`Error`] where the journal can't be read.
-pub fn revocation_receipt(
-    view: &View<'_>,
-    journal: &Reader,
-    record: u64,
-) -> Result<Option<Countersignature>, Error> {
-    let Event::RevocationReceived(received) = event(view, journal, record)? else {
-        return Ok(None);
-    };
-    let read = Countersignature::read(&received.countersignature.0);
-    Ok(Some(read.map_err(|_| {
-        broken("what was signed can't be read back")
-    })?))
-}
-
 /// A revocation that was made or received, read back.
 ///
 /// # Errors

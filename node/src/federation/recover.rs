@@ -92,7 +92,7 @@ pub(super) fn give(
     let owner = header.owner == us;
     let advanced = matches!(header.kind, Kind::Advanced(_));
     let journal = &node.parts().journal;
-    let mut reply = revocation(view, journal, &found)?;
+    let mut reply = revocation(view, journal, header, !owner)?;
     if owner && advanced && header.revoked {
         return Ok(Ok(reply));
     }
@@ -128,18 +128,19 @@ pub(super) fn give(
     Ok(Ok(reply))
 }
 
-/// What is said of a share's revocation, before anything of its logs.
+/// What is said of a share's revocation, before anything of its logs; with this node's countersignature where
+/// it was received.
 fn revocation(
     view: &View<'_>,
     journal: &Reader,
-    share: &entity::Share,
+    header: &Header,
+    received: bool,
 ) -> Result<v1::RecoverReply, Error> {
     let mut reply = v1::RecoverReply::default();
-    if let Some(revocation) = share.revocation {
-        let said = history::revocation(view, journal, revocation.record)?;
+    if let Some((said, receipt)) = history::revocation_proof(view, journal, header.share)? {
         let said = v1::SignedRevocation::decode(said.bytes.as_slice());
         reply.revocation = Some(said.map_err(|_| broken("a revocation can't be read back"))?);
-        let receipt = history::revocation_receipt(view, journal, revocation.record)?;
+        let receipt = receipt.filter(|_| received);
         reply.revocation_receipt = receipt.as_ref().map(countersignature).transpose()?;
     }
     Ok(reply)

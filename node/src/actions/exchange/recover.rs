@@ -79,18 +79,19 @@ pub fn recover(
         Given::Theirs(batch) => (batch, None),
     };
     let found = context.view.get(&table::SHARE, &batch.share)?;
-    let (header, terms) = match (found, &batch.terms, &own) {
+    let lost = found.is_none();
+    let (mut header, terms) = match (found, &batch.terms, &own) {
         (Some(share), _, _) => (share.header, None),
         (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
         _ => match header(context, &node, partner, &batch)? {
-            Ok((mut header, terms)) if known_partner.recover => {
-                header.hold = Hold::Recovering;
-                (header, terms)
-            }
+            Ok(begun) if known_partner.recover => begun,
             Ok(_) => return Ok(refuse(Refusal::NotShared)),
             Err(refusal) => return Ok(refuse(refusal)),
         },
     };
+    if lost {
+        header.hold = Hold::Recovering;
+    }
     let writer = if own.is_some() {
         node.organisation
     } else {
@@ -102,8 +103,7 @@ pub fn recover(
     if !ours || header.side(writer) != Some(head.side) {
         return Ok(refuse(Refusal::NotShared));
     }
-    let recovering = header.hold == Hold::Recovering || (terms.is_some() && own.is_some());
-    if !recovering {
+    if header.hold != Hold::Recovering {
         return Ok(refuse(Refusal::State));
     }
     // What this node wrote it can read.
