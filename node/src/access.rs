@@ -36,6 +36,7 @@ const INVESTIGATOR: &[&str] = &[
     "evidence.get",
     "external.get",
     "external.import",
+    "external.onward",
     "share.add",
     "share.advanced",
     "share.cancel",
@@ -50,7 +51,14 @@ const INVESTIGATOR: &[&str] = &[
 ];
 
 /// Looking at what others did.
-const AUDITOR: &[&str] = &["audit.show", "audit.verify", "partner.doctor", "user.list"];
+const AUDITOR: &[&str] = &[
+    "audit.show",
+    "audit.verify",
+    "group.list",
+    "group.show",
+    "partner.doctor",
+    "user.list",
+];
 
 #[cfg(test)]
 mod tests {
@@ -85,6 +93,7 @@ mod tests {
     fn only_administrators_touch_partners_users_and_the_node() {
         let administrative = |name: &&str| {
             name.starts_with("user.")
+                || name.starts_with("group.")
                 || ["node.check", "node.backup"].contains(name)
                 || name.starts_with("partner.")
         };

@@ -7,9 +7,11 @@
 pub mod audit;
 pub mod case;
 pub mod decide;
+pub mod directory;
 pub mod evidence;
 pub mod exchange;
 pub mod external;
+pub mod group;
 pub mod node;
 pub mod partner;
 mod run;
@@ -154,6 +156,8 @@ pub struct Actor {
     pub id: uuid::Uuid,
     /// The name at that moment.
     pub name: String,
+    /// The number on the badge at that moment; empty where there is none.
+    pub badge: String,
 }
 
 /// The way in by which a request came.
@@ -250,8 +254,13 @@ actions! {
     node::ConfirmClock, "node.confirm-clock", post "/v0/node/clock", node::Confirmed, "Confirm that the machine's clock is right";
     node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored";
     user::Add, "user.add", post "/v0/users", user::User, "Add a user";
+    user::Edit, "user.edit", post "/v0/users/{user}/edit", user::User, "Change what is said of a user";
     user::List, "user.list", get "/v0/users", user::Users, "List users";
     user::Token, "user.token", post "/v0/users/{user}/tokens", user::Issued, "Make a token for a user";
+    group::Add, "group.add", post "/v0/groups", group::Group, "Add a group of users";
+    group::List, "group.list", get "/v0/groups", group::Groups, "List groups";
+    group::Show, "group.show", get "/v0/groups/{group}", group::Shown, "Show who is in a group";
+    group::Edit, "group.edit", post "/v0/groups/{group}/edit", group::Shown, "Change who is in a group";
     partner::Invite, "partner.invite", post "/v0/invitations", partner::Invitation, "Make an invitation to pair";
     partner::Accept, "partner.accept", post "/v0/partners", partner::Partner, "Accept a partner's invitation";
     partner::Confirm, "partner.confirm", post "/v0/partners/{partner}/confirm", partner::Partner, "Confirm that the words are the same";
@@ -289,6 +298,7 @@ actions! {
     external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here";
     external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence";
     external::Import, "external.import", post "/v0/external/{share}/import", external::External, "Import an external case, or what is new of it";
+    external::Onward, "external.onward", post "/v0/external/{share}/onward", external::External, "Set who here may use an external case besides its recipients";
     audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
     node::Backup, "node.backup", post "/v0/node/backup", node::BackedUp, "Back the node up into a folder on its machine";
     audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
@@ -305,11 +315,11 @@ macro_rules! run {
     )*};
 }
 
-run!(change: user::Add, user::Token);
+run!(change: user::Add, user::Edit, user::Token, group::Add, group::Edit);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
 run!(change: case::Create, case::Edit, case::Close);
 run!(change: share::Copy, share::Reference, share::Advanced, share::Add, share::Withdraw);
 run!(change: share::Recipients, share::End, share::Cancel, share::Revoke, share::Suspend);
 run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
-run!(query: user::List, case::List, case::Show, evidence::List, evidence::Show);
+run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List, evidence::Show);
 run!(query: share::List);

@@ -15,6 +15,7 @@ mod evidence;
 mod external;
 #[cfg(test)]
 mod fake;
+mod group;
 mod local;
 mod out;
 mod partner;
@@ -100,6 +101,9 @@ enum Command {
     /// Users of this node and their tokens.
     #[command(subcommand)]
     User(user::Command),
+    /// Groups of users, who are addressed and given access together.
+    #[command(subcommand)]
+    Group(group::Command),
     /// Partners: pairing, what is enabled, how they stand.
     #[command(subcommand)]
     Partner(partner::Command),
@@ -171,6 +175,7 @@ impl Command {
             Self::Run(run) => run.run(context).await,
             Self::Status => status::status(context).await,
             Self::User(command) => command.run(context).await,
+            Self::Group(command) => command.run(context).await,
             Self::Partner(command) => command.run(context).await,
             Self::Case(command) => command.run(context).await,
             Self::Evidence(command) => command.run(context).await,

@@ -22,11 +22,12 @@ use crate::keyring::KeyId;
 pub use self::body::{
     AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, CaseUpdated,
     ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
-    EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned, ImportAsked, ImportEnded,
-    InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound,
-    PartnerEnabled, PartnerMet, PolicySet, Refused, RevocationCountersigned, RevocationReceived,
-    SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade,
-    ShareRevoked, ShareWidened, StoredBlob, TokenMade, UserAdded,
+    EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
+    ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
+    NodeRestored, NodeRewound, PartnerEnabled, PartnerMet, PolicySet, Refused,
+    RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
+    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareWidened, StoredBlob,
+    TokenMade, UserAdded, UserEdited,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -72,6 +73,12 @@ pub enum Event {
     ClockConfirmed(DateTime<Utc>),
     /// A user was added.
     UserAdded(UserAdded),
+    /// What is said of a user was changed.
+    UserEdited(UserEdited),
+    /// A group was made.
+    GroupMade(GroupMade),
+    /// Who is in a group was changed.
+    GroupChanged(GroupChanged),
     /// A token was made.
     TokenMade(TokenMade),
     /// An invitation to pair was made.
@@ -215,6 +222,9 @@ impl Event {
             Self::NodeMade(_) => 1,
             Self::UserAdded(_) => 10,
             Self::TokenMade(_) => 11,
+            Self::UserEdited(_) => 12,
+            Self::GroupMade(_) => 13,
+            Self::GroupChanged(_) => 14,
             Self::InvitationMade(_) => 20,
             Self::InvitationTried(_) => 21,
             Self::PartnerMet(_) => 22,
@@ -276,6 +286,9 @@ impl Event {
             1 => "node made",
             10 => "user added",
             11 => "token made",
+            12 => "user edited",
+            13 => "group made",
+            14 => "group changed",
             20 => "invitation made",
             21 => "invitation tried",
             22 => "partner met",
@@ -336,6 +349,9 @@ impl Event {
     pub const fn key(&self) -> KeyId {
         match self {
             Self::UserAdded(user) => KeyId(user.id),
+            Self::UserEdited(user) => KeyId(user.id),
+            Self::GroupMade(group) => KeyId(group.id),
+            Self::GroupChanged(changed) => KeyId(changed.group),
             Self::TokenMade(token) => KeyId(token.user),
             Self::CaseMade(case) => KeyId(case.id.uuid()),
             Self::CaseEdited(case) => KeyId(case.id.uuid()),
@@ -394,6 +410,7 @@ impl Event {
     }
 
     /// What it is about: by these ids the audit finds it.
+    #[expect(clippy::too_many_lines, reason = "a line or two for each event")]
     pub fn subjects(&self) -> Vec<Uuid> {
         match self {
             Self::NodeMade(_)
@@ -406,6 +423,13 @@ impl Event {
             | Self::BlobDamaged(_)
             | Self::BlobsStored(_) => Vec::new(),
             Self::UserAdded(user) => vec![user.id],
+            Self::UserEdited(user) => vec![user.id],
+            Self::GroupMade(group) => vec![group.id],
+            Self::GroupChanged(changed) => {
+                let mut about = vec![changed.group];
+                about.extend(changed.added.iter().chain(&changed.removed));
+                about
+            }
             Self::TokenMade(token) => vec![token.user],
             Self::InvitationMade(invitation) | Self::InvitationTried(invitation) => {
                 vec![invitation.id.uuid()]

@@ -494,6 +494,7 @@ impl Node {
             actor: Actor {
                 id: token.user,
                 name: user.name,
+                badge: user.badge,
             },
             role: user.role,
             way: Way::Token,
@@ -508,6 +509,7 @@ impl Node {
             actor: Actor {
                 id: crate::event::subject(organisation),
                 name: OWNER.into(),
+                badge: String::new(),
             },
             role: Role::Administrator,
             way: Way::Socket,

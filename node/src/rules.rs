@@ -6,8 +6,9 @@
 
 use interdocket_sync::share::Policy;
 
+use crate::actions::directory::called;
 use crate::actions::partner::{Kind, OrganisationRole, State};
-use crate::store::entity::{Node, Partner};
+use crate::store::entity::{Node, Partner, Share};
 
 /// What stands against sending something to a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,14 +84,13 @@ pub fn within(folder: &str, folders: &[String]) -> bool {
     })
 }
 
-/// Whether somebody is among the recipients of a share, as the partner knows people. Nobody where there
-/// are none.
-pub fn addressed(recipients: &[String], name: &str) -> bool {
-    let name = name.trim().to_lowercase();
-    !name.is_empty()
-        && recipients
-            .iter()
-            .any(|named| named.trim().to_lowercase() == name)
+/// Whether a share of this node's may be used by one of these recipients, as the partner knows people: whom
+/// it names, or whom they added. Nobody where it names nobody.
+pub fn reads(share: &Share, onward: &[String], recipient: &str) -> bool {
+    let is = |named: &String| called(named) == called(recipient);
+    !called(recipient).is_empty()
+        && !share.recipients.is_empty()
+        && (share.recipients.iter().any(is) || onward.iter().any(is))
 }
 
 /// Whether a partner's calls are answered at all.

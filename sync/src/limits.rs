@@ -47,6 +47,9 @@ pub const RECIPIENT_MAX: usize = 96;
 /// Bytes of an actor's name. Who adds a user notices.
 pub const ACTOR_NAME_MAX: usize = 128;
 
+/// Bytes of the number on a badge. Who adds a user notices.
+pub const BADGE_MAX: usize = 32;
+
 /// Files of one item of evidence, so that an item fits an entry. Who adds evidence notices.
 pub const ITEM_FILES_MAX: usize = 64;
 

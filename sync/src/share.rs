@@ -81,6 +81,8 @@ pub struct Policy {
     pub download: bool,
     /// Whether the owner grants imports.
     pub import: bool,
+    /// Whether recipients may add people of their own organisation.
+    pub onward: bool,
 }
 
 /// Where the files of an advanced share are.
@@ -123,6 +125,8 @@ pub struct Header {
     pub case: u64,
     /// The entry of the owner's log with the recipients as they are now.
     pub recipients: u64,
+    /// Whom the partner added to them.
+    pub onward: Onward,
     /// What the owner lets the partner import.
     pub grants: Grants,
     /// What the owner discloses.
@@ -137,6 +141,15 @@ pub struct Header {
     pub update: u32,
     /// Whether something was disclosed, changed or withdrawn after the last whole update.
     pub open: bool,
+}
+
+/// The last entry of the partner's log that says who of its people may use the share as well.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Onward {
+    /// The entry; 0 where none does.
+    pub entry: u64,
+    /// How far the owner's log went for its writer.
+    pub seen: u64,
 }
 
 /// The first and the last entry of the owner's log that grants an import; 0 where none does.
@@ -279,6 +292,17 @@ impl Header {
     pub const fn importable(&self, item: &ItemFact) -> bool {
         let now = item.withdrawn == 0 && item.listed <= self.grants.last;
         now || item.granted != 0
+    }
+
+    /// Whether its policy lets recipients add people of their own organisation.
+    pub const fn shares_onward(&self) -> bool {
+        matches!(self.kind, Kind::Advanced(Policy { onward: true, .. }))
+    }
+
+    /// Whether those whom the partner added count: it knew the recipients as they are now. Else whoever was
+    /// added by one who is no recipient any more would go on.
+    pub const fn counts_onward(&self) -> bool {
+        self.onward.entry != 0 && self.onward.seen >= self.recipients
     }
 
     /// Whether the owner can still say something in it.

@@ -118,6 +118,7 @@ pub(crate) fn actor() -> Actor {
     Actor {
         id: ActorId::new(Uuid::from_u128(0xac)),
         name: "Ada Stern".to_owned(),
+        badge: "4711".to_owned(),
     }
 }
 
@@ -179,6 +180,7 @@ pub(crate) const SYNCHRONISED: Kind = Kind::Advanced(Policy {
     mode: Mode::Synchronised,
     download: true,
     import: true,
+    onward: true,
 });
 
 /// The same with files at the owner only.
@@ -186,6 +188,7 @@ pub(crate) const LIVE: Kind = Kind::Advanced(Policy {
     mode: Mode::Live,
     download: true,
     import: true,
+    onward: true,
 });
 
 /// A week from when it was offered.

@@ -318,12 +318,17 @@ pub fn actor(context: &Context<'_>) -> Result<Actor, Error> {
         return Ok(Actor {
             id: ActorId::new(actor.id),
             name: actor.name.clone(),
+            badge: actor.badge.clone(),
         });
     }
     let node = context.node()?;
     let id = ActorId::new(crate::event::subject(node.organisation));
     let name = node.name.chars().take(limits::ACTOR_NAME_MAX / 4).collect();
-    Ok(Actor { id, name })
+    Ok(Actor {
+        id,
+        name,
+        badge: String::new(),
+    })
 }
 
 /// The next entries of this node's log.

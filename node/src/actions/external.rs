@@ -10,17 +10,18 @@ use interdocket_sync::evidence::Item as Described;
 use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::entry::CaseInfo;
+use interdocket_sync::share::decide::Command;
 use interdocket_sync::share::{Hold, State};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{self, Context, Decided, broken};
+use super::decide::{self, Context, Decided, Effect, broken};
 use super::partner::Kind;
 use super::share::{Policy, Revocation, Status, Totals};
 use super::user::Role;
-use super::{Caller, Error, ErrorKind, share};
+use super::{Caller, Error, ErrorKind, directory, share};
 use crate::event::{Event, ExternalOpened};
-use crate::rules;
+use crate::store::project::ShareFacts;
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -85,6 +86,18 @@ pub struct Import {
     pub evidence: Vec<EvidenceId>,
 }
 
+/// Sets who of this organisation may use an external case besides its recipients, where its owner's policy lets
+/// recipients say so.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Onward {
+    /// The share's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub share: ShareId,
+    /// Users and groups of this node: names, e-mail addresses or numbers on badges; nobody where empty.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+}
+
 /// An external case as it is listed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct External {
@@ -117,6 +130,8 @@ pub struct External {
     pub locked: bool,
     /// The people who may use it; nobody where it is locked.
     pub recipients: Vec<String>,
+    /// The people here whom they added.
+    pub onward: Vec<String>,
     /// The message to them.
     pub message: String,
     /// The case at its owner: as it is now, or as it was offered; none where it is locked.
@@ -214,6 +229,7 @@ pub const GET: &str = "external.get";
 struct Said {
     case: Option<CaseInfo>,
     recipients: Option<Vec<String>>,
+    onward: Vec<String>,
     message: String,
 }
 
@@ -271,21 +287,30 @@ fn usable(share: &entity::Share, now: DateTime<Utc>) -> Result<(), Error> {
     }
 }
 
-/// Refuses whoever it is not addressed to. Recipients that can't be read are nobody.
-fn addressed(recipients: Option<&Vec<String>>, caller: &Caller) -> Result<(), Error> {
-    let Some(recipients) = recipients else {
-        return Err(Error::new(
+/// As which of its recipients somebody may use a share; none where it is not addressed to them. Recipients
+/// that can't be read are nobody, and so is whom nobody could have added.
+fn recipient(view: &View<'_>, said: &Said, caller: &Caller) -> Result<Option<String>, Error> {
+    let Some(recipients) = said.recipients.as_ref().filter(|named| !named.is_empty()) else {
+        return Ok(None);
+    };
+    match directory::addressed(view, recipients, &caller.actor)? {
+        Some(recipient) => Ok(Some(recipient)),
+        None => directory::addressed(view, &said.onward, &caller.actor),
+    }
+}
+
+/// Why a share can't be used by somebody who is none of its recipients.
+fn unaddressed(said: &Said) -> Error {
+    if said.recipients.is_none() {
+        return Error::new(
             ErrorKind::Unavailable,
             "this share is locked: its owner's lease has run out",
         )
-        .hint("it is renewed with the next contact; see: interdocket partner doctor PARTNER"));
-    };
-    if rules::addressed(recipients, &caller.actor.name) {
-        return Ok(());
+        .hint("it is renewed with the next contact; see: interdocket partner doctor PARTNER");
     }
     let message = "this share is not addressed to you";
-    Err(Error::new(ErrorKind::Forbidden, message)
-        .hint("ask its owner to add you to its recipients, by the name that you have here"))
+    Error::new(ErrorKind::Forbidden, message)
+        .hint("ask its owner to add you to its recipients, by the name that you have here")
 }
 
 /// Records that somebody reads, before anything is asked of the owner.
@@ -299,13 +324,40 @@ fn import(
     context: &mut Context<'_>,
     id: ShareId,
     evidence: Vec<EvidenceId>,
-    recipients: Option<&Vec<String>>,
+    said: &Said,
     caller: &Caller,
 ) -> Result<Decided<()>, Error> {
     let share = received(&context.view, id)?;
     usable(&share, context.now)?;
-    addressed(recipients, caller)?;
-    super::exchange::ask(context, id, evidence)
+    let recipient = recipient(&context.view, said, caller)?;
+    let recipient = recipient.ok_or_else(|| unaddressed(said))?;
+    super::exchange::ask(context, id, recipient, evidence)
+}
+
+/// Says who of this organisation may use a share as well. `known` is the entry with the recipients of whom the
+/// caller is one: a newer one may have taken that away.
+fn onward(
+    context: &mut Context<'_>,
+    id: ShareId,
+    known: u64,
+    people: &[String],
+) -> Result<Decided<()>, Error> {
+    let share = received(&context.view, id)?;
+    usable(&share, context.now)?;
+    if share.header.recipients != known {
+        let message = "the recipients of this share were just changed";
+        return Err(Error::new(ErrorKind::Conflict, message)
+            .hint("see who they are: interdocket external show SHARE"));
+    }
+    let names = directory::names(&context.view, &share::bounded_recipients(people)?)?;
+    let node = context.node()?;
+    let actor = super::exchange::actor(context)?;
+    let facts = ShareFacts::new(context.view, id);
+    let command = Command::ShareOnward(actor, names);
+    let entries = super::exchange::entries(context, &share.header, &facts, command)?;
+    let written = super::exchange::written(context, &share.header, &node, entries);
+    Ok(Decided::new(written.into_iter().collect(), |_| Ok(()))
+        .then(Effect::Nudge(share.header.owner)))
 }
 
 /// A share as it is listed to a caller; none where it is not for this caller to see.
@@ -318,10 +370,7 @@ fn listed(
 ) -> Result<Option<External>, Error> {
     let header = &share.header;
     let of = share::shown(view, header.share, now)?;
-    let addressed = said
-        .recipients
-        .as_ref()
-        .is_some_and(|named| rules::addressed(named, &caller.actor.name));
+    let addressed = recipient(view, &said, caller)?.is_some();
     if !addressed && caller.role != Role::Administrator {
         return Ok(None);
     }
@@ -339,6 +388,7 @@ fn listed(
         addressed,
         locked: said.recipients.is_none(),
         recipients: said.recipients.unwrap_or_default(),
+        onward: said.onward,
         message: said.message,
         case,
         listed: of.listed,

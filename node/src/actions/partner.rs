@@ -72,6 +72,9 @@ pub struct SetPolicy {
     /// Whether imports are granted; a justice organisation always may import.
     #[serde(default)]
     pub import: bool,
+    /// Whether recipients may add people of their own organisation.
+    #[serde(default)]
+    pub onward: bool,
 }
 
 /// Suspends a partner: cuts its connections and refuses every further call.
@@ -266,6 +269,7 @@ impl Change for SetPolicy {
             mode: self.mode,
             download: self.download,
             import: self.import,
+            onward: self.onward,
         }
         .terms();
         if !rules::assignable(&partner, policy) {

@@ -9,11 +9,12 @@ use interdocket_sync::refusal::Fault;
 use super::audit::{BodyState, Record, Verified};
 use super::decide::{self, broken};
 use super::partner::{Finding, Findings, Kind, Partner, State};
-use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, node, partner, share};
+use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, directory, node, partner, share};
 use crate::event::{Entry, Event};
 use crate::federation::history;
 use crate::journal::{Body, Position};
 use crate::node::{Node, Seen};
+use crate::store::entity::Known;
 use crate::store::table;
 use crate::store::view::View;
 
@@ -333,11 +334,14 @@ fn subject(view: &View<'_>, about: &str) -> Result<uuid::Uuid, Error> {
     if let Some(partner) = view.get(&table::PARTNER_NAME, &name)? {
         return Ok(crate::event::subject(partner));
     }
-    view.get(&table::USER_NAME, &name)?.ok_or_else(|| {
-        let message = format!("there is no case, partner or user \"{about}\"");
-        Error::new(ErrorKind::NotFound, message)
-            .hint("give a case's number, a partner's or user's name, or any id")
-    })
+    match directory::known(view, about)? {
+        Some(Known::User(id) | Known::Group(id)) => Ok(id),
+        None => {
+            let message = format!("there is no case, partner, user or group \"{about}\"");
+            Err(Error::new(ErrorKind::NotFound, message)
+                .hint("give a case's number, the name of a partner, user or group, or any id"))
+        }
+    }
 }
 
 fn shown(record: crate::journal::Record) -> Record {

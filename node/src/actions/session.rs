@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::Error;
 use super::decide::{Context, Decided, broken};
 use super::partner::Kind;
-use super::share::Scope;
+use super::share::{self, Scope};
 use crate::event::{Event, SessionClosed, SessionEnd, SessionOpened};
 use crate::rules;
 use crate::store::view::View;
@@ -24,7 +24,7 @@ pub struct Reader {
     pub partner: OrganisationId,
     /// The share.
     pub share: ShareId,
-    /// The recipient's name.
+    /// The recipient, as the share names it, that they are or belong to.
     pub recipient: String,
     /// Whether files may be kept.
     pub download: bool,
@@ -42,7 +42,7 @@ pub fn open(
     context: &mut Context<'_>,
     session: Uuid,
     reader: &Reader,
-    recipient: Actor,
+    actor: Actor,
 ) -> Result<Decided<Opened>, Error> {
     let share = match judge(&context.view, reader, context.now)? {
         Ok(share) => share,
@@ -52,7 +52,8 @@ pub fn open(
         session,
         share: reader.share,
         partner: reader.partner,
-        recipient,
+        actor,
+        recipient: reader.recipient.clone(),
         download: reader.download,
     };
     let until = share.header.kind.until();
@@ -143,7 +144,8 @@ pub fn judge(
         && partner.is_some_and(sends)
         && !lost
         && !view.has(&table::LOST, &reader.share.uuid())?;
-    if !live || !rules::addressed(&share.recipients, &reader.recipient) {
+    let onward = share::onward(view, &share)?;
+    if !live || !rules::reads(&share, &onward, &reader.recipient) {
         return Ok(Err(Refusal::NotShared));
     }
     let keeps = match header.kind {

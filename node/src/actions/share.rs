@@ -19,11 +19,11 @@ use serde::{Deserialize, Serialize};
 use super::decide::{self, broken};
 use super::partner::Kind;
 use super::{Error, Query};
-use crate::store::table;
 use crate::store::view::View;
+use crate::store::{entity, table};
 
 pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Suspend, Withdraw};
-pub use self::offer::{Advanced, Copy, Reference};
+pub use self::offer::{Advanced, Copy, Reference, bounded_recipients};
 
 /// Lists shares.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -88,6 +88,8 @@ pub struct Share {
     pub revocation: Option<Revocation>,
     /// The people who should have it.
     pub recipients: Vec<String>,
+    /// The people at the partner whom they added.
+    pub onward: Vec<String>,
     /// The message to them.
     pub message: String,
     /// What was disclosed so far.
@@ -170,6 +172,8 @@ pub struct Policy {
     pub download: bool,
     /// Whether imports are granted.
     pub import: bool,
+    /// Whether recipients may add people of their own organisation.
+    pub onward: bool,
 }
 
 /// Where the files of an advanced share are.
@@ -347,6 +351,19 @@ impl Receipt {
     }
 }
 
+/// Whom the partner added to the recipients of a share; nobody where they were changed since.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn onward(view: &View<'_>, share: &entity::Share) -> Result<Vec<String>, Error> {
+    if !share.header.counts_onward() {
+        return Ok(Vec::new());
+    }
+    Ok(view
+        .get(&table::ONWARD, &share.header.share)?
+        .unwrap_or_default())
+}
+
 /// A share as it is shown, without its receipts.
 ///
 /// # Errors
@@ -401,6 +418,7 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         imported: Totals::of(header.imported),
         behind: status::behind(header, own, share.waits()),
         behind_since: share.behind_since,
+        onward: onward(view, &share)?,
         recipients: share.recipients,
         message: share.message,
         refusal: None,
@@ -451,6 +469,7 @@ impl Policy {
             mode,
             download: policy.download,
             import: policy.import,
+            onward: policy.onward,
         })
     }
 
@@ -464,6 +483,7 @@ impl Policy {
             mode,
             download: self.download,
             import: self.import,
+            onward: self.onward,
         }
     }
 }

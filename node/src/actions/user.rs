@@ -9,8 +9,8 @@ use sha2::Digest as _;
 use uuid::Uuid;
 
 use super::decide::{Context, Decided, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query};
-use crate::event::{Event, TokenMade, UserAdded};
+use super::{Change, Error, ErrorKind, Query, directory};
+use crate::event::{Event, TokenMade, UserAdded, UserEdited};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -21,6 +21,28 @@ pub struct Add {
     pub name: String,
     /// What the user may do.
     pub role: Role,
+    /// The e-mail address; empty where there is none.
+    #[serde(default)]
+    pub email: String,
+    /// The number on the badge; empty where there is none.
+    #[serde(default)]
+    pub badge: String,
+}
+
+/// Changes what is said of a user.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Edit {
+    /// The user: name, e-mail address, number on the badge, or id.
+    pub user: String,
+    /// What the user may do; as it is where left out.
+    #[serde(default)]
+    pub role: Option<Role>,
+    /// The e-mail address, empty for none; as it is where left out.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The number on the badge, empty for none; as it is where left out.
+    #[serde(default)]
+    pub badge: Option<String>,
 }
 
 /// Lists users.
@@ -30,7 +52,7 @@ pub struct List {}
 /// Makes a token for a user. It is shown this once.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Token {
-    /// The user's name.
+    /// The user: name, e-mail address, number on the badge, or id.
     pub user: String,
     /// After how many days it stops being valid, 1 to 365; 90 where left out.
     #[serde(default)]
@@ -60,6 +82,10 @@ pub struct User {
     pub name: String,
     /// What the user may do.
     pub role: Role,
+    /// The e-mail address; empty where there is none.
+    pub email: String,
+    /// The number on the badge; empty where there is none.
+    pub badge: String,
     /// When the user was added.
     pub added_at: DateTime<Utc>,
 }
@@ -83,38 +109,45 @@ pub struct Issued {
 impl Change for Add {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<User>, Error> {
         let name = filled("name", line("name", &self.name, limits::ACTOR_NAME_MAX)?)?;
-        if context.view.has(&table::USER_NAME, &name)? {
-            let message = format!("there is a user \"{name}\" already");
-            return Err(Error::new(ErrorKind::Conflict, message).hint("choose another name"));
-        }
+        let email = email(&self.email)?;
+        let badge = line("badge", &self.badge, limits::BADGE_MAX)?;
         let id = context.id();
+        directory::free(&context.view, id, [&name, &email, &badge])?;
         let added = UserAdded {
             id,
             name,
             role: self.role,
+            email,
+            badge,
         };
         Ok(Decided::new(vec![Event::UserAdded(added)], move |view| {
-            let user = view
-                .get(&table::USER, &id)?
-                .ok_or_else(|| broken("a user is missing"))?;
-            Ok(User::of(id, user))
+            shown(view, id)
+        }))
+    }
+}
+
+impl Change for Edit {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<User>, Error> {
+        let (id, user) = directory::user(&context.view, &self.user)?;
+        let email = self.email.as_deref().map(email).transpose()?;
+        let badge = self.badge.as_deref();
+        let badge = badge.map(|badge| line("badge", badge, limits::BADGE_MAX));
+        let edited = UserEdited {
+            id,
+            role: self.role.unwrap_or(user.role),
+            email: email.unwrap_or(user.email),
+            badge: badge.transpose()?.unwrap_or(user.badge),
+        };
+        directory::free(&context.view, id, [&edited.email, &edited.badge])?;
+        Ok(Decided::new(vec![Event::UserEdited(edited)], move |view| {
+            shown(view, id)
         }))
     }
 }
 
 impl Change for Token {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Issued>, Error> {
-        let missing = || {
-            Error::new(
-                ErrorKind::NotFound,
-                format!("there is no user \"{}\"", self.user),
-            )
-            .hint("list them: interdocket user list")
-        };
-        let user = context
-            .view
-            .get(&table::USER_NAME, &self.user)?
-            .ok_or_else(missing)?;
+        let (user, _) = directory::user(&context.view, &self.user)?;
         let days = self.days.unwrap_or(90);
         if !(1..=365).contains(&days) {
             let message = format!("a token cannot be valid for {days} days");
@@ -139,14 +172,30 @@ impl Change for Token {
 impl Query for List {
     fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Users, Error> {
         let mut users = Vec::new();
-        for (_, id) in view.page(&table::USER_NAME, &(), None, usize::MAX)? {
-            let user = view
-                .get(&table::USER, &id)?
-                .ok_or_else(|| broken("a user is missing"))?;
+        for (id, user) in view.page(&table::USER, &(), None, usize::MAX)? {
             users.push(User::of(id, user));
         }
+        users.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Users { users })
     }
+}
+
+fn shown(view: &View<'_>, id: Uuid) -> Result<User, Error> {
+    let user = view.get(&table::USER, &id)?;
+    Ok(User::of(
+        id,
+        user.ok_or_else(|| broken("a user is missing"))?,
+    ))
+}
+
+fn email(text: &str) -> Result<String, Error> {
+    let email = line("e-mail address", text, limits::RECIPIENT_MAX)?;
+    let parts = email.split_once('@');
+    if email.is_empty() || parts.is_some_and(|(who, place)| !who.is_empty() && !place.is_empty()) {
+        return Ok(email);
+    }
+    let message = format!("\"{email}\" is no e-mail address");
+    Err(Error::new(ErrorKind::Invalid, message).hint("write it as name@example.org"))
 }
 
 impl User {
@@ -155,6 +204,8 @@ impl User {
             id,
             name: user.name,
             role: user.role,
+            email: user.email,
+            badge: user.badge,
             added_at: user.added_at,
         }
     }

@@ -47,6 +47,18 @@ pub(super) enum Command {
         #[arg(long, value_name = "ID")]
         evidence: Vec<EvidenceId>,
     },
+    /// Set who here may use an external case besides its recipients, where its owner's policy lets recipients say
+    /// so; without anybody, its recipients only.
+    #[command(
+        after_help = "Example:\n  interdocket external onward 0197a3e4-5b6c-7d8e-9f00-112233445566 --recipient 'Bea Holm'"
+    )]
+    Onward {
+        /// The share's id.
+        share: ShareId,
+        /// A user or group of this node: name, e-mail address or number on the badge; repeat it for more.
+        #[arg(long = "recipient", value_name = "NAME")]
+        recipients: Vec<String>,
+    },
 }
 
 /// Reads a file of an external case, or a part of it.
@@ -92,6 +104,13 @@ impl Command {
                 context.out.note(
                     "Asked for. What its owner grants becomes a case of this node as it arrives.",
                 );
+                context
+                    .out
+                    .reply(&external, |external| pairs(external).to_string())
+            }
+            Self::Onward { share, recipients } => {
+                let request = external::Onward { share, recipients };
+                let external = context.client.call(&request).await?;
                 context
                     .out
                     .reply(&external, |external| pairs(external).to_string())
@@ -229,6 +248,9 @@ fn pairs(external: &External) -> Table {
         table.row(["Here", revocation(known.state)]);
     }
     table.row(["Recipients", &external.recipients.join(", ")]);
+    if !external.onward.is_empty() {
+        table.row(["Added by them", &external.onward.join(", ")]);
+    }
     table.row(["Message", &external.message]);
     if external.policy.is_some() {
         table.row(["Disclosed", &totals(external.listed)]);

@@ -68,6 +68,9 @@ pub(super) enum Command {
         /// Imports are granted.
         #[arg(long)]
         import: bool,
+        /// Recipients may add people of their own organisation.
+        #[arg(long)]
+        onward: bool,
     },
     /// Cut a partner off: its connections end and every call is refused.
     #[command(after_help = "Example:\n  interdocket partner suspend 'South Police'")]
@@ -123,12 +126,14 @@ impl Command {
                 mode,
                 download,
                 import,
+                onward,
             } => {
                 let request = partner::SetPolicy {
                     partner,
                     mode,
                     download,
                     import,
+                    onward,
                 };
                 show(context, &client.call(&request).await?)
             }

@@ -21,6 +21,30 @@ pub(super) enum Command {
             value_parser = named::<user::Role>(["administrator", "investigator", "auditor"])
         )]
         role: user::Role,
+        /// The e-mail address.
+        #[arg(long, default_value_t, hide_default_value = true)]
+        email: String,
+        /// The number on the badge.
+        #[arg(long, default_value_t, hide_default_value = true)]
+        badge: String,
+    },
+    /// Change what is said of a user.
+    #[command(after_help = "Example:\n  interdocket user edit 'Kim Berg' --badge 4711")]
+    Edit {
+        /// The user: name, e-mail address or number on the badge.
+        user: String,
+        /// What the user may do.
+        #[arg(
+            long,
+            value_parser = named::<user::Role>(["administrator", "investigator", "auditor"])
+        )]
+        role: Option<user::Role>,
+        /// The e-mail address; empty for none.
+        #[arg(long)]
+        email: Option<String>,
+        /// The number on the badge; empty for none.
+        #[arg(long)]
+        badge: Option<String>,
     },
     /// List users.
     #[command(after_help = "Example:\n  interdocket user list")]
@@ -28,7 +52,7 @@ pub(super) enum Command {
     /// Make a token, by which a user or program calls the API over HTTPS. It is shown this once.
     #[command(after_help = "Example:\n  interdocket user token 'Kim Berg' --days 30")]
     Token {
-        /// The user's name.
+        /// The user: name, e-mail address or number on the badge.
         name: String,
         /// After how many days it stops being valid.
         #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=365))]
@@ -39,8 +63,19 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         match self {
-            Self::Add { name, role } => {
-                let user = context.client.call(&user::Add { name, role }).await?;
+            Self::Add {
+                name,
+                role,
+                email,
+                badge,
+            } => {
+                let request = user::Add {
+                    name,
+                    role,
+                    email,
+                    badge,
+                };
+                let user = context.client.call(&request).await?;
                 context.out.reply(&user, |user| {
                     format!(
                         "Added {}, {}.",
@@ -49,16 +84,26 @@ impl Command {
                     )
                 })
             }
+            Self::Edit {
+                user,
+                role,
+                email,
+                badge,
+            } => {
+                let request = user::Edit {
+                    user,
+                    role,
+                    email,
+                    badge,
+                };
+                let user = context.client.call(&request).await?;
+                context.out.reply(&user, |user| {
+                    format!("Changed {}.", text::display(&user.name))
+                })
+            }
             Self::List => {
                 let users = context.client.call(&user::List {}).await?;
-                context.out.reply(&users, |users| {
-                    let mut table = Table::new(["name", "role", "added", "id"]);
-                    for user in &users.users {
-                        let (role, added) = (name(&user.role), time(user.added_at));
-                        table.row([&user.name, &role, &added, &user.id.to_string()]);
-                    }
-                    table.to_string()
-                })
+                context.out.reply(&users, table)
             }
             Self::Token { name, days } => {
                 let request = user::Token {
@@ -78,4 +123,19 @@ impl Command {
             }
         }
     }
+}
+
+fn table(users: &user::Users) -> String {
+    let mut table = Table::new(["name", "role", "e-mail", "badge", "added", "id"]);
+    for user in &users.users {
+        table.row([
+            &user.name,
+            &name(&user.role),
+            &user.email,
+            &user.badge,
+            &time(user.added_at),
+            &user.id.to_string(),
+        ]);
+    }
+    table.to_string()
 }

@@ -13,6 +13,7 @@ use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole};
 use crate::actions::share::Scope;
 use crate::actions::user::Role;
@@ -76,6 +77,45 @@ pub struct UserAdded {
     pub name: String,
     /// What the user may do.
     pub role: Role,
+    /// The e-mail address; empty where there is none.
+    pub email: String,
+    /// The number on the badge; empty where there is none.
+    pub badge: String,
+}
+
+/// What is said of a user was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UserEdited {
+    /// The user's id.
+    pub id: Uuid,
+    /// What the user may do.
+    pub role: Role,
+    /// The e-mail address; empty where there is none.
+    pub email: String,
+    /// The number on the badge; empty where there is none.
+    pub badge: String,
+}
+
+/// A group was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupMade {
+    /// The group's id.
+    pub id: Uuid,
+    /// The name.
+    pub name: String,
+    /// What it is.
+    pub kind: GroupKind,
+}
+
+/// Who is in a group was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GroupChanged {
+    /// The group.
+    pub group: Uuid,
+    /// Users who are in it from now on.
+    pub added: Vec<Uuid>,
+    /// Users who are not any more.
+    pub removed: Vec<Uuid>,
 }
 
 /// A token was made.
@@ -166,6 +206,8 @@ pub struct CaseEdited {
 pub struct ImportAsked {
     /// The share.
     pub share: ShareId,
+    /// The recipient of the share that they are or belong to.
+    pub recipient: String,
     /// Only these items; all of it where empty.
     pub evidence: Vec<EvidenceId>,
 }
@@ -484,7 +526,9 @@ pub struct SessionOpened {
     /// The partner that asserts who it is.
     pub partner: OrganisationId,
     /// Who reads, as the partner says.
-    pub recipient: log_entry::Actor,
+    pub actor: log_entry::Actor,
+    /// The recipient of the share that they are or belong to, as the partner says.
+    pub recipient: String,
     /// Whether files may be kept.
     pub download: bool,
 }

@@ -91,7 +91,7 @@ impl connection_server::Connection for Connection {
             return Err(self.exchange.refuse(caller, "import", share, refused).await);
         };
         let granted = self.node.decide(None, Way::Partner, move |context| {
-            actions::exchange::grant(context, caller, share, asked)
+            actions::exchange::grant(context, caller, share, asked, &message.recipient)
         });
         match granted.await.map_err(unavailable)? {
             Ok(()) => Ok(Response::new(v1::ImportReply {})),
@@ -155,6 +155,7 @@ fn actor(actor: v1::Actor) -> Option<Actor> {
     let actor = Actor {
         id: ActorId::from_slice(&actor.id).ok()?,
         name: actor.name,
+        badge: actor.badge,
     };
     actor.check().ok()?;
     Some(actor)

@@ -241,15 +241,18 @@ async fn ask(
         Some(by) => v1::Actor {
             id: Bytes::copy_from_slice(by.id.as_bytes()),
             name: by.name.clone(),
+            badge: by.badge.clone(),
         },
         None => v1::Actor {
             id: Bytes::copy_from_slice(subject(organisation).as_bytes()),
             name: own.map(|own| own.name).unwrap_or_default(),
+            badge: String::new(),
         },
     };
     let request = v1::ImportRequest {
         share: Bytes::copy_from_slice(share.as_bytes()),
         actor: Some(actor),
+        recipient: wish.recipient.clone(),
     };
     match bounded(client(node, partner).import(Request::new(request))).await {
         Ok(_) => Ok(()),

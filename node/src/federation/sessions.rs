@@ -44,7 +44,7 @@ pub(super) async fn open(node: &Node, caller: OrganisationId, open: wire::Open) 
     let reader = Reader {
         partner: caller,
         share,
-        recipient: open.recipient.name.clone(),
+        recipient: open.recipient,
         download: open.download,
     };
     let mut chance = [0; 16];
@@ -57,7 +57,7 @@ pub(super) async fn open(node: &Node, caller: OrganisationId, open: wire::Open) 
         return Ok(Err((Some(share), Refusal::Limit)));
     }
     let decided = node.decide(None, Way::Partner, move |context| {
-        session::open(context, id, &reader, open.recipient)
+        session::open(context, id, &reader, open.actor)
     });
     match decided.await {
         Ok(Ok(until)) => {

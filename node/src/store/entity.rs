@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::actions::Actor;
 use crate::actions::case::Origin;
+use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole, State};
 use crate::actions::share::Scope;
 use crate::actions::user::Role;
@@ -40,8 +41,35 @@ pub struct User {
     pub name: String,
     /// What the user may do.
     pub role: Role,
+    /// The e-mail address; empty where there is none.
+    pub email: String,
+    /// The number on the badge; empty where there is none.
+    pub badge: String,
     /// When the user was added.
     pub added_at: DateTime<Utc>,
+}
+
+/// A group of users.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Group {
+    /// The name.
+    pub name: String,
+    /// What it is.
+    pub kind: GroupKind,
+    /// How many users are in it.
+    pub members: u64,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+}
+
+/// Who is called by a name, an e-mail address or the number on a badge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Known {
+    /// A user.
+    User(Uuid),
+    /// A group.
+    Group(Uuid),
 }
 
 /// A token.
@@ -238,6 +266,8 @@ pub struct Import {
     pub through: u64,
     /// Who asked; nobody where the node does it by itself.
     pub by: Option<Actor>,
+    /// The recipient of the share that they are or belong to; empty where that is nobody.
+    pub recipient: String,
     /// Only these items; all of it where empty.
     pub only: Vec<EvidenceId>,
 }

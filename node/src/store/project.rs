@@ -3,6 +3,7 @@
 //! Only what is in the journal counts: no clock, no chance, no other file. So the database can be
 //! dropped and built again.
 
+mod people;
 mod share;
 
 use chrono::{DateTime, Utc};
@@ -21,13 +22,13 @@ use crate::actions::case::Origin;
 use crate::actions::partner::State;
 use crate::event::{
     CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceEdited, PartnerEnabled, PartnerMet,
-    StoredBlob, TokenMade, UserAdded,
+    StoredBlob,
 };
 
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 5;
+pub const SHAPE: u32 = 6;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +121,9 @@ impl Step<'_> {
             Event::ClockSuspected(suspected) => self.clock(Some(suspected.expected)),
             Event::ClockConfirmed(_) => self.clock(None),
             Event::UserAdded(user) => self.user_added(user),
+            Event::UserEdited(user) => self.user_edited(user),
+            Event::GroupMade(group) => self.group_made(group),
+            Event::GroupChanged(changed) => self.group_changed(changed),
             Event::TokenMade(token) => self.token_made(token),
             Event::InvitationMade(invitation) | Event::InvitationTried(invitation) => {
                 self.put(&table::INVITATION, &invitation.id, &invitation.inviter);
@@ -246,26 +250,6 @@ impl Step<'_> {
             None => None,
         };
         self.put(&table::NODE, &(), &node);
-        Ok(())
-    }
-
-    fn user_added(&mut self, user: &UserAdded) -> Result<(), Error> {
-        let added = entity::User {
-            name: user.name.clone(),
-            role: user.role,
-            added_at: self.meta.at,
-        };
-        self.put(&table::USER, &user.id, &added);
-        self.put(&table::USER_NAME, &user.name, &user.id);
-        Ok(())
-    }
-
-    fn token_made(&mut self, token: &TokenMade) -> Result<(), Error> {
-        let made = entity::Token {
-            user: token.user,
-            expires_at: token.expires_at,
-        };
-        self.put(&table::TOKEN, &token.hash, &made);
         Ok(())
     }
 

@@ -210,11 +210,17 @@ tables! {
     BLOB: Digest => entity::Blob, Entity 9;
     /// Shares.
     SHARE: ShareId => entity::Share, Entity 10;
+    /// Groups of users.
+    GROUP: Uuid => entity::Group, Entity 12;
+    /// Whom the partner of a share added to its recipients.
+    ONWARD: ShareId => Vec<String>, Entity 13;
     /// What both logs of a share say of what it lists.
     FACT: (ShareId, share::Key) => share::Fact, Entity 11;
 
-    /// Users by name.
-    USER_NAME: String => Uuid, Index 1;
+    /// Users and groups by all that they are called, in small letters.
+    KNOWN: String => entity::Known, Index 1;
+    /// Who is in which group.
+    MEMBER: (Uuid, Uuid) => (), Index 27;
     /// Partners by name.
     PARTNER_NAME: String => OrganisationId, Index 2;
     /// Cases by number.

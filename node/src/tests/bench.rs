@@ -28,7 +28,7 @@ use crate::actions::decide::Decided;
 use crate::actions::evidence::{self, Evidence};
 use crate::actions::partner::{self, Kind, OrganisationRole};
 use crate::actions::share::{self, Share};
-use crate::actions::{self, Change, Error, Way, exchange};
+use crate::actions::{self, Change, Error, Way, exchange, user};
 use crate::blobs::{Blobs, Placed, Ranges, Reserve, StageId};
 use crate::chance;
 use crate::clock::Clock;
@@ -300,6 +300,17 @@ impl Bench {
             receive: kinds(receive),
         };
         self.change(enable).await.unwrap();
+    }
+
+    /// Adds somebody who works on cases.
+    pub(crate) async fn person(&self, name: &str, badge: &str) -> Result<user::User, Error> {
+        let add = user::Add {
+            name: name.into(),
+            role: user::Role::Investigator,
+            email: String::new(),
+            badge: badge.into(),
+        };
+        self.change(add).await
     }
 
     pub(crate) async fn case(&self, number: &str) -> Case {

@@ -192,6 +192,7 @@ fn sol() -> actions::Actor {
     actions::Actor {
         id: uuid::Uuid::from_u128(7),
         name: "Sol Reyes".into(),
+        badge: String::new(),
     }
 }
 
@@ -204,7 +205,7 @@ async fn import(
     let asked = at
         .node
         .decide(Some(sol()), actions::Way::Token, move |context| {
-            actions::exchange::ask(context, share, evidence)
+            actions::exchange::ask(context, share, sol().name, evidence)
         });
     asked.await
 }

@@ -2,6 +2,7 @@
 
 mod advanced;
 mod ends;
+mod people;
 
 use std::collections::BTreeSet;
 
@@ -62,6 +63,7 @@ async fn policy(node: &Bench, mode: Mode, download: bool, import: bool) {
         mode,
         download,
         import,
+        onward: false,
     };
     node.change(set).await.unwrap();
 }
@@ -135,6 +137,7 @@ fn user(name: &str, role: Role) -> Caller {
         actor: Actor {
             id: Uuid::from_u128(name.len() as u128),
             name: name.into(),
+            badge: String::new(),
         },
         role,
         way: Way::Token,
@@ -289,10 +292,12 @@ async fn who_is_not_named_is_refused_at_home_and_the_owner_is_not_asked() {
 fn opening(share: ShareId, name: &str) -> v1::OpenRequest {
     wire::open(&wire::Open {
         share,
-        recipient: Named {
+        actor: Named {
             id: ActorId::new(Uuid::from_u128(5)),
             name: name.into(),
+            badge: String::new(),
         },
+        recipient: name.into(),
         download: false,
     })
 }

@@ -1,6 +1,6 @@
 //! The tables follow from the journal: after any actions they are what a rebuild makes of it.
 
-use crate::actions::user::{self, Role};
+use crate::actions::user;
 use crate::actions::{case, partner, share};
 use crate::disk::Dice;
 use crate::event::Event;
@@ -40,9 +40,9 @@ async fn act(dice: &mut Dice, north: &Bench, south: &Bench, round: u64) {
         }
         6 => drop(north.copy(&number, "south").await),
         7 => {
-            let (name, role) = (format!("user {round}"), Role::Investigator);
-            drop(north.change(user::Add { name, role }).await);
-            let (user, days) = (format!("user {round}"), None);
+            let user = format!("user {round}");
+            drop(north.person(&user, "").await);
+            let days = None;
             drop(north.change(user::Token { user, days }).await);
         }
         8 => {

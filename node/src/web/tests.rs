@@ -453,6 +453,7 @@ fn caller(name: &str) -> Caller {
         actor: Actor {
             id: uuid::Uuid::nil(),
             name: name.to_owned(),
+            badge: String::new(),
         },
         role: actions::user::Role::Administrator,
         way: Way::Timer,

@@ -20,6 +20,8 @@ pub struct Actor {
     pub id: ActorId,
     /// The name at that moment.
     pub name: String,
+    /// The number on their badge at that moment; empty where they have none.
+    pub badge: String,
 }
 
 /// What an entry says.
@@ -59,6 +61,8 @@ pub enum Body {
     Imported(Vec<StoredItem>),
     /// Partner: nothing of the revoked share is here any more but what was imported.
     Purged(Purged),
+    /// Partner: who of its own people may use the share as well from now on.
+    SharedOnward(Actor, Vec<String>),
     /// Evidence that was narrowed before it was sent, or of a type that is not known here.
     Unread,
 }
@@ -113,9 +117,9 @@ impl Actor {
     /// Holds an actor to the bounds.
     ///
     /// # Errors
-    /// [`Refusal::Limit`] where the name is too long.
+    /// [`Refusal::Limit`] over one.
     pub const fn check(&self) -> Result<(), Refusal> {
-        if self.name.len() > limits::ACTOR_NAME_MAX {
+        if self.name.len() > limits::ACTOR_NAME_MAX || self.badge.len() > limits::BADGE_MAX {
             return Err(Refusal::Limit);
         }
         Ok(())
@@ -185,6 +189,7 @@ impl Body {
         let nobody = |actor: &Actor| Actor {
             id: actor.id,
             name: String::new(),
+            badge: String::new(),
         };
         match self {
             Self::Offered(terms, offered) => Self::Offered(

@@ -172,11 +172,11 @@ fn the_bytes_of_format_v0_stay() {
     let hash = crate::blob::Sha256(entry.hash).to_string();
     assert_eq!(
         hash,
-        "94bf9cd6d730251fd79a9aa85ed6de1ed9d96164429335e0881a25c00b133643"
+        "2218bd503490ca39fd2556861f4b62154861a61d450831133b063bb177bdafd9"
     );
     assert_eq!(
         digest(&entry.bytes),
-        "dfce3ab19d344d72a0e8699d96a7f229e3b05f8d903f023b6a4b3808adedea03"
+        "95d2164eaf68b1ad47914e2f492ff5f02bbdb328d94afede15955c146899acf2"
     );
     assert_eq!(
         digest(&receipt.head.bytes),

@@ -189,6 +189,7 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
                 return Err(Refusal::Malformed);
             }
         }
+        Body::SharedOnward(..) if !told && header.shares_onward() => {}
         _ => return Err(Refusal::State),
     }
     Ok(Admission::Apply)

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 
 use super::terms::SignedTerms;
 use super::{
-    BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Kind, Log, Put, State, Totals,
+    BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Kind, Log, Onward, Put, State,
+    Totals,
 };
 use crate::evidence::Item;
 use crate::id::EvidenceId;
@@ -27,6 +28,7 @@ pub fn open(terms: &SignedTerms) -> Header {
         partner_log: Log::default(),
         case: 0,
         recipients: 0,
+        onward: Onward::default(),
         grants: Grants::default(),
         listed: Totals::default(),
         stored: Totals::default(),
@@ -111,6 +113,12 @@ pub fn apply(
         Body::Stored(items) => changes.stored(&mut next, items),
         Body::Imported(items) => changes.imported(&mut next, items),
         Body::Purged(_) => next.purged = entry.number,
+        Body::SharedOnward(..) => {
+            next.onward = Onward {
+                entry: entry.number,
+                seen: entry.other.count,
+            };
+        }
     }
     (next, changes.puts.into_iter().collect())
 }

@@ -58,13 +58,19 @@ pub enum Command {
     Import(Vec<StoredItem>),
     /// Partner: so much was erased after the revocation.
     Purge(Totals),
+    /// Partner: who of its own people may use the share as well from now on.
+    ShareOnward(Actor, Vec<String>),
 }
 
 impl Command {
     /// The log in which it is written.
     pub const fn side(&self) -> Side {
         match self {
-            Self::Accept(_) | Self::Store(_) | Self::Import(_) | Self::Purge(_) => Side::Partner,
+            Self::Accept(_)
+            | Self::Store(_)
+            | Self::Import(_)
+            | Self::Purge(_)
+            | Self::ShareOnward(..) => Side::Partner,
             _ => Side::Owner,
         }
     }
@@ -77,6 +83,7 @@ impl Command {
             | Self::Cancel(actor)
             | Self::ChangeCase(actor, _)
             | Self::ChangeRecipients(actor, _)
+            | Self::ShareOnward(actor, _)
             | Self::Grant(actor)
             | Self::Suspend(actor)
             | Self::Resume(actor)
@@ -214,6 +221,12 @@ fn answer(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Bo
         Command::Store(items) if accepted(header) && header.kind.kept() && !stopped => {
             let unsaid = |item: &ItemFact| item.stored == 0 && item.withdrawn == 0;
             Ok(split(new(facts, items, &unsaid)?, Body::Stored))
+        }
+        Command::ShareOnward(actor, names)
+            if accepted(header) && header.shares_onward() && !header.suspended && !stopped =>
+        {
+            recipients(&names)?;
+            only(Body::SharedOnward(actor, names))
         }
         Command::Import(items) if header.grants.first > 0 && header.purged == 0 => {
             import(header, facts, items)

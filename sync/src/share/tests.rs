@@ -3,6 +3,7 @@
 mod advanced;
 mod bounds;
 mod liar;
+mod onward;
 mod order;
 mod races;
 mod recover;

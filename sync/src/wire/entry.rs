@@ -147,6 +147,7 @@ const fn kind(body: &Body) -> v1::EntryType {
         Body::Stored(_) => Type::Stored,
         Body::Imported(_) => Type::Imported,
         Body::Purged(_) => Type::Purged,
+        Body::SharedOnward(..) => Type::SharedOnward,
         Body::Unread => Type::Unspecified,
     }
 }
@@ -185,6 +186,11 @@ fn write(body: &Body) -> Vec<u8> {
         }
         .encode_to_vec(),
         Body::RecipientsChanged(actor, recipients) => v1::RecipientsChanged {
+            actor: Some(write_actor(actor)),
+            recipients: recipients.clone(),
+        }
+        .encode_to_vec(),
+        Body::SharedOnward(actor, recipients) => v1::SharedOnward {
             actor: Some(write_actor(actor)),
             recipients: recipients.clone(),
         }
@@ -229,7 +235,7 @@ fn check(body: &Body) -> Result<(), Refusal> {
         Body::EvidenceAdded(items) => items.iter().try_for_each(Item::check),
         Body::EvidenceChanged(changes) => changes.iter().try_for_each(ItemChange::check),
         Body::CaseChanged(_, info) => info.check(),
-        Body::RecipientsChanged(_, names) => recipients(names),
+        Body::RecipientsChanged(_, names) | Body::SharedOnward(_, names) => recipients(names),
         _ => Ok(()),
     }
 }
@@ -306,6 +312,10 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
                 kept: read_totals(purged.kept)?,
             })
         }
+        (Side::Partner, Type::SharedOnward) => {
+            let shared: v1::SharedOnward = message(body)?;
+            Body::SharedOnward(read_actor(shared.actor)?, shared.recipients)
+        }
         _ => return Err(Malformed("an entry: its type has no place in this log")),
     };
     Ok(body)
@@ -327,6 +337,7 @@ pub(crate) fn write_actor(actor: &Actor) -> v1::Actor {
     v1::Actor {
         id: actor.id.as_bytes().to_vec().into(),
         name: actor.name.clone(),
+        badge: actor.badge.clone(),
     }
 }
 
@@ -336,6 +347,7 @@ pub(crate) fn read_actor(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
     let actor = Actor {
         id,
         name: actor.name,
+        badge: actor.badge,
     };
     actor.check().map_err(|_| Malformed("an actor"))?;
     Ok(actor)

@@ -5,6 +5,7 @@ use interdocket_proto::v1;
 use super::{Malformed, entry};
 use crate::evidence::Item;
 use crate::id::{EvidenceId, ShareId};
+use crate::limits;
 use crate::log::entry::{Actor, CaseInfo};
 
 /// What opens a read session.
@@ -12,8 +13,10 @@ use crate::log::entry::{Actor, CaseInfo};
 pub struct Open {
     /// The share.
     pub share: ShareId,
-    /// The recipient, as the partner says.
-    pub recipient: Actor,
+    /// Who reads, as the partner says.
+    pub actor: Actor,
+    /// The recipient, as the share names it, that they are or belong to.
+    pub recipient: String,
     /// Whether files may be kept.
     pub download: bool,
 }
@@ -37,8 +40,9 @@ pub fn open(open: &Open) -> v1::OpenRequest {
     };
     v1::OpenRequest {
         share: open.share.as_bytes().to_vec().into(),
-        actor: Some(entry::write_actor(&open.recipient)),
+        actor: Some(entry::write_actor(&open.actor)),
         purpose: purpose.into(),
+        recipient: open.recipient.clone(),
     }
 }
 
@@ -52,10 +56,13 @@ pub fn read_open(request: v1::OpenRequest) -> Result<Open, Malformed> {
         Ok(v1::Purpose::Download) => true,
         Ok(v1::Purpose::Unspecified) | Err(_) => return Err(WHAT),
     };
-    let recipient = entry::read_actor(request.actor)?;
+    if request.recipient.len() > limits::RECIPIENT_MAX {
+        return Err(WHAT);
+    }
     Ok(Open {
         share: ShareId::from_slice(&request.share).map_err(|_| WHAT)?,
-        recipient,
+        actor: entry::read_actor(request.actor)?,
+        recipient: request.recipient,
         download,
     })
 }
@@ -120,7 +127,6 @@ mod tests {
     use crate::blob::{Digest, Sha256};
     use crate::evidence::File;
     use crate::id::ActorId;
-    use crate::limits;
 
     fn item(number: u128) -> Item {
         let file = File {
@@ -151,19 +157,30 @@ mod tests {
     fn what_opens_a_session_reads_back_as_it_was_written() {
         let said = Open {
             share: ShareId::new(Uuid::from_u128(1)),
-            recipient: Actor {
+            actor: Actor {
                 id: ActorId::new(Uuid::from_u128(2)),
                 name: "Kim".into(),
+                badge: "4711".into(),
             },
+            recipient: "Homicide".into(),
             download: true,
         };
         assert_eq!(read_open(open(&said)), Ok(said.clone()));
-        let long = Actor {
-            name: "x".repeat(limits::ACTOR_NAME_MAX + 1),
-            ..said.recipient.clone()
+        let actor = |name: usize, badge: usize| Actor {
+            name: "x".repeat(name),
+            badge: "x".repeat(badge),
+            ..said.actor.clone()
         };
+        let (name, badge) = (limits::ACTOR_NAME_MAX, limits::BADGE_MAX);
+        for actor in [actor(name + 1, badge), actor(name, badge + 1)] {
+            let over = Open {
+                actor,
+                ..said.clone()
+            };
+            assert!(read_open(open(&over)).is_err());
+        }
         let over = Open {
-            recipient: long,
+            recipient: "x".repeat(limits::RECIPIENT_MAX + 1),
             ..said.clone()
         };
         assert!(read_open(open(&over)).is_err());

@@ -64,6 +64,7 @@ fn write_policy(policy: Policy) -> v1::Policy {
         mode: mode as i32,
         download: policy.download,
         import: policy.import,
+        onward: policy.onward,
     }
 }
 
@@ -77,5 +78,6 @@ fn read_policy(policy: v1::Policy) -> Result<Policy, Malformed> {
         mode,
         download: policy.download,
         import: policy.import,
+        onward: policy.onward,
     })
 }

@@ -39,9 +39,11 @@ fn text(most: usize) -> impl Strategy<Value = String> {
 }
 
 fn actors() -> impl Strategy<Value = Actor> {
-    (uuid(), text(limits::ACTOR_NAME_MAX)).prop_map(|(id, name)| Actor {
+    let texts = (text(limits::ACTOR_NAME_MAX), text(limits::BADGE_MAX));
+    (uuid(), texts).prop_map(|(id, (name, badge))| Actor {
         id: ActorId::new(id),
         name,
+        badge,
     })
 }
 
@@ -171,11 +173,12 @@ fn kinds(seconds: i64) -> impl Strategy<Value = Kind> {
     prop_oneof![
         (1..4_000_000_000_i64).prop_map(move |later| Kind::Reference(at(seconds + later))),
         Just(Kind::Copy),
-        (mode, any::<[bool; 2]>()).prop_map(|(mode, [download, import])| {
+        (mode, any::<[bool; 3]>()).prop_map(|(mode, [download, import, onward])| {
             Kind::Advanced(Policy {
                 mode,
                 download,
                 import,
+                onward,
             })
         }),
     ]

@@ -15,7 +15,7 @@ use interdocket_sync::share::{Fact, Facts as _, Header, ItemFact, Key, Kind};
 use super::store::{held, stored_blob};
 use super::{salt, written};
 use crate::actions::decide::{self, Context, Decided, Effect};
-use crate::actions::{Error, ErrorKind};
+use crate::actions::{Error, ErrorKind, share};
 use crate::blobs::Placed;
 use crate::event::{
     CaseEdited, CaseImported, CaseMade, CaseUpdated, Event, EvidenceImported, ImportAsked,
@@ -35,6 +35,7 @@ use crate::store::view::View;
 pub fn ask(
     context: &mut Context<'_>,
     id: ShareId,
+    recipient: String,
     evidence: Vec<EvidenceId>,
 ) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
@@ -82,6 +83,7 @@ pub fn ask(
     facts.done()?;
     let asked = ImportAsked {
         share: id,
+        recipient,
         evidence,
     };
     Ok(Decided::new(vec![Event::ImportAsked(asked)], |_| Ok(())).then(Effect::Nudge(header.owner)))
@@ -97,6 +99,7 @@ pub fn grant(
     caller: OrganisationId,
     id: ShareId,
     asked: Actor,
+    recipient: &str,
 ) -> Result<Decided<Result<(), Refusal>>, Error> {
     let refuse = |refusal: Refusal| Ok(Decided::new(Vec::new(), move |_| Ok(Err(refusal))));
     let share = context.view.get(&table::SHARE, &id)?;
@@ -114,9 +117,10 @@ pub fn grant(
     let Kind::Advanced(policy) = share.header.kind else {
         return refuse(Refusal::NotEnabled);
     };
+    let onward = share::onward(&context.view, &share)?;
     let itself =
         asked.id.uuid() == crate::event::subject(caller) && rules::imports(partner.role, policy);
-    if !policy.import || !(itself || rules::addressed(&share.recipients, &asked.name)) {
+    if !policy.import || !(itself || rules::reads(&share, &onward, recipient)) {
         return refuse(Refusal::NotEnabled);
     }
     let facts = ShareFacts::new(context.view, id);

@@ -12,10 +12,10 @@ use interdocket_sync::wire::session::Open;
 use tokio::sync::mpsc;
 
 use super::{
-    Case, External, GET, Get, Import, Item, List, Page, Said, Show, Shown, Updates, addressed,
-    import, listed, open, received, usable,
+    Case, External, GET, Get, Import, Item, List, Onward, Page, Said, Show, Shown, Updates, import,
+    listed, onward, open, received, recipient, unaddressed, usable,
 };
-use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide};
+use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide, directory, share};
 use crate::event::Refused;
 use crate::federation::reading::{Session, Wanted};
 use crate::federation::sealed;
@@ -69,11 +69,12 @@ impl Run for Show {
         let found = node.read(move |view| {
             let share = received(view, self.share)?;
             let said = said(&of, view, &share)?;
-            let named = addressed(said.recipients.as_ref(), &who);
-            let readable = usable(&share, now).is_ok() && named.is_ok();
+            let recipient = recipient(view, &said, &who)?;
+            let refused = unaddressed(&said);
             let Some(external) = listed(view, &share, said, &who, now)? else {
-                return Ok(Err(named.err()));
+                return Ok(Err(refused));
             };
+            let recipient = recipient.filter(|_| usable(&share, now).is_ok());
             let mut shown = Shown {
                 external,
                 items: Vec::new(),
@@ -81,20 +82,19 @@ impl Run for Show {
                 updates: updates(&of, view, &share)?,
             };
             let advanced = matches!(share.header.kind, Terms::Advanced(_));
-            if readable && advanced {
+            if recipient.is_some() && advanced {
                 (shown.items, shown.next) = kept(&of, view, &share, after, limit)?;
             }
-            Ok(Ok((shown, readable && !advanced)))
+            Ok(Ok((shown, recipient.filter(|_| !advanced))))
         });
         let (mut shown, live) = match found.await? {
             Ok(found) => found,
             Err(refused) => {
-                let refused = refused.unwrap_or_else(hidden);
                 return Err(deny(node, caller, Self::NAME, self.share, refused).await);
             }
         };
-        if live {
-            let session = session(node, caller, &shown.external, false).await?;
+        if let Some(recipient) = live {
+            let session = session(node, caller, &shown.external, recipient, false).await?;
             let read = at_owner(&session, after, limit).await;
             session.close().await;
             let (case, items, next) = read?;
@@ -114,20 +114,58 @@ impl Run for Import {
         let found = node.read(move |view| {
             let share = received(view, id)?;
             let said = said(&of, view, &share)?;
-            Ok((addressed(said.recipients.as_ref(), &who), said))
+            Ok((recipient(view, &said, &who)?, said))
         });
         let (named, said) = found.await?;
-        if let Err(refused) = named {
-            return Err(deny(node, caller, Self::NAME, id, refused).await);
+        if named.is_none() {
+            return Err(deny(node, caller, Self::NAME, id, unaddressed(&said)).await);
         }
-        let (who, recipients) = (caller.clone(), said.recipients.clone());
+        let (who, of) = (caller.clone(), said.clone());
         node.decide(Some(caller.actor.clone()), caller.way, move |context| {
-            import(context, id, self.evidence, recipients.as_ref(), &who)
+            import(context, id, self.evidence, &of, &who)
         })
         .await?;
         let who = caller.clone();
         let shown = node.read(move |view| {
             let share = decide::share(view, id)?;
+            listed(view, &share, said, &who, now)
+        });
+        shown.await?.ok_or_else(hidden)
+    }
+}
+
+impl Run for Onward {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<External, Error> {
+        node.permit(caller, Self::NAME).await?;
+        let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
+        let id = self.share;
+        let found = node.read(move |view| {
+            let share = received(view, id)?;
+            let said = said(&of, view, &share)?;
+            // Who was added adds nobody.
+            let named = match &said.recipients {
+                Some(named) => directory::addressed(view, named, &who.actor)?,
+                None => None,
+            };
+            let refused = match (named.is_some(), share.header.shares_onward()) {
+                (false, _) => Some(unaddressed(&said)),
+                (true, false) => Some(not_onward()),
+                (true, true) => None,
+            };
+            Ok((refused, share.header.recipients))
+        });
+        let (refused, known) = found.await?;
+        if let Some(refused) = refused {
+            return Err(deny(node, caller, Self::NAME, id, refused).await);
+        }
+        node.decide(Some(caller.actor.clone()), caller.way, move |context| {
+            onward(context, id, known, &self.recipients)
+        })
+        .await?;
+        let (of, who) = (node.clone(), caller.clone());
+        let shown = node.read(move |view| {
+            let share = decide::share(view, id)?;
+            let said = said(&of, view, &share)?;
             listed(view, &share, said, &who, now)
         });
         shown.await?.ok_or_else(hidden)
@@ -147,14 +185,18 @@ impl Node {
             let share = received(view, id)?;
             usable(&share, now)?;
             let said = said(&of, view, &share)?;
-            if let Err(refused) = addressed(said.recipients.as_ref(), &who) {
-                return Ok(Err(refused));
-            }
+            let Some(recipient) = recipient(view, &said, &who)? else {
+                return Ok(Err(unaddressed(&said)));
+            };
             let external = listed(view, &share, said, &who, now)?.ok_or_else(hidden)?;
-            Ok(Ok((external, kept_item(&of, view, &share, evidence)?)))
+            let item = kept_item(&of, view, &share, evidence)?;
+            Ok(Ok((external, recipient, item)))
         });
         match found.await? {
-            Ok((external, item)) => self.external_bytes(caller, &external, item, request).await,
+            Ok((external, recipient, item)) => {
+                let reader = (&external, recipient);
+                self.external_bytes(caller, reader, item, request).await
+            }
             Err(refused) => Err(deny(self, caller, GET, id, refused).await),
         }
     }
@@ -164,7 +206,7 @@ impl Node {
     async fn external_bytes(
         &self,
         caller: &Caller,
-        external: &External,
+        (external, recipient): (&External, String),
         item: Option<Described>,
         request: Get,
     ) -> Result<Opened, Error> {
@@ -174,7 +216,7 @@ impl Node {
         {
             return Ok(opened);
         }
-        let session = session(self, caller, external, request.download).await?;
+        let session = session(self, caller, external, recipient, request.download).await?;
         let item = match item {
             Some(item) => item,
             None => item_at_owner(&session, request.evidence).await?,
@@ -243,6 +285,7 @@ async fn session(
     node: &Node,
     caller: &Caller,
     external: &External,
+    recipient: String,
     download: bool,
 ) -> Result<Session, Error> {
     let share = external.share;
@@ -251,10 +294,12 @@ async fn session(
     recorded.await?;
     let open = Open {
         share,
-        recipient: Actor {
+        actor: Actor {
             id: ActorId::new(caller.actor.id),
             name: caller.actor.name.clone(),
+            badge: caller.actor.badge.clone(),
         },
+        recipient,
         download,
     };
     Session::open(node, external.owner, &open).await
@@ -285,6 +330,7 @@ fn said(node: &Node, view: &View<'_>, share: &entity::Share) -> Result<Said, Err
     Ok(Said {
         case: texts.case(header)?,
         recipients: texts.recipients(header)?,
+        onward: share::onward(view, share)?,
         message: message.unwrap_or_default(),
     })
 }
@@ -413,6 +459,11 @@ async fn item_at_owner(session: &Session, evidence: EvidenceId) -> Result<Descri
 fn missing(evidence: EvidenceId) -> Error {
     let message = format!("there is no such file of evidence {evidence} in this share");
     Error::new(ErrorKind::NotFound, message).hint("list what is: interdocket external show SHARE")
+}
+
+fn not_onward() -> Error {
+    let message = "the owner's policy for this share does not let recipients add people";
+    Error::new(ErrorKind::Forbidden, message).hint("ask its owner to add them")
 }
 
 fn hidden() -> Error {

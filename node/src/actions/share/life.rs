@@ -7,7 +7,7 @@ use interdocket_sync::share::{self as sync, Facts, Header, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::offer::{WIDENED_MAX, choose, recipients, sendable, widened, with};
+use super::offer::{WIDENED_MAX, bounded_recipients, choose, sendable, widened, with};
 use super::{Scope, Share, shown};
 use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::partner::Kind;
@@ -195,7 +195,7 @@ impl Change for Withdraw {
 impl Change for Recipients {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
         let (share, _) = open(context, self.share)?;
-        let recipients = recipients(&self.recipients)?;
+        let recipients = bounded_recipients(&self.recipients)?;
         let actor = exchange::actor(context)?;
         let command = Command::ChangeRecipients(actor, recipients);
         last(context, self.share, &share, command)

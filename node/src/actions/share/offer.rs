@@ -188,7 +188,7 @@ impl Offer {
         }
         .sign(context.signer);
         let header = apply::open(&terms);
-        let recipients = recipients(&self.recipients)?;
+        let recipients = bounded_recipients(&self.recipients)?;
         let message = bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?;
         let offered = log_entry::Offered {
             actor: exchange::actor(context)?,
@@ -332,7 +332,8 @@ fn named(recipients: Vec<String>) -> Result<Vec<String>, Error> {
     Ok(recipients)
 }
 
-pub(super) fn recipients(named: &[String]) -> Result<Vec<String>, Error> {
+/// Recipients as they were typed, within the bounds.
+pub fn bounded_recipients(named: &[String]) -> Result<Vec<String>, Error> {
     if named.len() > limits::RECIPIENTS_MAX {
         let message = format!(
             "{} recipients are more than {}",

@@ -76,6 +76,9 @@ pub(super) fn show(share: &Share) -> String {
         table.row(["At the partner", revocation(known.state)]);
     }
     table.row(["Recipients", &share.recipients.join(", ")]);
+    if !share.onward.is_empty() {
+        table.row(["Added by them", &share.onward.join(", ")]);
+    }
     table.row(["Message", &share.message]);
     table.row(["Disclosed", &totals(share.listed)]);
     table.row(["Partner holds", &totals(share.stored)]);
@@ -149,7 +152,11 @@ pub(in crate::cli) fn words(policy: Policy) -> String {
         true => "imports",
         false => "no imports",
     };
-    format!("{mode}, {download}, {import}")
+    let onward = match policy.onward {
+        true => ", sharing onward inside the organisation",
+        false => "",
+    };
+    format!("{mode}, {download}, {import}{onward}")
 }
 
 fn extent(scope: &Scope) -> String {

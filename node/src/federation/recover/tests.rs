@@ -283,6 +283,7 @@ async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
         mode: Mode::Live,
         download: true,
         import: true,
+        onward: false,
     };
     north.change(policy).await.unwrap();
     north.case("1/26").await;

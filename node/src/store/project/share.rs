@@ -208,6 +208,7 @@ impl Step<'_> {
         let key = (share.header.owner, share.header.share);
         match &entry.body {
             Body::RecipientsChanged(_, recipients) => share.recipients.clone_from(recipients),
+            Body::SharedOnward(_, names) => self.put(&table::ONWARD, &share.header.share, names),
             Body::CaseChanged(..) if !received => share.case_waiting = false,
             Body::Listed(..) if received => {
                 if let Kind::Advanced(policy) = share.header.kind
@@ -216,6 +217,7 @@ impl Step<'_> {
                     let import = entity::Import {
                         through: entry.number,
                         by: None,
+                        recipient: String::new(),
                         only: Vec::new(),
                     };
                     self.put(&table::IMPORT, &key, &import);

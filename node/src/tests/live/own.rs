@@ -101,6 +101,7 @@ async fn an_advanced_share_is_bound_to_the_policy_that_the_administrator_set() {
         mode: Mode::Live,
         download: false,
         import,
+        onward: false,
     };
     north.change(policy(false)).await.unwrap();
     let shared = north.change(request()).await.unwrap();

@@ -69,6 +69,7 @@ impl Live {
             mode,
             download: true,
             import,
+            onward: false,
         };
         owner.change(policy).await.unwrap();
     }

@@ -247,6 +247,7 @@ fn a_policy_without_import_grants_none() {
             mode,
             download: true,
             import: false,
+            onward: false,
         });
         let mut pair = Pair::listed_as(kind, &[1]);
         let grant = Command::Grant(actor());

@@ -42,6 +42,7 @@ fn command() -> impl Strategy<Value = Command> {
         24 => numbers().prop_map(|all| Command::Store(all.into_iter().map(stored).collect())),
         16 => numbers().prop_map(|all| Command::Import(all.into_iter().map(stored).collect())),
         4 => Just(Command::Purge(Totals::default())),
+        2 => Just(Command::ShareOnward(actor(), vec!["Bea".into()])),
     ]
 }
 

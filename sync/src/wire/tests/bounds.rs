@@ -187,6 +187,7 @@ fn terms_say_exactly_what_their_kind_has() {
             mode: 1,
             download: false,
             import: false,
+            onward: false,
         });
     };
     for kind in [reference(), Kind::Copy, LIVE, SYNCHRONISED] {

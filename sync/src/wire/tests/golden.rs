@@ -60,6 +60,10 @@ fn partner() -> Vec<(&'static str, Body)> {
         ("stored", Body::Stored(vec![stored(1), stored(2)])),
         ("imported", Body::Imported(vec![stored(1), stored(2)])),
         ("purged", Body::Purged(purged)),
+        (
+            "onward",
+            Body::SharedOnward(actor(), vec!["Bea".to_owned()]),
+        ),
     ]
 }
 
@@ -101,6 +105,7 @@ fn the_bytes_of_terms_and_revocations_stay() {
         mode: Mode::Live,
         download: false,
         import: false,
+        onward: false,
     });
     let countersigned = Countersignature::revocation(&revocation(), at(61), &south());
     let got = [
@@ -118,31 +123,32 @@ fn the_bytes_of_terms_and_revocations_stay() {
 }
 
 /// What it says, the bytes as they are sent, and as they are kept redacted.
-const ENTRIES: [&str; 17] = [
-    "offered 3fc6710ef5d0a12a fcd787822eea3f36",
+const ENTRIES: [&str; 18] = [
+    "offered 53cd86298b94adbf f89973cde33691ec",
     "added 799baf2253497b4f 055b0f026863825c",
-    "listed 209c0bc16fce7b71 0b4ddb81c1c7f74c",
-    "ended e76e730ba0d6b606 9d78093fd27e0a6e",
-    "cancelled dfce3ab19d344d72 49fd8aa496618224",
+    "listed c96280f309946b35 9ce224a898d7098a",
+    "ended 981f54150a3290c1 5c5d3a11e0b9cfdd",
+    "cancelled 95d2164eaf68b1ad 2bc1013136e72c74",
     "changed 04ac9268ca188c1c 44d261dfe7c5cef2",
     "withdrawn 7e2e056178413abd a5b952cd70ed39c4",
-    "case c0c495c047c51961 34d621036d672a80",
-    "recipients 0b4e9bf40500d62a 915c7d6510bea686",
-    "granted be7e9ce16a394d54 d9b75bad797cffe9",
-    "suspended 1e9a06946a9f48e7 20033581c43f82d6",
-    "resumed 327e50542652a388 f652009c50865638",
-    "revoked 8dbbd844456a38cb fd1bab596e360de9",
-    "accepted 99c20546c5d306ba c12c81235ea55d9b",
+    "case 499d280d7a25b03f 0831069155c5c718",
+    "recipients 4d467bd35366614f fc247c3e4c8d65f7",
+    "granted eea28d76cb643a87 5e44854762d424fc",
+    "suspended ab9e3779edcd93e3 d92e21ebb2c9eb3e",
+    "resumed e9beaad8e209ba01 3ab8d047d2bd279f",
+    "revoked 29f1a15cbc3f378f 68ef3df6acc8480a",
+    "accepted 4fcccb44b173c2a1 37518f2d24fd3899",
     "stored f0f0ad62b8641d21 8d434fad908f21d6",
     "imported 5e87d852a76bbe1e a165cec67504f8a9",
     "purged a204044273e7c169 0082b1009ba6ee20",
+    "onward a0b362ecac3e9269 eff15b53d54a4bf0",
 ];
 
 const STATEMENTS: [&str; 8] = [
     "reference 93711a52a5c72918",
     "copy 788d12271f729a5b",
-    "live 2e1e23ac6e7c9c71",
-    "synchronised bfbaec3b4c58a7cf",
+    "live d29ddaa6b15c1d62",
+    "synchronised d45c1ff3b65c1d96",
     "neither 9b938c326eb90c74",
     "revocation 587f7217d2e7a4fd",
     "named 0ace726d47be828b",

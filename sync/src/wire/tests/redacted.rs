@@ -44,6 +44,7 @@ fn telling() -> Vec<Body> {
     };
     let actor = || Actor {
         name: canary(),
+        badge: canary(),
         ..actor()
     };
     let offer = Offered {

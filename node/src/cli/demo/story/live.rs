@@ -95,6 +95,7 @@ pub(super) async fn advanced(stage: &mut Stage) -> Result<Shares, Error> {
             mode: Mode::Synchronised,
             download: true,
             import,
+            onward: false,
         };
         north.client.call(&policy).await?;
         let mut set = vec![

@@ -137,6 +137,7 @@ impl Step<'_> {
         let import = entity::Import {
             through: share.header.owner_log.point.count,
             by: by.cloned(),
+            recipient: asked.recipient.clone(),
             only: asked.evidence.clone(),
         };
         self.put(&table::IMPORT, &(share.header.owner, asked.share), &import);

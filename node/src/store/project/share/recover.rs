@@ -149,6 +149,7 @@ impl Step<'_> {
                 let import = entity::Import {
                     through: share.header.grants.last,
                     by: None,
+                    recipient: String::new(),
                     only: Vec::new(),
                 };
                 self.put(&table::IMPORT, &(owner, id), &import);

@@ -79,6 +79,7 @@ const fn without_import(mode: Mode) -> Kind {
         mode,
         download: true,
         import: false,
+        onward: false,
     })
 }
 

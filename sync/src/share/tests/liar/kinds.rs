@@ -68,6 +68,7 @@ fn without_import() -> Kind {
         mode: Mode::Synchronised,
         download: true,
         import: false,
+        onward: false,
     })
 }
 

@@ -1,0 +1,144 @@
+//! Whom people mean: the users and groups of this node, by name, e-mail address or the number on a badge.
+//!
+//! Nobody is called as somebody else is: a recipient is one user, or one group.
+
+use uuid::Uuid;
+
+use super::decide::{broken, whole};
+use super::{Actor, Error, ErrorKind};
+use crate::store::entity::{self, Known};
+use crate::store::table;
+use crate::store::view::View;
+
+/// What a name, an address or a number is looked up by: whatever its case and the space around it.
+pub fn called(text: &str) -> String {
+    text.trim().to_lowercase()
+}
+
+/// Who is called so; nobody where nobody is.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn known(view: &View<'_>, text: &str) -> Result<Option<Known>, Error> {
+    Ok(view.get(&table::KNOWN, &called(text))?)
+}
+
+/// The name of whoever is called so; none where nobody is.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn name(view: &View<'_>, text: &str) -> Result<Option<String>, Error> {
+    let found = match known(view, text)? {
+        Some(Known::User(id)) => view.get(&table::USER, &id)?.map(|user| user.name),
+        Some(Known::Group(id)) => view.get(&table::GROUP, &id)?.map(|group| group.name),
+        None => None,
+    };
+    Ok(found)
+}
+
+/// The names of users and groups, each once.
+///
+/// # Errors
+/// `NotFound` for the first that nobody has.
+pub fn names(view: &View<'_>, texts: &[String]) -> Result<Vec<String>, Error> {
+    let mut names = Vec::new();
+    for text in texts {
+        let name = name(view, text)?.ok_or_else(|| {
+            let message = format!("there is no user or group \"{}\"", text.trim());
+            Error::new(ErrorKind::NotFound, message)
+                .hint("list them: interdocket user list, interdocket group list")
+        })?;
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    Ok(names)
+}
+
+/// A user, by anything that they are called or by id.
+///
+/// # Errors
+/// `NotFound` where there is none.
+pub fn user(view: &View<'_>, text: &str) -> Result<(Uuid, entity::User), Error> {
+    let id = match known(view, text)? {
+        Some(Known::User(id)) => Some(id),
+        Some(Known::Group(_)) => None,
+        None => text.parse().ok(),
+    };
+    let user = id.map(|id| view.get(&table::USER, &id)).transpose()?;
+    match (id, user.flatten()) {
+        (Some(id), Some(user)) => Ok((id, user)),
+        _ => Err(
+            Error::new(ErrorKind::NotFound, format!("there is no user \"{text}\""))
+                .hint("list them: interdocket user list"),
+        ),
+    }
+}
+
+/// A group, by name or id.
+///
+/// # Errors
+/// `NotFound` where there is none.
+pub fn group(view: &View<'_>, text: &str) -> Result<(Uuid, entity::Group), Error> {
+    let id = match known(view, text)? {
+        Some(Known::Group(id)) => Some(id),
+        Some(Known::User(_)) => None,
+        None => text.parse().ok(),
+    };
+    let group = id.map(|id| view.get(&table::GROUP, &id)).transpose()?;
+    match (id, group.flatten()) {
+        (Some(id), Some(group)) => Ok((id, group)),
+        _ => Err(
+            Error::new(ErrorKind::NotFound, format!("there is no group \"{text}\""))
+                .hint("list them: interdocket group list"),
+        ),
+    }
+}
+
+/// Refuses what somebody else than `id` is called already.
+///
+/// # Errors
+/// `Conflict`.
+pub fn free<'a>(
+    view: &View<'_>,
+    id: Uuid,
+    texts: impl IntoIterator<Item = &'a String>,
+) -> Result<(), Error> {
+    for text in texts.into_iter().filter(|text| !text.is_empty()) {
+        match known(view, text)? {
+            Some(Known::User(other) | Known::Group(other)) if other != id => {
+                let name = name(view, text)?.ok_or_else(|| broken("a user or group is missing"))?;
+                let message = format!("\"{name}\" is called \"{text}\" already");
+                return Err(Error::new(ErrorKind::Conflict, message)
+                    .hint("nobody can be called as somebody else is: choose another one"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The first of these recipients that somebody is or belongs to; none where they are not addressed.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn addressed(
+    view: &View<'_>,
+    recipients: &[String],
+    actor: &Actor,
+) -> Result<Option<String>, Error> {
+    for recipient in recipients {
+        let is = match known(view, recipient)? {
+            Some(Known::User(id)) => id == actor.id,
+            Some(Known::Group(id)) => {
+                whole(view, id).is_ok() && view.has(&table::MEMBER, &(id, actor.id))?
+            }
+            // Whoever owns the local socket is no user.
+            None => called(recipient) == called(&actor.name),
+        };
+        if is {
+            return Ok(Some(recipient.clone()));
+        }
+    }
+    Ok(None)
+}

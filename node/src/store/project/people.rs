@@ -1,0 +1,82 @@
+//! What users and groups become in the tables.
+
+use uuid::Uuid;
+
+use super::{Error, Step};
+use crate::actions::directory::called;
+use crate::event::{GroupChanged, GroupMade, TokenMade, UserAdded, UserEdited};
+use crate::store::entity::{self, Known};
+use crate::store::table;
+
+impl Step<'_> {
+    pub(super) fn user_added(&mut self, user: &UserAdded) -> Result<(), Error> {
+        let added = entity::User {
+            name: user.name.clone(),
+            role: user.role,
+            email: user.email.clone(),
+            badge: user.badge.clone(),
+            added_at: self.meta.at,
+        };
+        self.put(&table::USER, &user.id, &added);
+        self.know([&added.name, &added.email, &added.badge], user.id);
+        Ok(())
+    }
+
+    pub(super) fn user_edited(&mut self, edited: &UserEdited) -> Result<(), Error> {
+        let mut user = self.get(&table::USER, &edited.id)?;
+        for text in [&user.email, &user.badge] {
+            self.changes.delete(&table::KNOWN, &called(text));
+        }
+        user.role = edited.role;
+        user.email.clone_from(&edited.email);
+        user.badge.clone_from(&edited.badge);
+        self.put(&table::USER, &edited.id, &user);
+        self.know([&user.name, &user.email, &user.badge], edited.id);
+        Ok(())
+    }
+
+    /// A user is found by each of these that is not empty.
+    fn know(&mut self, texts: [&String; 3], id: Uuid) {
+        for text in texts.into_iter().filter(|text| !text.is_empty()) {
+            self.put(&table::KNOWN, &called(text), &Known::User(id));
+        }
+    }
+
+    pub(super) fn group_made(&mut self, made: &GroupMade) -> Result<(), Error> {
+        let group = entity::Group {
+            name: made.name.clone(),
+            kind: made.kind,
+            members: 0,
+            made_at: self.meta.at,
+        };
+        self.put(&table::GROUP, &made.id, &group);
+        self.put(&table::KNOWN, &called(&made.name), &Known::Group(made.id));
+        Ok(())
+    }
+
+    pub(super) fn group_changed(&mut self, changed: &GroupChanged) -> Result<(), Error> {
+        let id = changed.group;
+        let mut group = self.get(&table::GROUP, &id)?;
+        for user in &changed.removed {
+            let was = self.view().has(&table::MEMBER, &(id, *user))?;
+            group.members = group.members.saturating_sub(u64::from(was));
+            self.changes.delete(&table::MEMBER, &(id, *user));
+        }
+        for user in &changed.added {
+            let was = self.view().has(&table::MEMBER, &(id, *user))?;
+            group.members = group.members.saturating_add(u64::from(!was));
+            self.put(&table::MEMBER, &(id, *user), &());
+        }
+        self.put(&table::GROUP, &id, &group);
+        Ok(())
+    }
+
+    pub(super) fn token_made(&mut self, token: &TokenMade) -> Result<(), Error> {
+        let made = entity::Token {
+            user: token.user,
+            expires_at: token.expires_at,
+        };
+        self.put(&table::TOKEN, &token.hash, &made);
+        Ok(())
+    }
+}
