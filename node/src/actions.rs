@@ -7,13 +7,13 @@
 pub mod audit;
 pub mod case;
 pub mod decide;
-pub mod directory;
 pub mod evidence;
 pub mod exchange;
 pub mod external;
 pub mod group;
 pub mod node;
 pub mod partner;
+pub mod people;
 mod run;
 pub mod session;
 pub mod share;
@@ -318,8 +318,7 @@ macro_rules! run {
 run!(change: user::Add, user::Edit, user::Token, group::Add, group::Edit);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
 run!(change: case::Create, case::Edit, case::Close);
-run!(change: share::Copy, share::Reference, share::Advanced, share::Add, share::Withdraw);
-run!(change: share::Recipients, share::End, share::Cancel, share::Revoke, share::Suspend);
+run!(change: share::Add, share::Withdraw, share::End, share::Cancel, share::Revoke, share::Suspend);
 run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
 run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List, evidence::Show);
 run!(query: share::List);

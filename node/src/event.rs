@@ -24,7 +24,7 @@ pub use self::body::{
     ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
     EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
     ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
-    NodeRestored, NodeRewound, PartnerEnabled, PartnerMet, PolicySet, Refused,
+    NodeRestored, NodeRewound, PartnerEnabled, PartnerMet, PolicySet, RecipientsAsked, Refused,
     RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
     SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareWidened, StoredBlob,
     TokenMade, UserAdded, UserEdited,
@@ -93,6 +93,8 @@ pub enum Event {
     PartnerEnabled(PartnerEnabled),
     /// What advanced shares with a partner allow was set.
     PolicySet(PolicySet),
+    /// A partner asked whether people are known here.
+    RecipientsAsked(RecipientsAsked),
     /// A partner was suspended.
     PartnerSuspended(OrganisationId),
     /// A partner was resumed.
@@ -251,6 +253,7 @@ impl Event {
             Self::EvidenceReceived(_) => 67,
             Self::Refused(_) => 80,
             Self::PolicySet(_) => 28,
+            Self::RecipientsAsked(_) => 30,
             Self::ClockSuspected(_) => 90,
             Self::NodeRestored(_) => 92,
             Self::NodeRewound(_) => 93,
@@ -315,6 +318,7 @@ impl Event {
             67 => "evidence received",
             80 => "refused",
             28 => "policy set",
+            30 => "recipients asked for",
             90 => "clock suspected",
             92 => "node restored",
             93 => "node rewound",
@@ -386,6 +390,7 @@ impl Event {
             | Self::RevocationReceived(_)
             | Self::RevocationCountersigned(_)
             | Self::PolicySet(_)
+            | Self::RecipientsAsked(_)
             | Self::ClockSuspected(_)
             | Self::ClockConfirmed(_)
             | Self::NodeRestored(_)
@@ -458,6 +463,7 @@ impl Event {
             Self::SharePaused(share) => vec![share.uuid()],
             Self::EvidenceReceived(received) => vec![received.share.uuid()],
             Self::PolicySet(set) => vec![subject(set.organisation)],
+            Self::RecipientsAsked(asked) => vec![subject(asked.partner)],
             Self::EvidenceEdited(edited) => vec![edited.id.uuid(), edited.case.uuid()],
             Self::ShareNarrowed(share) | Self::ShareSettled(share) => vec![share.share.uuid()],
             Self::ShareRevoked(revoked) => vec![revoked.share.uuid()],

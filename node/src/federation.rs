@@ -16,6 +16,7 @@ mod lease;
 pub mod link;
 mod outlet;
 pub mod pairing;
+pub mod people;
 pub mod reading;
 mod recover;
 mod reverse;

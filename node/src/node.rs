@@ -17,6 +17,7 @@ use tokio::sync::{Notify, oneshot, watch};
 
 use crate::access;
 use crate::actions::decide::{Context, Decided, Effect};
+use crate::actions::people::OWNER;
 use crate::actions::user::Role;
 use crate::actions::{Actor, Caller, Change, Error, ErrorKind, Progress, Query, Way};
 use crate::blobs::Blobs;
@@ -538,6 +539,3 @@ impl From<Stopped> for Error {
         Self::new(ErrorKind::Unavailable, stopped.to_string())
     }
 }
-
-/// How the owner of the local socket is called in records.
-const OWNER: &str = "administrator";

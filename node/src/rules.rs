@@ -6,8 +6,8 @@
 
 use interdocket_sync::share::Policy;
 
-use crate::actions::directory::called;
 use crate::actions::partner::{Kind, OrganisationRole, State};
+use crate::actions::people::called;
 use crate::store::entity::{Node, Partner, Share};
 
 /// What stands against sending something to a partner.
@@ -91,6 +91,11 @@ pub fn reads(share: &Share, onward: &[String], recipient: &str) -> bool {
     !called(recipient).is_empty()
         && !share.recipients.is_empty()
         && (share.recipients.iter().any(is) || onward.iter().any(is))
+}
+
+/// Whether a partner is told who of this organisation is called so: where its shares are taken.
+pub fn tells(partner: &Partner) -> bool {
+    trusts(partner) && !partner.receive.is_empty()
 }
 
 /// Whether a partner's calls are answered at all.

@@ -19,7 +19,7 @@ use super::decide::{self, Context, Decided, Effect, broken};
 use super::partner::Kind;
 use super::share::{Policy, Revocation, Status, Totals};
 use super::user::Role;
-use super::{Caller, Error, ErrorKind, directory, share};
+use super::{Caller, Error, ErrorKind, people, share};
 use crate::event::{Event, ExternalOpened};
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
@@ -293,9 +293,9 @@ fn recipient(view: &View<'_>, said: &Said, caller: &Caller) -> Result<Option<Str
     let Some(recipients) = said.recipients.as_ref().filter(|named| !named.is_empty()) else {
         return Ok(None);
     };
-    match directory::addressed(view, recipients, &caller.actor)? {
+    match people::addressed(view, recipients, &caller.actor)? {
         Some(recipient) => Ok(Some(recipient)),
-        None => directory::addressed(view, &said.onward, &caller.actor),
+        None => people::addressed(view, &said.onward, &caller.actor),
     }
 }
 
@@ -349,7 +349,7 @@ fn onward(
         return Err(Error::new(ErrorKind::Conflict, message)
             .hint("see who they are: interdocket external show SHARE"));
     }
-    let names = directory::names(&context.view, &share::bounded_recipients(people)?)?;
+    let names = people::names(&context.view, &share::bounded_recipients(people)?)?;
     let node = context.node()?;
     let actor = super::exchange::actor(context)?;
     let facts = ShareFacts::new(context.view, id);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query, directory};
+use super::{Change, Error, ErrorKind, Query, people};
 use crate::event::{Event, GroupChanged, GroupMade};
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -103,7 +103,7 @@ impl Change for Add {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Group>, Error> {
         let name = filled("name", line("name", &self.name, limits::RECIPIENT_MAX)?)?;
         let id = context.id();
-        directory::free(&context.view, id, [&name])?;
+        people::free(&context.view, id, [&name])?;
         let made = GroupMade {
             id,
             name,
@@ -117,14 +117,14 @@ impl Change for Add {
 
 impl Change for Edit {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Shown>, Error> {
-        let (group, _) = directory::group(&context.view, &self.group)?;
+        let (group, _) = people::group(&context.view, &self.group)?;
         let most = self.add.len() + self.remove.len();
         if most > USERS_MAX {
             let message = format!("{most} users are more than {USERS_MAX} at once");
             return Err(Error::new(ErrorKind::Invalid, message).hint("do it in several steps"));
         }
         let ids = |names: &[String]| -> Result<Vec<Uuid>, Error> {
-            let id = |name: &String| Ok(directory::user(&context.view, name)?.0);
+            let id = |name: &String| Ok(people::user(&context.view, name)?.0);
             names.iter().map(id).collect()
         };
         let changed = GroupChanged {
@@ -151,7 +151,7 @@ impl Query for List {
 
 impl Query for Show {
     fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Shown, Error> {
-        let (id, _) = directory::group(view, &self.group)?;
+        let (id, _) = people::group(view, &self.group)?;
         let after = decide::after(self.after.as_deref())?;
         shown(view, id, after, decide::limit(self.limit)?)
     }

@@ -9,7 +9,7 @@ use interdocket_sync::refusal::Fault;
 use super::audit::{BodyState, Record, Verified};
 use super::decide::{self, broken};
 use super::partner::{Finding, Findings, Kind, Partner, State};
-use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, directory, node, partner, share};
+use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, node, partner, people, share};
 use crate::event::{Entry, Event};
 use crate::federation::history;
 use crate::journal::{Body, Position};
@@ -334,7 +334,7 @@ fn subject(view: &View<'_>, about: &str) -> Result<uuid::Uuid, Error> {
     if let Some(partner) = view.get(&table::PARTNER_NAME, &name)? {
         return Ok(crate::event::subject(partner));
     }
-    match directory::known(view, about)? {
+    match people::known(view, about)? {
         Some(Known::User(id) | Known::Group(id)) => Ok(id),
         None => {
             let message = format!("there is no case, partner, user or group \"{about}\"");

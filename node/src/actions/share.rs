@@ -2,6 +2,7 @@
 
 mod life;
 mod offer;
+mod run;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;

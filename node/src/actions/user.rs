@@ -9,7 +9,7 @@ use sha2::Digest as _;
 use uuid::Uuid;
 
 use super::decide::{Context, Decided, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query, directory};
+use super::{Change, Error, ErrorKind, Query, people};
 use crate::event::{Event, TokenMade, UserAdded, UserEdited};
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -112,7 +112,7 @@ impl Change for Add {
         let email = email(&self.email)?;
         let badge = line("badge", &self.badge, limits::BADGE_MAX)?;
         let id = context.id();
-        directory::free(&context.view, id, [&name, &email, &badge])?;
+        people::free(&context.view, id, [&name, &email, &badge])?;
         let added = UserAdded {
             id,
             name,
@@ -128,7 +128,7 @@ impl Change for Add {
 
 impl Change for Edit {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<User>, Error> {
-        let (id, user) = directory::user(&context.view, &self.user)?;
+        let (id, user) = people::user(&context.view, &self.user)?;
         let email = self.email.as_deref().map(email).transpose()?;
         let badge = self.badge.as_deref();
         let badge = badge.map(|badge| line("badge", badge, limits::BADGE_MAX));
@@ -138,7 +138,7 @@ impl Change for Edit {
             email: email.unwrap_or(user.email),
             badge: badge.transpose()?.unwrap_or(user.badge),
         };
-        directory::free(&context.view, id, [&edited.email, &edited.badge])?;
+        people::free(&context.view, id, [&edited.email, &edited.badge])?;
         Ok(Decided::new(vec![Event::UserEdited(edited)], move |view| {
             shown(view, id)
         }))
@@ -147,7 +147,7 @@ impl Change for Edit {
 
 impl Change for Token {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Issued>, Error> {
-        let (user, _) = directory::user(&context.view, &self.user)?;
+        let (user, _) = people::user(&context.view, &self.user)?;
         let days = self.days.unwrap_or(90);
         if !(1..=365).contains(&days) {
             let message = format!("a token cannot be valid for {days} days");

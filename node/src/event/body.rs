@@ -166,6 +166,17 @@ pub struct PartnerEnabled {
     pub receive: BTreeSet<Kind>,
 }
 
+/// A partner asked whether people are known here.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RecipientsAsked {
+    /// The partner.
+    pub partner: OrganisationId,
+    /// The names of users and groups that it was told.
+    pub known: Vec<String>,
+    /// How many it asked for who are nobody here.
+    pub unknown: u32,
+}
+
 /// What advanced shares with a partner allow.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PolicySet {

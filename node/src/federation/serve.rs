@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use interdocket_proto::v1::connection_server::ConnectionServer;
 use interdocket_proto::v1::delivery_server::DeliveryServer;
+use interdocket_proto::v1::people_server::PeopleServer;
 use interdocket_proto::v1::transfer_server::TransferServer;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
@@ -20,6 +21,7 @@ use tonic::service::Routes;
 use super::ceremony::Desk;
 use super::connection::Connection;
 use super::exchange::Exchange;
+use super::people::People;
 use super::tls::{self, Wall};
 use super::{Directory, Limits, Partner, Tls, Transport, drive, fetch, follow, pairing};
 use crate::actions::partner::State;
@@ -114,12 +116,15 @@ pub fn routes(node: &Node) -> Routes {
     let connection = ConnectionServer::new(Connection::new(node.clone(), exchange.clone()))
         .max_decoding_message_size(limits::MESSAGE_MAX)
         .max_encoding_message_size(limits::MESSAGE_MAX);
+    let people = PeopleServer::new(People::new(node.clone(), exchange.clone()))
+        .max_decoding_message_size(limits::MESSAGE_MAX);
     let transfer = TransferServer::new(exchange).max_decoding_message_size(limits::MESSAGE_MAX);
     let (reporter, health) = tonic_health::server::health_reporter();
     tokio::spawn(async move {
         reporter.set_serving::<DeliveryServer<Exchange>>().await;
         reporter.set_serving::<TransferServer<Exchange>>().await;
         reporter.set_serving::<ConnectionServer<Connection>>().await;
+        reporter.set_serving::<PeopleServer<People>>().await;
     });
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(interdocket_proto::DESCRIPTORS)
@@ -128,6 +133,7 @@ pub fn routes(node: &Node) -> Routes {
     Routes::new(delivery)
         .add_service(transfer)
         .add_service(connection)
+        .add_service(people)
         .add_service(health)
         .add_service(reflection)
 }

@@ -212,6 +212,7 @@ impl Step<'_> {
             Event::ShareRecovered(share) | Event::ShareReleased(share) => self.recovered(*share),
             Event::EvidenceOpened(_)
             | Event::Refused(_)
+            | Event::RecipientsAsked(_)
             | Event::ExternalOpened(_)
             | Event::RootHandedOver(_)
             | Event::BackupBegun(_) => Ok(()),

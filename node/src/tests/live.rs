@@ -3,6 +3,7 @@
 
 mod lease;
 mod own;
+mod people;
 mod recover;
 mod support;
 

@@ -15,7 +15,7 @@ use super::{
     Case, External, GET, Get, Import, Item, List, Onward, Page, Said, Show, Shown, Updates, import,
     listed, onward, open, received, recipient, unaddressed, usable,
 };
-use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide, directory, share};
+use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide, people, share};
 use crate::event::Refused;
 use crate::federation::reading::{Session, Wanted};
 use crate::federation::sealed;
@@ -144,7 +144,7 @@ impl Run for Onward {
             let said = said(&of, view, &share)?;
             // Who was added adds nobody.
             let named = match &said.recipients {
-                Some(named) => directory::addressed(view, named, &who.actor)?,
+                Some(named) => people::addressed(view, named, &who.actor)?,
                 None => None,
             };
             let refused = match (named.is_some(), share.header.shares_onward()) {

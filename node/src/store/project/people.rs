@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::{Error, Step};
-use crate::actions::directory::called;
+use crate::actions::people::called;
 use crate::event::{GroupChanged, GroupMade, TokenMade, UserAdded, UserEdited};
 use crate::store::entity::{self, Known};
 use crate::store::table;

@@ -195,6 +195,7 @@ async fn nobody_is_called_as_somebody_else_is() {
         ("Lee", "4711"),
         ("Lee", "Homicide"),
         ("Lee", "Kim Berg"),
+        ("Administrator", ""),
     ] {
         let refused = south.person(name, badge).await.unwrap_err();
         assert_eq!(refused.kind, ErrorKind::Conflict, "{name} {badge}");

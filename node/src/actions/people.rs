@@ -10,6 +10,9 @@ use crate::store::entity::{self, Known};
 use crate::store::table;
 use crate::store::view::View;
 
+/// How whoever owns the local socket is called: in records, and by partners. No user and no group is.
+pub const OWNER: &str = "administrator";
+
 /// What a name, an address or a number is looked up by: whatever its case and the space around it.
 pub fn called(text: &str) -> String {
     text.trim().to_lowercase()
@@ -31,6 +34,7 @@ pub fn name(view: &View<'_>, text: &str) -> Result<Option<String>, Error> {
     let found = match known(view, text)? {
         Some(Known::User(id)) => view.get(&table::USER, &id)?.map(|user| user.name),
         Some(Known::Group(id)) => view.get(&table::GROUP, &id)?.map(|group| group.name),
+        None if called(text) == OWNER => Some(OWNER.to_owned()),
         None => None,
     };
     Ok(found)
@@ -105,6 +109,10 @@ pub fn free<'a>(
     texts: impl IntoIterator<Item = &'a String>,
 ) -> Result<(), Error> {
     for text in texts.into_iter().filter(|text| !text.is_empty()) {
+        if called(text) == OWNER {
+            let message = format!("\"{OWNER}\" is whoever runs this node");
+            return Err(Error::new(ErrorKind::Conflict, message).hint("choose another one"));
+        }
         match known(view, text)? {
             Some(Known::User(other) | Known::Group(other)) if other != id => {
                 let name = name(view, text)?.ok_or_else(|| broken("a user or group is missing"))?;
