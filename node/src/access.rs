@@ -11,6 +11,14 @@ pub fn allowed(role: Role, action: &str) -> bool {
     }
 }
 
+/// Whether a role reaches every case, also those to which nobody gave it access.
+pub const fn reaches_all(role: Role) -> bool {
+    match role {
+        Role::Administrator | Role::Auditor => true,
+        Role::Investigator => false,
+    }
+}
+
 /// Reading cases and shares.
 const READER: &[&str] = &[
     "case.list",
@@ -28,6 +36,7 @@ const READER: &[&str] = &[
 
 /// Working on cases.
 const INVESTIGATOR: &[&str] = &[
+    "case.access",
     "case.close",
     "case.create",
     "case.edit",

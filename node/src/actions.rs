@@ -14,6 +14,7 @@ pub mod group;
 pub mod node;
 pub mod partner;
 pub mod people;
+pub mod reach;
 mod run;
 pub mod session;
 pub mod share;
@@ -24,6 +25,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
+use interdocket_sync::id::{EvidenceId, ShareId};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -42,6 +44,22 @@ pub trait Action: Serialize + DeserializeOwned + JsonSchema + Send + 'static {
     const SUMMARY: &'static str;
     /// What it answers.
     type Reply: Serialize + DeserializeOwned + JsonSchema + Send + 'static;
+
+    /// What it is about: only whoever reaches that may have it done.
+    fn about(&self) -> About;
+}
+
+/// What a request is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// Nothing that only some people of this organisation reach.
+    Nothing,
+    /// A case, by id or number.
+    Case(String),
+    /// An item of evidence.
+    Evidence(EvidenceId),
+    /// A share.
+    Share(ShareId),
 }
 
 /// An action that a node can run.
@@ -68,11 +86,16 @@ pub trait Change: Action {
 
 /// An action that only reads the tables.
 pub trait Query: Action {
-    /// Answers, as things are at this time.
+    /// Answers a caller, as things are at this time.
     ///
     /// # Errors
     /// [`Error`] where there is no such thing.
-    fn answer(&self, view: &View<'_>, now: DateTime<Utc>) -> Result<Self::Reply, Error>;
+    fn answer(
+        &self,
+        view: &View<'_>,
+        caller: &Caller,
+        now: DateTime<Utc>,
+    ) -> Result<Self::Reply, Error>;
 }
 
 /// A method and a path whose `{names}` are fields of the request; the other fields of a request stand
@@ -225,14 +248,40 @@ impl Error {
     }
 }
 
-/// Every action: its type, name, place, reply and summary.
+/// What an action is about: nothing that only some people reach, or a field of the request.
+macro_rules! about {
+    (nothing) => {
+        fn about(&self) -> About {
+            About::Nothing
+        }
+    };
+    (case) => {
+        fn about(&self) -> About {
+            About::Case(self.case.clone())
+        }
+    };
+    (evidence) => {
+        fn about(&self) -> About {
+            About::Evidence(self.evidence)
+        }
+    };
+    (share) => {
+        fn about(&self) -> About {
+            About::Share(self.share)
+        }
+    };
+}
+
+/// Every action: its type, name, place, reply, summary, and what it is about.
 macro_rules! actions {
-    ($($type:ty, $name:literal, $method:ident $path:literal, $reply:ty, $summary:literal;)*) => {$(
+    ($($type:ty, $name:literal, $method:ident $path:literal, $reply:ty, $summary:literal, $about:ident;)*) => {$(
         impl Action for $type {
             const NAME: &'static str = $name;
             const ROUTE: Route = Route::$method($path);
             const SUMMARY: &'static str = $summary;
             type Reply = $reply;
+
+            about!($about);
         }
     )*
 
@@ -250,58 +299,59 @@ pub trait Visitor {
 }
 
 actions! {
-    node::Status, "node.status", get "/v0/node", node::Node, "Show how the node stands";
-    node::ConfirmClock, "node.confirm-clock", post "/v0/node/clock", node::Confirmed, "Confirm that the machine's clock is right";
-    node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored";
-    user::Add, "user.add", post "/v0/users", user::User, "Add a user";
-    user::Edit, "user.edit", post "/v0/users/{user}/edit", user::User, "Change what is said of a user";
-    user::List, "user.list", get "/v0/users", user::Users, "List users";
-    user::Token, "user.token", post "/v0/users/{user}/tokens", user::Issued, "Make a token for a user";
-    group::Add, "group.add", post "/v0/groups", group::Group, "Add a group of users";
-    group::List, "group.list", get "/v0/groups", group::Groups, "List groups";
-    group::Show, "group.show", get "/v0/groups/{group}", group::Shown, "Show who is in a group";
-    group::Edit, "group.edit", post "/v0/groups/{group}/edit", group::Shown, "Change who is in a group";
-    partner::Invite, "partner.invite", post "/v0/invitations", partner::Invitation, "Make an invitation to pair";
-    partner::Accept, "partner.accept", post "/v0/partners", partner::Partner, "Accept a partner's invitation";
-    partner::Confirm, "partner.confirm", post "/v0/partners/{partner}/confirm", partner::Partner, "Confirm that the words are the same";
-    partner::List, "partner.list", get "/v0/partners", partner::Partners, "List partners";
-    partner::Show, "partner.show", get "/v0/partners/{partner}", partner::Partner, "Show a partner";
-    partner::Enable, "partner.enable", post "/v0/partners/{partner}/enable", partner::Partner, "Enable kinds of shares with a partner";
-    partner::Suspend, "partner.suspend", post "/v0/partners/{partner}/suspend", partner::Partner, "Cut a partner off, refusing every call";
-    partner::Resume, "partner.resume", post "/v0/partners/{partner}/resume", partner::Partner, "Resume a suspended partner";
-    partner::Remove, "partner.remove", post "/v0/partners/{partner}/remove", partner::Partner, "Stop trusting a partner";
-    partner::Doctor, "partner.doctor", get "/v0/partners/{partner}/doctor", partner::Findings, "Explain what is wrong with a partner";
-    case::Create, "case.create", post "/v0/cases", case::Case, "Make a case";
-    case::List, "case.list", get "/v0/cases", case::Page, "List cases";
-    case::Show, "case.show", get "/v0/cases/{case}", case::Case, "Show a case";
-    case::Edit, "case.edit", post "/v0/cases/{case}/edit", case::Case, "Change a case";
-    case::Close, "case.close", post "/v0/cases/{case}/close", case::Case, "Close a case";
-    evidence::Add, "evidence.add", post "/v0/cases/{case}/evidence", evidence::Evidence, "Add a file to a case as evidence";
-    evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case";
-    evidence::Show, "evidence.show", get "/v0/evidence/{evidence}", evidence::Evidence, "Show an item of evidence";
-    share::Copy, "share.copy", post "/v0/cases/{case}/copies", share::Share, "Share a copy of a case";
-    share::List, "share.list", get "/v0/shares", share::Page, "List shares";
-    share::Show, "share.show", get "/v0/shares/{share}", share::Share, "Show a share with its receipts";
-    share::Add, "share.add", post "/v0/shares/{share}/evidence", share::Share, "Update a copy with new evidence";
-    share::End, "share.end", post "/v0/shares/{share}/end", share::Share, "End a copy: no updates any more";
-    share::Cancel, "share.cancel", post "/v0/shares/{share}/cancel", share::Share, "Cancel a copy that is under way";
-    share::Reference, "share.reference", post "/v0/shares/reference", share::Share, "Open a case to people at a partner for a number of days";
-    share::Advanced, "share.advanced", post "/v0/shares/advanced", share::Share, "Share a case as it goes on";
-    share::Withdraw, "share.withdraw", post "/v0/shares/{share}/withdraw", share::Share, "Take selected evidence out of a share";
-    share::Recipients, "share.recipients", post "/v0/shares/{share}/recipients", share::Share, "Set who may use a share";
-    share::Revoke, "share.revoke", post "/v0/shares/{share}/revoke", share::Share, "Revoke a reference or an advanced share";
-    share::Suspend, "share.suspend", post "/v0/shares/{share}/suspend", share::Share, "Suspend a share";
-    share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share";
-    share::Release, "share.release", post "/v0/shares/{share}/release", share::Share, "Have a share go on without what its partner holds";
-    partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow";
-    evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew";
-    external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here";
-    external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence";
-    external::Import, "external.import", post "/v0/external/{share}/import", external::External, "Import an external case, or what is new of it";
-    external::Onward, "external.onward", post "/v0/external/{share}/onward", external::External, "Set who here may use an external case besides its recipients";
-    audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal";
-    node::Backup, "node.backup", post "/v0/node/backup", node::BackedUp, "Back the node up into a folder on its machine";
-    audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal";
+    node::Status, "node.status", get "/v0/node", node::Node, "Show how the node stands", nothing;
+    node::ConfirmClock, "node.confirm-clock", post "/v0/node/clock", node::Confirmed, "Confirm that the machine's clock is right", nothing;
+    node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored", nothing;
+    user::Add, "user.add", post "/v0/users", user::User, "Add a user", nothing;
+    user::Edit, "user.edit", post "/v0/users/{user}/edit", user::User, "Change what is said of a user", nothing;
+    user::List, "user.list", get "/v0/users", user::Users, "List users", nothing;
+    user::Token, "user.token", post "/v0/users/{user}/tokens", user::Issued, "Make a token for a user", nothing;
+    group::Add, "group.add", post "/v0/groups", group::Group, "Add a group of users", nothing;
+    group::List, "group.list", get "/v0/groups", group::Groups, "List groups", nothing;
+    group::Show, "group.show", get "/v0/groups/{group}", group::Shown, "Show who is in a group", nothing;
+    group::Edit, "group.edit", post "/v0/groups/{group}/edit", group::Shown, "Change who is in a group", nothing;
+    partner::Invite, "partner.invite", post "/v0/invitations", partner::Invitation, "Make an invitation to pair", nothing;
+    partner::Accept, "partner.accept", post "/v0/partners", partner::Partner, "Accept a partner's invitation", nothing;
+    partner::Confirm, "partner.confirm", post "/v0/partners/{partner}/confirm", partner::Partner, "Confirm that the words are the same", nothing;
+    partner::List, "partner.list", get "/v0/partners", partner::Partners, "List partners", nothing;
+    partner::Show, "partner.show", get "/v0/partners/{partner}", partner::Partner, "Show a partner", nothing;
+    partner::Enable, "partner.enable", post "/v0/partners/{partner}/enable", partner::Partner, "Enable kinds of shares with a partner", nothing;
+    partner::Suspend, "partner.suspend", post "/v0/partners/{partner}/suspend", partner::Partner, "Cut a partner off, refusing every call", nothing;
+    partner::Resume, "partner.resume", post "/v0/partners/{partner}/resume", partner::Partner, "Resume a suspended partner", nothing;
+    partner::Remove, "partner.remove", post "/v0/partners/{partner}/remove", partner::Partner, "Stop trusting a partner", nothing;
+    partner::Doctor, "partner.doctor", get "/v0/partners/{partner}/doctor", partner::Findings, "Explain what is wrong with a partner", nothing;
+    case::Create, "case.create", post "/v0/cases", case::Case, "Make a case", nothing;
+    case::List, "case.list", get "/v0/cases", case::Page, "List cases", nothing;
+    case::Show, "case.show", get "/v0/cases/{case}", case::Case, "Show a case", case;
+    case::Edit, "case.edit", post "/v0/cases/{case}/edit", case::Case, "Change a case", case;
+    case::Close, "case.close", post "/v0/cases/{case}/close", case::Case, "Close a case", case;
+    case::Access, "case.access", post "/v0/cases/{case}/access", case::Case, "Set who of this organisation works on a case", case;
+    evidence::Add, "evidence.add", post "/v0/cases/{case}/evidence", evidence::Evidence, "Add a file to a case as evidence", case;
+    evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case", case;
+    evidence::Show, "evidence.show", get "/v0/evidence/{evidence}", evidence::Evidence, "Show an item of evidence", evidence;
+    share::Copy, "share.copy", post "/v0/cases/{case}/copies", share::Share, "Share a copy of a case", case;
+    share::List, "share.list", get "/v0/shares", share::Page, "List shares", nothing;
+    share::Show, "share.show", get "/v0/shares/{share}", share::Share, "Show a share with its receipts", share;
+    share::Add, "share.add", post "/v0/shares/{share}/evidence", share::Share, "Update a copy with new evidence", share;
+    share::End, "share.end", post "/v0/shares/{share}/end", share::Share, "End a copy: no updates any more", share;
+    share::Cancel, "share.cancel", post "/v0/shares/{share}/cancel", share::Share, "Cancel a copy that is under way", share;
+    share::Reference, "share.reference", post "/v0/shares/reference", share::Share, "Open a case to people at a partner for a number of days", case;
+    share::Advanced, "share.advanced", post "/v0/shares/advanced", share::Share, "Share a case as it goes on", case;
+    share::Withdraw, "share.withdraw", post "/v0/shares/{share}/withdraw", share::Share, "Take selected evidence out of a share", share;
+    share::Recipients, "share.recipients", post "/v0/shares/{share}/recipients", share::Share, "Set who may use a share", share;
+    share::Revoke, "share.revoke", post "/v0/shares/{share}/revoke", share::Share, "Revoke a reference or an advanced share", share;
+    share::Suspend, "share.suspend", post "/v0/shares/{share}/suspend", share::Share, "Suspend a share", share;
+    share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share", share;
+    share::Release, "share.release", post "/v0/shares/{share}/release", share::Share, "Have a share go on without what its partner holds", share;
+    partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow", nothing;
+    evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew", evidence;
+    external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here", nothing;
+    external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence", nothing;
+    external::Import, "external.import", post "/v0/external/{share}/import", external::External, "Import an external case, or what is new of it", nothing;
+    external::Onward, "external.onward", post "/v0/external/{share}/onward", external::External, "Set who here may use an external case besides its recipients", nothing;
+    audit::Show, "audit.show", get "/v0/audit", audit::Page, "Show records of the journal", nothing;
+    node::Backup, "node.backup", post "/v0/node/backup", node::BackedUp, "Back the node up into a folder on its machine", nothing;
+    audit::Verify, "audit.verify", post "/v0/audit/verify", audit::Verified, "Verify the whole journal", nothing;
 }
 
 /// Runs what only changes the tables, or only reads them.
@@ -317,7 +367,7 @@ macro_rules! run {
 
 run!(change: user::Add, user::Edit, user::Token, group::Add, group::Edit);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
-run!(change: case::Create, case::Edit, case::Close);
+run!(change: case::Create, case::Edit, case::Close, case::Access);
 run!(change: share::Add, share::Withdraw, share::End, share::Cancel, share::Revoke, share::Suspend);
 run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
 run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List, evidence::Show);

@@ -26,7 +26,7 @@ use self::target::Target;
 pub(crate) use self::target::{Failed, copy, place, read};
 use crate::actions::decide::{Decided, broken};
 use crate::actions::node::{BackedUp, Backup};
-use crate::actions::{Action, Caller, Error, ErrorKind, Progress, Run, Way};
+use crate::actions::{Caller, Error, ErrorKind, Progress, Run, Way};
 use crate::blobs::{self, Blobs, Placed, Stored};
 use crate::event::{BackupBegun, Event};
 use crate::journal::{Head, Reader, Segment};
@@ -40,7 +40,7 @@ use crate::{config, run};
 
 impl Run for Backup {
     async fn run(self, node: &Node, caller: &Caller) -> Result<BackedUp, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         if caller.way != Way::Socket {
             let message = "a folder on the node's machine can only be named over its local socket";
             return Err(Error::new(ErrorKind::Forbidden, message)

@@ -20,8 +20,8 @@ use crate::journal::Draft;
 use crate::keyring::KeyId;
 
 pub use self::body::{
-    AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade, CaseUpdated,
-    ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
+    AccessChanged, AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade,
+    CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
     EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
     ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
     NodeRestored, NodeRewound, PartnerEnabled, PartnerMet, PolicySet, RecipientsAsked, Refused,
@@ -105,6 +105,8 @@ pub enum Event {
     CaseMade(CaseMade),
     /// A case was edited.
     CaseEdited(CaseEdited),
+    /// Who has access to a case was changed.
+    AccessChanged(AccessChanged),
     /// A case was closed.
     CaseClosed(CaseId),
     /// Evidence was taken in.
@@ -238,6 +240,7 @@ impl Event {
             Self::CaseMade(_) => 40,
             Self::CaseEdited(_) => 41,
             Self::CaseClosed(_) => 42,
+            Self::AccessChanged(_) => 43,
             Self::EvidenceAdded(_) => 50,
             Self::EvidenceOpened(_) => 51,
             Self::BlobCompared(_) => 52,
@@ -303,6 +306,7 @@ impl Event {
             40 => "case made",
             41 => "case edited",
             42 => "case closed",
+            43 => "access changed",
             50 => "evidence added",
             51 => "evidence opened",
             52 => "blob compared",
@@ -360,6 +364,7 @@ impl Event {
             Self::CaseMade(case) => KeyId(case.id.uuid()),
             Self::CaseEdited(case) => KeyId(case.id.uuid()),
             Self::CaseClosed(case) => KeyId(case.uuid()),
+            Self::AccessChanged(changed) => KeyId(changed.case.uuid()),
             Self::EvidenceAdded(evidence) => KeyId(evidence.case.uuid()),
             Self::EvidenceOpened(opened) => KeyId(opened.case.uuid()),
             Self::ShareMade(share) => KeyId(share.share.uuid()),
@@ -446,6 +451,11 @@ impl Event {
             | Self::PartnerResumed(id)
             | Self::PartnerRemoved(id) => vec![subject(*id)],
             Self::CaseMade(case) => vec![case.id.uuid()],
+            Self::AccessChanged(changed) => {
+                let mut about = vec![changed.case.uuid()];
+                about.extend(changed.added.iter().chain(&changed.removed));
+                about
+            }
             Self::CaseEdited(case) => vec![case.id.uuid()],
             Self::CaseClosed(case) => vec![case.uuid()],
             Self::EvidenceAdded(added) => vec![added.id.uuid(), added.case.uuid()],

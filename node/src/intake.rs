@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::actions::decide::{Decided, broken};
 use crate::actions::evidence::{Add, Evidence, GET, Get, Taken, Upload, file_name, intake};
-use crate::actions::{Action, Caller, Error, ErrorKind, Run, Way};
+use crate::actions::{About, Action, Caller, Error, ErrorKind, Run, Way};
 use crate::blobs::{self, Place, Placed, Staged};
 use crate::node::Node;
 use crate::store::entity::BlobState;
@@ -27,7 +27,7 @@ pub struct Opened {
 
 impl Run for Add {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Evidence, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         if caller.way != Way::Socket {
             let message = "a file on the node's machine can only be named over its local socket";
             return Err(Error::new(ErrorKind::Forbidden, message)
@@ -69,7 +69,8 @@ impl Node {
         request: Upload,
         body: mpsc::Receiver<io::Result<Bytes>>,
     ) -> Result<Evidence, Error> {
-        self.permit(caller, Add::NAME).await?;
+        let about = About::Case(request.case.clone());
+        self.permit_to(caller, Add::NAME, about).await?;
         let Upload {
             case,
             name,
@@ -163,7 +164,8 @@ impl Node {
     /// # Errors
     /// [`Error`] of permissions, or where there is no such file.
     pub async fn open_evidence(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
-        self.permit(caller, GET).await?;
+        let about = About::Evidence(request.evidence);
+        self.permit_to(caller, GET, about).await?;
         let (name, placed) = self
             .decide(Some(caller.actor.clone()), caller.way, |context| {
                 request.decide(context)

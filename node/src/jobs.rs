@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::actions::decide::{Decided, Effect};
 use crate::actions::node::{Check, Checked, Unrecorded};
 use crate::actions::partner::State;
-use crate::actions::{Action, Caller, Error, Progress, Run, Way};
+use crate::actions::{Caller, Error, Progress, Run, Way};
 use crate::blobs::Placed;
 use crate::event::{BlobCompared, ClockSuspected, Event};
 use crate::node::Node;
@@ -244,7 +244,7 @@ async fn links(node: &Node) -> Result<(), Error> {
 
 impl Run for Check {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Checked, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let (work, progress) = (node.clone(), caller.progress.clone());
         node.blocking(move || {
             let mut checked = journal(&work)?;

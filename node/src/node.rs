@@ -18,8 +18,11 @@ use tokio::sync::{Notify, oneshot, watch};
 use crate::access;
 use crate::actions::decide::{Context, Decided, Effect};
 use crate::actions::people::OWNER;
+use crate::actions::reach;
 use crate::actions::user::Role;
-use crate::actions::{Actor, Caller, Change, Error, ErrorKind, Progress, Query, Way};
+use crate::actions::{
+    About, Action, Actor, Caller, Change, Error, ErrorKind, Progress, Query, Way,
+};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -131,8 +134,10 @@ impl Node {
     /// # Errors
     /// [`Error`] of permissions, of the decision, or of storage.
     pub async fn change<A: Change>(&self, caller: &Caller, action: A) -> Result<A::Reply, Error> {
-        self.permit(caller, A::NAME).await?;
+        self.permit(caller, &action).await?;
+        let (who, about) = (caller.clone(), action.about());
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
+            reach::check(&context.view, &who, &about)?;
             action.decide(context)
         })
         .await
@@ -143,35 +148,61 @@ impl Node {
     /// # Errors
     /// [`Error`] of permissions, or where there is no such thing.
     pub async fn query<A: Query>(&self, caller: &Caller, action: A) -> Result<A::Reply, Error> {
-        self.permit(caller, A::NAME).await?;
-        let now = self.0.clock.now();
-        self.read(move |view| action.answer(view, now)).await
+        self.permit(caller, &action).await?;
+        let (who, now) = (caller.clone(), self.0.clock.now());
+        self.read(move |view| action.answer(view, &who, now)).await
     }
 
-    /// Refuses, and records, what the caller's role does not allow.
+    /// Refuses, and records, what the caller's role does not allow and what is out of the caller's reach.
     ///
     /// # Errors
-    /// `Forbidden`.
-    pub async fn permit(&self, caller: &Caller, action: &str) -> Result<(), Error> {
-        if access::allowed(caller.role, action) {
-            return match rules::timed(action) {
-                true => self.read(timely).await,
-                false => Ok(()),
-            };
-        }
-        let refused = Refused {
+    /// `Forbidden` and `NotFound`.
+    pub async fn permit<A: Action>(&self, caller: &Caller, action: &A) -> Result<(), Error> {
+        self.permit_to(caller, A::NAME, action.about()).await
+    }
+
+    /// The same for an action by its name.
+    ///
+    /// # Errors
+    /// `Forbidden` and `NotFound`.
+    pub async fn permit_to(
+        &self,
+        caller: &Caller,
+        action: &str,
+        about: About,
+    ) -> Result<(), Error> {
+        let refused = |share, reason| Refused {
             partner: None,
             action: action.to_owned(),
-            share: None,
-            reason: format!("forbidden to {}", caller.actor.name),
+            share,
+            reason,
             count: 1,
         };
-        self.refused(refused).await;
-        Err(Error::new(
-            ErrorKind::Forbidden,
-            format!("your role does not allow {action}"),
-        )
-        .hint("ask an administrator of this node"))
+        let name = &caller.actor.name;
+        if !access::allowed(caller.role, action) {
+            self.refused(refused(None, format!("forbidden to {name}")))
+                .await;
+            return Err(Error::new(
+                ErrorKind::Forbidden,
+                format!("your role does not allow {action}"),
+            )
+            .hint("ask an administrator of this node"));
+        }
+        if rules::timed(action) {
+            self.read(timely).await?;
+        }
+        let share = match about {
+            About::Share(share) => Some(share),
+            _ => None,
+        };
+        let who = caller.clone();
+        let reached = self.read(move |view| Ok(reach::check(view, &who, &about)));
+        let reached = reached.await?;
+        if let Err(error) = &reached {
+            self.refused(refused(share, format!("{error}: {name}")))
+                .await;
+        }
+        reached
     }
 
     /// Records a refusal, unless the same one was just recorded.

@@ -8,8 +8,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query, exchange};
-use crate::event::{CaseEdited, CaseMade, Event};
+use super::{Caller, Change, Error, ErrorKind, Query, exchange, people, reach};
+use crate::event::{AccessChanged, CaseEdited, CaseMade, Event};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -60,6 +60,20 @@ pub struct Edit {
     pub description: Option<String>,
 }
 
+/// Sets who of this organisation works on a case: whoever has access does all that their role allows. Nothing of
+/// the case leaves the node by that.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Access {
+    /// Its id or number.
+    pub case: String,
+    /// Users and groups who have access from now on: names, e-mail addresses or numbers on badges.
+    #[serde(default)]
+    pub add: Vec<String>,
+    /// Users and groups who have not any more.
+    #[serde(default)]
+    pub remove: Vec<String>,
+}
+
 /// Closes a case: nothing is added to it any more.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Close {
@@ -89,6 +103,8 @@ pub struct Case {
     pub bytes: u64,
     /// From whom it was received, where it was.
     pub origin: Option<Origin>,
+    /// The users and groups who have access to it, by name; administrators and auditors have to every case.
+    pub access: Vec<String>,
 }
 
 /// Whether a case takes evidence.
@@ -165,6 +181,28 @@ impl Change for Edit {
     }
 }
 
+impl Change for Access {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let (id, _) = decide::case(&context.view, &self.case)?;
+        let changed = AccessChanged {
+            case: id,
+            added: people::ids(&context.view, &self.add)?,
+            removed: people::ids(&context.view, &self.remove)?,
+        };
+        let before = context.view.page(&table::ACCESS, &id, None, ACCESS_MAX)?;
+        if before.len() + changed.added.len() > ACCESS_MAX + changed.removed.len() {
+            let message =
+                format!("more than {ACCESS_MAX} users and groups have access to this case");
+            return Err(Error::new(ErrorKind::Invalid, message).hint("give access to a group"));
+        }
+        let changes = !changed.added.is_empty() || !changed.removed.is_empty();
+        let events = changes.then_some(Event::AccessChanged(changed));
+        Ok(Decided::new(events.into_iter().collect(), move |view| {
+            shown(view, id)
+        }))
+    }
+}
+
 impl Change for Close {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, case) = decide::case(&context.view, &self.case)?;
@@ -178,22 +216,20 @@ impl Change for Close {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Case, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Case, Error> {
         let (id, case) = decide::case(view, &self.case)?;
-        Ok(Case::of(id, case))
+        Case::of(view, id, case)
     }
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, caller: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after: Option<CaseId> = decide::after(self.after.as_deref())?;
-        let rows = view.page(&table::CASE, &(), after.as_ref(), limit)?;
-        let next = (rows.len() == limit).then(|| rows.last().map(|(id, _)| id.to_string()));
-        let cases = rows
-            .into_iter()
-            .map(|(id, case)| Case::of(id, case))
-            .collect();
+        let ids = reach::cases(view, caller, after, limit)?;
+        let next = (ids.len() == limit).then(|| ids.last().map(ToString::to_string));
+        let cases = ids.into_iter().map(|id| shown(view, id));
+        let cases = cases.collect::<Result<_, _>>()?;
         Ok(Page {
             cases,
             next: next.flatten(),
@@ -203,8 +239,15 @@ impl Query for List {
 
 impl Case {
     /// A case as it is shown.
-    pub fn of(id: CaseId, case: entity::Case) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// [`Error`] where the tables fail.
+    pub fn of(view: &View<'_>, id: CaseId, case: entity::Case) -> Result<Self, Error> {
+        let rows = view.page(&table::ACCESS, &id, None, ACCESS_MAX)?;
+        let names = rows.into_iter().map(|((_, who), ())| people::of(view, who));
+        let mut access = names.collect::<Result<Vec<String>, Error>>()?;
+        access.sort();
+        Ok(Self {
             id,
             number: case.number,
             title: case.title,
@@ -218,7 +261,8 @@ impl Case {
             evidence: case.evidence,
             bytes: case.bytes,
             origin: case.origin,
-        }
+            access,
+        })
     }
 }
 
@@ -234,5 +278,8 @@ fn shown(view: &View<'_>, id: CaseId) -> Result<Case, Error> {
     let case = view
         .get(&table::CASE, &id)?
         .ok_or_else(|| broken("a case is missing"))?;
-    Ok(Case::of(id, case))
+    Case::of(view, id, case)
 }
+
+/// Users and groups with access to one case: all of them are shown with it.
+const ACCESS_MAX: usize = 64;

@@ -125,11 +125,14 @@ pub fn case(view: &View<'_>, name: &str) -> Result<(CaseId, entity::Case), Error
         .flatten();
     match (id, found) {
         (Some(id), Some(case)) => Ok((id, case)),
-        _ => Err(
-            Error::new(ErrorKind::NotFound, format!("there is no case \"{name}\""))
-                .hint("list them: interdocket case list"),
-        ),
+        _ => Err(no_case(name)),
     }
+}
+
+/// That there is no case with this id or number, or none for this caller.
+pub fn no_case(name: &str) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no case \"{name}\""))
+        .hint("list them: interdocket case list")
 }
 
 /// The partner with this name or id.
@@ -152,10 +155,13 @@ pub fn partner(view: &View<'_>, name: &str) -> Result<(OrganisationId, entity::P
 
 /// The share with this id.
 pub fn share(view: &View<'_>, id: ShareId) -> Result<entity::Share, Error> {
-    view.get(&table::SHARE, &id)?.ok_or_else(|| {
-        Error::new(ErrorKind::NotFound, format!("there is no share {id}"))
-            .hint("list them: interdocket share list")
-    })
+    view.get(&table::SHARE, &id)?.ok_or_else(|| no_share(id))
+}
+
+/// That there is no share with this id, or none for this caller.
+pub fn no_share(id: ShareId) -> Error {
+    Error::new(ErrorKind::NotFound, format!("there is no share {id}"))
+        .hint("list them: interdocket share list")
 }
 
 /// Refuses what can't be told any more because a record about it can't be read: it is closed until the

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Origin;
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query, exchange};
+use super::{Caller, Change, Error, ErrorKind, Query, exchange};
 use crate::blobs::{Place, Placed};
 use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceEdited, EvidenceOpened, StoredBlob};
 use crate::store::entity::{self, BlobState};
@@ -289,7 +289,8 @@ impl Change for Edit {
     }
 }
 
-fn missing(id: EvidenceId) -> Error {
+/// That there is no evidence with this id, or none for this caller.
+pub fn missing(id: EvidenceId) -> Error {
     Error::new(ErrorKind::NotFound, format!("there is no evidence {id}"))
         .hint("list it: interdocket evidence list CASE")
 }
@@ -351,7 +352,7 @@ impl Get {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Evidence, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Evidence, Error> {
         let evidence = view
             .get(&table::EVIDENCE, &self.evidence)?
             .ok_or_else(|| missing(self.evidence))?;
@@ -360,7 +361,7 @@ impl Query for Show {
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
         let (case, _) = decide::case(view, &self.case)?;
         let limit = decide::limit(self.limit)?;
         let after: Option<EvidenceId> = decide::after(self.after.as_deref())?;

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query, people};
+use super::{Caller, Change, Error, ErrorKind, Query, people};
 use crate::event::{Event, GroupChanged, GroupMade};
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -140,7 +140,7 @@ impl Change for Edit {
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Groups, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Groups, Error> {
         let rows = view.page(&table::GROUP, &(), None, usize::MAX)?;
         let groups = rows.into_iter().map(|(id, group)| Group::of(id, group));
         let mut groups: Vec<Group> = groups.collect();
@@ -150,7 +150,7 @@ impl Query for List {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Shown, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Shown, Error> {
         let (id, _) = people::group(view, &self.group)?;
         let after = decide::after(self.after.as_deref())?;
         shown(view, id, after, decide::limit(self.limit)?)

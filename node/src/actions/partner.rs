@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{self, Context, Decided, Effect, broken};
 use super::share::{Mode, Policy};
-use super::{Change, Error, ErrorKind, Query};
+use super::{Caller, Change, Error, ErrorKind, Query};
 use crate::event::{Event, PartnerEnabled, PolicySet};
 use crate::rules;
 use crate::store::view::View;
@@ -328,14 +328,14 @@ impl Change for Remove {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Partner, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Partner, Error> {
         let (id, partner) = decide::partner(view, &self.partner)?;
         Partner::of(view, id, partner)
     }
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Partners, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Partners, Error> {
         let mut partners = Vec::new();
         for (_, id) in view.page(&table::PARTNER_NAME, &(), None, usize::MAX)? {
             partners.push(shown(view, id)?);

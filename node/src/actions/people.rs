@@ -47,16 +47,43 @@ pub fn name(view: &View<'_>, text: &str) -> Result<Option<String>, Error> {
 pub fn names(view: &View<'_>, texts: &[String]) -> Result<Vec<String>, Error> {
     let mut names = Vec::new();
     for text in texts {
-        let name = name(view, text)?.ok_or_else(|| {
-            let message = format!("there is no user or group \"{}\"", text.trim());
-            Error::new(ErrorKind::NotFound, message)
-                .hint("list them: interdocket user list, interdocket group list")
-        })?;
+        let name = name(view, text)?.ok_or_else(|| nobody(text))?;
         if !names.contains(&name) {
             names.push(name);
         }
     }
     Ok(names)
+}
+
+/// The name of a user or group.
+///
+/// # Errors
+/// [`Error`] where there is none.
+pub fn of(view: &View<'_>, id: Uuid) -> Result<String, Error> {
+    if let Some(user) = view.get(&table::USER, &id)? {
+        return Ok(user.name);
+    }
+    let group = view.get(&table::GROUP, &id)?;
+    let group = group.ok_or_else(|| broken("a user or group is missing"))?;
+    Ok(group.name)
+}
+
+/// Users and groups.
+///
+/// # Errors
+/// `NotFound` for the first text that nobody is called by.
+pub fn ids(view: &View<'_>, texts: &[String]) -> Result<Vec<Uuid>, Error> {
+    let id = |text: &String| match known(view, text)? {
+        Some(Known::User(id) | Known::Group(id)) => Ok(id),
+        None => Err(nobody(text)),
+    };
+    texts.iter().map(id).collect()
+}
+
+fn nobody(text: &str) -> Error {
+    let message = format!("there is no user or group \"{}\"", text.trim());
+    Error::new(ErrorKind::NotFound, message)
+        .hint("list them: interdocket user list, interdocket group list")
 }
 
 /// A user, by anything that they are called or by id.

@@ -9,7 +9,7 @@ use interdocket_sync::refusal::Fault;
 use super::audit::{BodyState, Record, Verified};
 use super::decide::{self, broken};
 use super::partner::{Finding, Findings, Kind, Partner, State};
-use super::{Action, Caller, Error, ErrorKind, Query, Run, audit, node, partner, people, share};
+use super::{Caller, Error, ErrorKind, Query, Run, audit, node, partner, people, share};
 use crate::event::{Entry, Event};
 use crate::federation::history;
 use crate::journal::{Body, Position};
@@ -20,7 +20,7 @@ use crate::store::view::View;
 
 impl Run for node::Status {
     async fn run(self, of: &Node, caller: &Caller) -> Result<node::Node, Error> {
-        of.permit(caller, Self::NAME).await?;
+        of.permit(caller, &self).await?;
         let own = of.read(|view| Ok(view.get(&table::NODE, &())?)).await?;
         let own = own.ok_or_else(|| broken("the node's own record is missing"))?;
         let parts = of.parts();
@@ -78,12 +78,13 @@ fn connected(node: &Node, partner: OrganisationId) -> bool {
 
 impl Run for partner::Doctor {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Findings, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let show = partner::Show {
             partner: self.partner,
         };
         let now = node.parts().clock.now();
-        let partner = node.read(move |view| show.answer(view, now)).await?;
+        let who = caller.clone();
+        let partner = node.read(move |view| show.answer(view, &who, now)).await?;
         let seen = node.last_seen(partner.id);
         let dialled = match (&partner.state, &partner.address) {
             (State::Active, Some(_)) => Some(node.parts().transport.probe(partner.id).await),
@@ -260,7 +261,7 @@ fn behind(partner: &Partner) -> Finding {
 
 impl Run for share::Show {
     async fn run(self, node: &Node, caller: &Caller) -> Result<share::Share, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let of = node.clone();
         let now = node.parts().clock.now();
         node.read(move |view| {
@@ -287,7 +288,7 @@ impl Run for share::Show {
 
 impl Run for audit::Show {
     async fn run(self, node: &Node, caller: &Caller) -> Result<audit::Page, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let of = node.clone();
         node.read(move |view| {
             let limit = decide::limit(self.limit)?;
@@ -372,7 +373,7 @@ fn damaged(place: &Position) -> String {
 
 impl Run for audit::Verify {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Verified, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let of = node.clone();
         node.blocking(move || {
             let verified = of.parts().journal.verify(true);

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{self, broken};
 use super::partner::Kind;
-use super::{Error, Query};
+use super::{About, Caller, Error, Query, reach};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -266,7 +266,7 @@ pub struct Page {
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, now: DateTime<Utc>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, caller: &Caller, now: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after: Option<ShareId> = decide::after(self.after.as_deref())?;
         let case = self
@@ -302,7 +302,9 @@ impl Query for List {
         let mut shares = Vec::with_capacity(ids.len());
         for id in ids {
             let share = shown(view, id, now)?;
-            if partner.is_none_or(|partner| partner == share.partner) {
+            let about = About::Share(id);
+            let reached = reach::check(view, caller, &about).is_ok();
+            if reached && partner.is_none_or(|partner| partner == share.partner) {
                 shares.push(share);
             }
         }

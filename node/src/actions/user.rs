@@ -9,7 +9,7 @@ use sha2::Digest as _;
 use uuid::Uuid;
 
 use super::decide::{Context, Decided, broken, filled, line};
-use super::{Change, Error, ErrorKind, Query, people};
+use super::{Caller, Change, Error, ErrorKind, Query, people};
 use crate::event::{Event, TokenMade, UserAdded, UserEdited};
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -170,7 +170,7 @@ impl Change for Token {
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, _: DateTime<Utc>) -> Result<Users, Error> {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Users, Error> {
         let mut users = Vec::new();
         for (id, user) in view.page(&table::USER, &(), None, usize::MAX)? {
             users.push(User::of(id, user));

@@ -49,6 +49,20 @@ pub(super) enum Command {
         #[arg(long)]
         description: Option<String>,
     },
+    /// Set who of this organisation works on a case: users, groups and units. Nothing of it leaves the node by that.
+    #[command(
+        after_help = "Example:\n  interdocket case access 2026-17 --add 'Kim Berg' --add 'Car 12' --remove 4711"
+    )]
+    Access {
+        /// Its number or id.
+        case: String,
+        /// A user or group who has access from now on: name, e-mail address or number on the badge; repeat it for more.
+        #[arg(long, value_name = "NAME")]
+        add: Vec<String>,
+        /// A user or group who has not any more; repeat it for more.
+        #[arg(long, value_name = "NAME")]
+        remove: Vec<String>,
+    },
     /// Close a case: nothing is added to it any more.
     #[command(after_help = "Example:\n  interdocket case close 2026-17")]
     Close {
@@ -88,6 +102,9 @@ impl Command {
                     description,
                 };
                 client.call(&request).await?
+            }
+            Self::Access { case, add, remove } => {
+                client.call(&case::Access { case, add, remove }).await?
             }
             Self::Close { case } => client.call(&case::Close { case }).await?,
         };
@@ -146,6 +163,7 @@ fn show(case: &Case) -> String {
     table.row(["Made", &time(case.created_at)]);
     let evidence = count(case.evidence, "item", "items");
     table.row(["Evidence", &format!("{evidence}, {}", size(case.bytes))]);
+    table.row(["Access", &case.access.join(", ")]);
     table.row(["Id", &case.id.to_string()]);
     if let Some(origin) = &case.origin {
         table.row(["From", &origin.organisation.to_string()]);

@@ -199,6 +199,17 @@ pub struct CaseMade {
     pub description: String,
 }
 
+/// Who has access to a case was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AccessChanged {
+    /// The case.
+    pub case: CaseId,
+    /// Users and groups who have access from now on.
+    pub added: Vec<Uuid>,
+    /// Users and groups who have not any more.
+    pub removed: Vec<Uuid>,
+}
+
 /// A case was edited: the values from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseEdited {
@@ -510,6 +521,8 @@ pub struct ImportEnded {
 pub struct CaseImported {
     /// The share.
     pub share: ShareId,
+    /// For whom it is, as its owner called them.
+    pub recipients: Vec<String>,
     /// The case at its owner.
     pub origin: CaseId,
     /// The case here, with the values of that moment.

@@ -79,7 +79,7 @@ impl Ceremony for Desk {
 
 impl actions::Run for actions::partner::Invite {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Self::Reply, Error> {
-        node.permit(caller, <Self as actions::Action>::NAME).await?;
+        node.permit(caller, &self).await?;
         let parts = node.parts();
         let address = pairing_address(&parts.config)?;
         let organisation = parts.keys.organisation();
@@ -116,7 +116,7 @@ impl actions::Run for actions::partner::Invite {
 
 impl actions::Run for actions::partner::Accept {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Self::Reply, Error> {
-        node.permit(caller, <Self as actions::Action>::NAME).await?;
+        node.permit(caller, &self).await?;
         let parse = |error: interdocket_sync::pairing::ParseInvitationError| {
             Error::new(ErrorKind::Invalid, error.to_string())
         };

@@ -11,10 +11,9 @@ use interdocket_proto::v1;
 use interdocket_proto::v1::connection_client::ConnectionClient;
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::{File, Item};
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
-use interdocket_sync::log::entry::CaseInfo;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::{Facts as _, Hold, Kind, Mode};
 use interdocket_sync::transfer::{Wish, plan};
@@ -299,9 +298,9 @@ async fn bring(
             let read = fetch::read_files(node, partner, share, request).await?;
             clean &= read.1;
             let placed: Vec<Placed> = resealed.into_iter().chain(read.0).collect();
-            let (origin, info, kept) = (page.origin, page.info.clone(), placed.clone());
+            let (source, kept) = (page.source.clone(), placed.clone());
             let imported = node.decide(None, Way::Partner, move |context| {
-                actions::exchange::import(context, share, origin, &info, items, &kept)
+                actions::exchange::import(context, share, &source, items, &kept)
             });
             imported.await?;
             let of = node.clone();
@@ -316,8 +315,7 @@ async fn bring(
 
 /// Items that may be imported and were not, with what is here of them.
 struct Page {
-    origin: CaseId,
-    info: CaseInfo,
+    source: actions::exchange::Source,
     items: BTreeMap<EvidenceId, Item>,
     delivered: BTreeSet<Digest>,
     sealed: BTreeSet<Digest>,
@@ -337,12 +335,14 @@ fn due(
     due.retain(|evidence| only.is_empty() || only.contains(evidence));
     let shut = || broken("a share can't be opened with its lease");
     let mut texts = Texts::new(*view, &node.parts().journal, share, Some(seal));
-    let origin = texts.offered()?.ok_or_else(shut)?.case;
-    let info = texts.case(&header)?.ok_or_else(shut)?;
+    let source = actions::exchange::Source {
+        case: texts.offered()?.ok_or_else(shut)?.case,
+        info: texts.case(&header)?.ok_or_else(shut)?,
+        recipients: texts.recipients(&header)?.unwrap_or_default(),
+    };
     let facts = ShareFacts::new(*view, share);
     let mut page = Page {
-        origin,
-        info,
+        source,
         items: BTreeMap::new(),
         delivered: BTreeSet::new(),
         sealed: BTreeSet::new(),

@@ -28,7 +28,7 @@ use crate::event::{
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 6;
+pub const SHAPE: u32 = 7;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +155,14 @@ impl Step<'_> {
                 self.changes.delete(&table::PARTNER, id);
                 Ok(())
             }
-            Event::CaseMade(case) => self.case_made(case, None),
+            Event::CaseMade(case) => {
+                self.case_made(case, None)?;
+                self.access_of_maker(case.id, entry.actor.as_ref())
+            }
+            Event::AccessChanged(changed) => {
+                self.access_changed(changed);
+                Ok(())
+            }
             Event::CaseEdited(case) => self.case_edited(case),
             Event::CaseClosed(id) => {
                 let mut case = self.get(&table::CASE, id)?;

@@ -221,6 +221,12 @@ tables! {
     KNOWN: String => entity::Known, Index 1;
     /// Who is in which group.
     MEMBER: (Uuid, Uuid) => (), Index 27;
+    /// The groups that somebody is in.
+    IN_GROUP: (Uuid, Uuid) => (), Index 28;
+    /// Users and groups who have access to a case.
+    ACCESS: (CaseId, Uuid) => (), Index 29;
+    /// The cases to which a user or group has access.
+    REACHED: (Uuid, CaseId) => (), Index 30;
     /// Partners by name.
     PARTNER_NAME: String => OrganisationId, Index 2;
     /// Cases by number.

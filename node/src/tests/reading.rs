@@ -30,7 +30,7 @@ use crate::federation::serve::routes;
 use crate::tests::bench::{Bench, settle};
 
 /// North serves; south and harbour can dial it. Everything is enabled.
-async fn three() -> (Bench, Bench, Bench) {
+pub(super) async fn three() -> (Bench, Bench, Bench) {
     let nodes = (
         Bench::new("north"),
         Bench::new("south"),

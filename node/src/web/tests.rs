@@ -91,6 +91,10 @@ impl Action for Paint {
     const ROUTE: Route = Route::post("/v0/houses/{house}/paint");
     const SUMMARY: &'static str = "Paint a house";
     type Reply = Value;
+
+    fn about(&self) -> actions::About {
+        actions::About::Nothing
+    }
 }
 
 #[derive(Serialize, Deserialize, JsonSchema)]
@@ -107,6 +111,10 @@ impl Action for Look {
     const ROUTE: Route = Route::get("/v0/houses/{house}");
     const SUMMARY: &'static str = "Look at a house";
     type Reply = Value;
+
+    fn about(&self) -> actions::About {
+        actions::About::Nothing
+    }
 }
 
 #[test]

@@ -168,6 +168,17 @@ pub fn delivered(
     Ok(here)
 }
 
+/// What an import is made of, as its owner has it.
+#[derive(Debug, Clone)]
+pub struct Source {
+    /// The case.
+    pub case: CaseId,
+    /// How it is described.
+    pub info: CaseInfo,
+    /// For whom it is.
+    pub recipients: Vec<String>,
+}
+
 /// Makes items of an advanced share this node's own, with case and items as their owner describes them
 /// now, and states so in this node's log. The case is made with the first of them. Items that may not be
 /// imported, or were, are left out, and so are those whose bytes are neither `placed` nor held.
@@ -177,8 +188,7 @@ pub fn delivered(
 pub fn import(
     context: &mut Context<'_>,
     id: ShareId,
-    origin: CaseId,
-    info: &CaseInfo,
+    source: &Source,
     items: Vec<Item>,
     placed: &[Placed],
 ) -> Result<Decided<()>, Error> {
@@ -208,15 +218,16 @@ pub fn import(
     let case = match share.case {
         Some(case) => case,
         None => {
-            let case = CaseId::received(id, origin);
+            let case = CaseId::received(id, source.case);
             events.push(Event::CaseImported(CaseImported {
                 share: id,
-                origin,
+                recipients: source.recipients.clone(),
+                origin: source.case,
                 case: CaseMade {
                     id: case,
-                    number: info.number.clone(),
-                    title: info.title.clone(),
-                    description: info.description.clone(),
+                    number: source.info.number.clone(),
+                    title: source.info.title.clone(),
+                    description: source.info.description.clone(),
                 },
             }));
             case

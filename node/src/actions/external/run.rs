@@ -15,7 +15,7 @@ use super::{
     Case, External, GET, Get, Import, Item, List, Onward, Page, Said, Show, Shown, Updates, import,
     listed, onward, open, received, recipient, unaddressed, usable,
 };
-use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide, people, share};
+use crate::actions::{About, Action, Caller, Error, ErrorKind, Run, decide, people, share};
 use crate::event::Refused;
 use crate::federation::reading::{Session, Wanted};
 use crate::federation::sealed;
@@ -28,7 +28,7 @@ use crate::store::{entity, table};
 
 impl Run for List {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Page, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let (of, caller, now) = (node.clone(), caller.clone(), node.parts().clock.now());
         node.read(move |view| {
             let limit = decide::limit(self.limit)?;
@@ -62,7 +62,7 @@ impl Run for List {
 
 impl Run for Show {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Shown, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let limit = decide::limit(self.limit)?;
         let after: Option<EvidenceId> = decide::after(self.after.as_deref())?;
         let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
@@ -108,7 +108,7 @@ impl Run for Show {
 
 impl Run for Import {
     async fn run(self, node: &Node, caller: &Caller) -> Result<External, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
         let id = self.share;
         let found = node.read(move |view| {
@@ -136,7 +136,7 @@ impl Run for Import {
 
 impl Run for Onward {
     async fn run(self, node: &Node, caller: &Caller) -> Result<External, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
         let id = self.share;
         let found = node.read(move |view| {
@@ -178,7 +178,7 @@ impl Node {
     /// # Errors
     /// [`Error`] of permissions, where there is no such file, or its owner does not give it.
     pub async fn open_external(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
-        self.permit(caller, GET).await?;
+        self.permit_to(caller, GET, About::Nothing).await?;
         let (of, who, now) = (self.clone(), caller.clone(), self.parts().clock.now());
         let (id, evidence) = (request.share, request.evidence);
         let found = self.read(move |view| {

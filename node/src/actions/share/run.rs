@@ -1,7 +1,7 @@
 //! Offers, and whom they are for: the partner's node is asked, where it can be, before anything is decided.
 
 use super::{Advanced, Copy, Recipients, Reference, Share};
-use crate::actions::{Action, Caller, Error, ErrorKind, Run, decide};
+use crate::actions::{Caller, Error, ErrorKind, Run, decide};
 use crate::federation::people;
 use crate::node::Node;
 use crate::rules;
@@ -12,7 +12,7 @@ macro_rules! addressed {
     ($($type:ty),*) => {$(
         impl Run for $type {
             async fn run(mut self, node: &Node, caller: &Caller) -> Result<Share, Error> {
-                node.permit(caller, Self::NAME).await?;
+                node.permit(caller, &self).await?;
                 let name = self.partner.clone();
                 let partner = node.read(move |view| decide::partner(view, &name)).await?;
                 self.recipients = known(node, partner, self.recipients).await?;
@@ -26,7 +26,7 @@ addressed!(Copy, Reference, Advanced);
 
 impl Run for Recipients {
     async fn run(mut self, node: &Node, caller: &Caller) -> Result<Share, Error> {
-        node.permit(caller, Self::NAME).await?;
+        node.permit(caller, &self).await?;
         let id = self.share;
         let partner = node.read(move |view| {
             let header = decide::share(view, id)?.header;

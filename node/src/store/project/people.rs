@@ -1,10 +1,12 @@
 //! What users and groups become in the tables.
 
+use interdocket_sync::id::CaseId;
 use uuid::Uuid;
 
 use super::{Error, Step};
+use crate::actions::Actor;
 use crate::actions::people::called;
-use crate::event::{GroupChanged, GroupMade, TokenMade, UserAdded, UserEdited};
+use crate::event::{AccessChanged, GroupChanged, GroupMade, TokenMade, UserAdded, UserEdited};
 use crate::store::entity::{self, Known};
 use crate::store::table;
 
@@ -61,13 +63,59 @@ impl Step<'_> {
             let was = self.view().has(&table::MEMBER, &(id, *user))?;
             group.members = group.members.saturating_sub(u64::from(was));
             self.changes.delete(&table::MEMBER, &(id, *user));
+            self.changes.delete(&table::IN_GROUP, &(*user, id));
         }
         for user in &changed.added {
             let was = self.view().has(&table::MEMBER, &(id, *user))?;
             group.members = group.members.saturating_add(u64::from(!was));
             self.put(&table::MEMBER, &(id, *user), &());
+            self.put(&table::IN_GROUP, &(*user, id), &());
         }
         self.put(&table::GROUP, &id, &group);
+        Ok(())
+    }
+
+    pub(super) fn access_changed(&mut self, changed: &AccessChanged) {
+        for who in &changed.removed {
+            self.changes.delete(&table::ACCESS, &(changed.case, *who));
+            self.changes.delete(&table::REACHED, &(*who, changed.case));
+        }
+        for who in &changed.added {
+            self.give_access(changed.case, *who);
+        }
+    }
+
+    fn give_access(&mut self, case: CaseId, who: Uuid) {
+        self.put(&table::ACCESS, &(case, who), &());
+        self.put(&table::REACHED, &(who, case), &());
+    }
+
+    /// Whoever makes a case has access to it; who owns the local socket is no user, and reaches everything.
+    pub(super) fn access_of_maker(
+        &mut self,
+        case: CaseId,
+        actor: Option<&Actor>,
+    ) -> Result<(), Error> {
+        if let Some(actor) = actor
+            && self.view().has(&table::USER, &actor.id)?
+        {
+            self.give_access(case, actor.id);
+        }
+        Ok(())
+    }
+
+    /// The recipients of what was received have access to it, as far as they are known here.
+    pub(super) fn access_of_recipients(
+        &mut self,
+        case: CaseId,
+        recipients: &[String],
+    ) -> Result<(), Error> {
+        for recipient in recipients {
+            match self.view().get(&table::KNOWN, &called(recipient))? {
+                Some(Known::User(who) | Known::Group(who)) => self.give_access(case, who),
+                None => {}
+            }
+        }
         Ok(())
     }
 

@@ -171,7 +171,8 @@ impl Step<'_> {
             share,
             id: offered.case.uuid(),
         };
-        self.case_made(&made, Some(origin))
+        self.case_made(&made, Some(origin))?;
+        self.access_of_recipients(id, &offered.recipients)
     }
 
     /// Applies entries of either log to header and facts.

@@ -130,7 +130,7 @@ pub(super) fn evidence_of(node: &Bench, number: &str) -> Vec<evidence::Evidence>
         limit: None,
     };
     let now = node.node.parts().clock.now();
-    let page = actions::Query::answer(&list, &reading.view(), now);
+    let page = actions::Query::answer(&list, &reading.view(), &node.node.owner(), now);
     page.map(|page| page.evidence).unwrap_or_default()
 }
 

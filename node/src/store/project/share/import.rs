@@ -164,6 +164,10 @@ impl Step<'_> {
             id: imported.origin.uuid(),
         };
         self.case_made(&made, Some(origin))?;
+        self.access_of_recipients(made.id, &imported.recipients)?;
+        let key = (share.header.owner, imported.share);
+        let asked = self.view().get(&table::IMPORT, &key)?;
+        self.access_of_maker(made.id, asked.and_then(|asked| asked.by).as_ref())?;
         self.put(&table::CASE_SHARE, &(made.id, imported.share), &());
         share.case = Some(made.id);
         share.imported_case = share.header.case;

@@ -1,0 +1,89 @@
+//! Which cases somebody reaches: those to which they, or a group that they are in, have access. What is out of
+//! reach looks like what does not exist.
+
+use std::collections::BTreeSet;
+
+use interdocket_sync::id::CaseId;
+use uuid::Uuid;
+
+use super::decide::{self, whole};
+use super::{About, Caller, Error, evidence};
+use crate::access;
+use crate::store::table;
+use crate::store::view::View;
+
+/// Refuses what is out of a caller's reach, as if it did not exist.
+///
+/// # Errors
+/// `NotFound`.
+pub fn check(view: &View<'_>, caller: &Caller, about: &About) -> Result<(), Error> {
+    if access::reaches_all(caller.role) {
+        return Ok(());
+    }
+    let (found, missing) = match about {
+        About::Nothing => return Ok(()),
+        About::Case(name) => {
+            let (id, _) = decide::case(view, name)?;
+            (Some(id), decide::no_case(name))
+        }
+        About::Evidence(id) => {
+            let found = view.get(&table::EVIDENCE, id)?;
+            (found.map(|found| found.case), evidence::missing(*id))
+        }
+        // What nothing here came of is an external case: its recipients have commands of their own.
+        About::Share(id) => (decide::share(view, *id)?.case, decide::no_share(*id)),
+    };
+    match found {
+        Some(id) if case(view, caller, id)? => Ok(()),
+        _ => Err(missing),
+    }
+}
+
+/// Whether somebody reaches a case.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn case(view: &View<'_>, caller: &Caller, id: CaseId) -> Result<bool, Error> {
+    if access::reaches_all(caller.role) {
+        return Ok(true);
+    }
+    for who in groups(view, caller)? {
+        if view.has(&table::ACCESS, &(id, who))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Cases that somebody reaches, in the order of their ids, behind `after`.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn cases(
+    view: &View<'_>,
+    caller: &Caller,
+    after: Option<CaseId>,
+    limit: usize,
+) -> Result<Vec<CaseId>, Error> {
+    if access::reaches_all(caller.role) {
+        let rows = view.page(&table::CASE, &(), after.as_ref(), limit)?;
+        return Ok(rows.into_iter().map(|(id, _)| id).collect());
+    }
+    let mut cases = BTreeSet::new();
+    for who in groups(view, caller)? {
+        let after = after.map(|case| (who, case));
+        let rows = view.page(&table::REACHED, &who, after.as_ref(), limit)?;
+        cases.extend(rows.into_iter().map(|((_, case), ())| case));
+    }
+    Ok(cases.into_iter().take(limit).collect())
+}
+
+/// Somebody, and the groups that they are in.
+fn groups(view: &View<'_>, caller: &Caller) -> Result<Vec<Uuid>, Error> {
+    let user = caller.actor.id;
+    let rows = view.page(&table::IN_GROUP, &user, None, usize::MAX)?;
+    let groups = rows.into_iter().map(|((_, group), ())| group);
+    // Who is in a group can't be told where a record about it can't be read.
+    let groups = groups.filter(|group| whole(view, *group).is_ok());
+    Ok(std::iter::once(user).chain(groups).collect())
+}

@@ -1,0 +1,238 @@
+//! Which cases people of one organisation reach.
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use crate::actions::partner::{self, Kind};
+use crate::actions::{
+    self, Action, Actor, Caller, ErrorKind, Progress, Run as _, Way, case, evidence, group, share,
+    user,
+};
+use crate::event::Event;
+use crate::store::table;
+use crate::tests::bench::{Bench, settle};
+
+fn caller(user: &user::User) -> Caller {
+    Caller {
+        actor: Actor {
+            id: user.id,
+            name: user.name.clone(),
+            badge: user.badge.clone(),
+        },
+        role: user.role,
+        way: Way::Token,
+        progress: Progress::default(),
+    }
+}
+
+async fn make(at: &Bench, who: &user::User, number: &str) -> case::Case {
+    let create = case::Create {
+        number: number.into(),
+        title: "A case".into(),
+        description: String::new(),
+    };
+    create.run(&at.node, &caller(who)).await.unwrap()
+}
+
+async fn show(at: &Bench, who: &user::User, case: &str) -> Result<case::Case, actions::Error> {
+    let show = case::Show { case: case.into() };
+    show.run(&at.node, &caller(who)).await
+}
+
+async fn list(at: &Bench, who: &user::User) -> Vec<String> {
+    let page = case::List::default().run(&at.node, &caller(who)).await;
+    let cases = page.unwrap().cases.into_iter();
+    cases.map(|case| case.number).collect()
+}
+
+async fn access(at: &Bench, by: &user::User, add: &[&str], remove: &[&str]) -> Vec<String> {
+    let names = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+    let access = case::Access {
+        case: "1/26".into(),
+        add: names(add),
+        remove: names(remove),
+    };
+    let case = access.run(&at.node, &caller(by)).await;
+    case.unwrap().access
+}
+
+async fn group(at: &Bench, name: &str, kind: group::Kind, member: &str) {
+    let add = group::Add {
+        name: name.into(),
+        kind,
+    };
+    at.change(add).await.unwrap();
+    let edit = group::Edit {
+        group: name.into(),
+        add: vec![member.into()],
+        remove: Vec::new(),
+    };
+    at.change(edit).await.unwrap();
+}
+
+/// AS-011, OE-01: nothing of it leaves the node or becomes another file.
+#[tokio::test]
+async fn people_who_are_given_access_work_on_the_case_and_nobody_else_does() {
+    let north = Bench::new("north");
+    let alice = north.person("Alice", "").await.unwrap();
+    let amy = north.person("Amy", "4711").await.unwrap();
+    make(&north, &alice, "1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let files = || {
+        let reading = north.node.parts().store.read();
+        let rows = reading.view().page(&table::BLOB, &(), None, 10);
+        (
+            rows.unwrap().len(),
+            std::fs::read_dir(north.blobs()).unwrap().count(),
+        )
+    };
+    let before = files();
+    let refused = show(&north, &amy, "1/26").await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotFound);
+    assert_eq!(list(&north, &amy).await, [""; 0]);
+    assert_eq!(
+        access(&north, &alice, &["4711"], &[]).await,
+        ["Alice", "Amy"]
+    );
+    assert_eq!(show(&north, &amy, "1/26").await.unwrap().evidence, 1);
+    assert_eq!(list(&north, &amy).await, ["1/26"]);
+    let edit = case::Edit {
+        case: "1/26".into(),
+        number: None,
+        title: Some("By Amy".into()),
+        description: None,
+    };
+    edit.run(&north.node, &caller(&amy)).await.unwrap();
+    let shares = share::List::default().run(&north.node, &caller(&amy)).await;
+    assert_eq!(shares.unwrap().shares, []);
+    let page = evidence::List {
+        case: "1/26".into(),
+        after: None,
+        limit: None,
+    };
+    assert_eq!(
+        page.run(&north.node, &caller(&amy))
+            .await
+            .unwrap()
+            .evidence
+            .len(),
+        1
+    );
+    assert_eq!(access(&north, &alice, &[], &["Amy"]).await, ["Alice"]);
+    assert!(show(&north, &amy, "1/26").await.is_err());
+    assert_eq!(files(), before, "nothing was made of it");
+    assert_eq!(north.tables(), north.rebuilt());
+}
+
+/// OE-03, OE-45, OE-46
+#[tokio::test]
+async fn units_that_are_chosen_have_the_case_and_others_have_not() {
+    let north = Bench::new("north");
+    let alice = north.person("Alice", "").await.unwrap();
+    let mut people = Vec::new();
+    for (unit, name) in [("U1", "Amy"), ("U2", "Ben"), ("U3", "Cara")] {
+        people.push(north.person(name, "").await.unwrap());
+        group(&north, unit, group::Kind::Unit, name).await;
+    }
+    make(&north, &alice, "1/26").await;
+    for who in &people {
+        assert!(show(&north, who, "1/26").await.is_err(), "{}", who.name);
+    }
+    access(&north, &alice, &["U1", "U2"], &[]).await;
+    for (who, has) in people.iter().zip([true, true, false]) {
+        assert_eq!(show(&north, who, "1/26").await.is_ok(), has, "{}", who.name);
+        assert_eq!(list(&north, who).await.len(), usize::from(has));
+    }
+    let out = group::Edit {
+        group: "U1".into(),
+        add: Vec::new(),
+        remove: vec!["Amy".into()],
+    };
+    north.change(out).await.unwrap();
+    assert!(show(&north, &people[0], "1/26").await.is_err());
+}
+
+/// Every action that is about a case, an item or a share answers as if there were none, and that is on record.
+#[tokio::test]
+async fn what_is_out_of_reach_looks_like_what_does_not_exist() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    north.trust(&south, None).await;
+    south.trust(&north, None).await;
+    for (node, partner) in [(&north, "south"), (&south, "north")] {
+        let enable = partner::Enable {
+            partner: partner.into(),
+            send: BTreeSet::from([Kind::Copy]),
+            receive: BTreeSet::from([Kind::Copy]),
+        };
+        node.change(enable).await.unwrap();
+    }
+    north.case("1/26").await;
+    let item = north.evidence("1/26", "a.bin", b"one").await.id;
+    let shared = north.copy("1/26", "south").await.unwrap().id;
+    let amy = north.person("Amy", "").await.unwrap();
+    let who = caller(&amy);
+    let other = interdocket_sync::id::EvidenceId::new(Uuid::from_u128(9));
+    let nowhere = interdocket_sync::id::ShareId::new(Uuid::from_u128(9));
+    let case = |case: &str| evidence::List {
+        case: case.into(),
+        after: None,
+        limit: None,
+    };
+    let hidden = case("1/26").run(&north.node, &who).await.unwrap_err();
+    let missing = case("2/26").run(&north.node, &who).await.unwrap_err();
+    assert_eq!(hidden.message.replace("1/26", "2/26"), missing.message);
+    assert_eq!((hidden.kind, hidden.hints), (missing.kind, missing.hints));
+    let evidence = |evidence| evidence::Show { evidence };
+    let hidden = evidence(item).run(&north.node, &who).await.unwrap_err();
+    let missing = evidence(other).run(&north.node, &who).await.unwrap_err();
+    let same = hidden
+        .message
+        .replace(&item.to_string(), &other.to_string());
+    assert_eq!(same, missing.message);
+    let end = |share| share::End { share };
+    let hidden = end(shared).run(&north.node, &who).await.unwrap_err();
+    let missing = end(nowhere).run(&north.node, &who).await.unwrap_err();
+    let same = hidden
+        .message
+        .replace(&shared.to_string(), &nowhere.to_string());
+    assert_eq!(same, missing.message);
+    let get = evidence::Get {
+        evidence: item,
+        file: 0,
+    };
+    let refused = north.node.open_evidence(&who, get).await;
+    assert_eq!(refused.map(drop).unwrap_err().kind, ErrorKind::NotFound);
+    let about = north.about(shared.uuid());
+    let noted = |event: &Event| matches!(event, Event::Refused(refused) if refused.action == share::End::NAME);
+    assert!(about.iter().any(noted));
+    let shares = share::List::default().run(&north.node, &who).await.unwrap();
+    assert_eq!(shares.shares, []);
+}
+
+/// AE-046, AE-071: and nobody of the owner's.
+#[tokio::test]
+async fn a_copy_is_reached_by_its_recipients() {
+    let (north, south, _) = crate::tests::reading::three().await;
+    let bob = south.person("Bob", "").await.unwrap();
+    let gus = south.person("Gus", "").await.unwrap();
+    let ben = south.person("Ben", "").await.unwrap();
+    group(&south, "G", group::Kind::Group, "Gus").await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let copy = share::Copy {
+        case: "1/26".into(),
+        partner: "south".into(),
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        recipients: vec!["bob".into(), "G".into(), "Nobody".into()],
+        message: String::new(),
+    };
+    let share = north.change(copy).await.unwrap().id;
+    settle(&north, &south, share).await;
+    let received = show(&south, &bob, "1/26").await.unwrap();
+    assert_eq!(received.access, ["Bob", "G"]);
+    assert!(show(&south, &gus, "1/26").await.is_ok());
+    assert!(show(&south, &ben, "1/26").await.is_err());
+    assert_eq!(south.tables(), south.rebuilt());
+}
