@@ -31,6 +31,7 @@ const READER: &[&str] = &[
     "partner.list",
     "partner.show",
     "share.list",
+    "share.sets",
     "share.show",
 ];
 

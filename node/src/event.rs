@@ -460,7 +460,9 @@ impl Event {
             Self::CaseClosed(case) => vec![case.uuid()],
             Self::EvidenceAdded(added) => vec![added.id.uuid(), added.case.uuid()],
             Self::EvidenceOpened(opened) => vec![opened.evidence.uuid(), opened.case.uuid()],
-            Self::ShareMade(share) => vec![share.share.uuid(), share.case.uuid()],
+            Self::ShareMade(share) => {
+                vec![share.share.uuid(), share.set.uuid(), share.case.uuid()]
+            }
             Self::ShareWidened(share) => vec![share.share.uuid()],
             Self::LogWritten(log) => vec![log.share.uuid()],
             Self::LogReceived(log) => vec![log.share.uuid()],

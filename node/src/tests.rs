@@ -10,4 +10,5 @@ mod reach;
 mod reading;
 mod rebuild;
 mod restore;
+mod sets;
 mod wire;

@@ -4,9 +4,10 @@ use std::time::{Duration, Instant};
 
 use interdocket_tests::Site;
 use interdocket_tests::files::{noise, write};
-use interdocket_tests::node::text;
 use interdocket_tests::wait::until;
-use interdocket_tests::world::{add, case, copy, delivered, enable, pair, share, whole};
+use interdocket_tests::world::{
+    add, case, copies, copy, delivered, enable, only, pair, share, whole,
+};
 use serde_json::json;
 
 use crate::cluster::{Cluster, Container};
@@ -41,7 +42,7 @@ fn seed(number: &str) -> u64 {
         .fold(7, |seed, byte| seed * 31 % 1_000_003 + u64::from(byte))
 }
 
-/// fault E12
+/// fault E12, OE-41
 #[test]
 fn what_waits_for_a_node_that_is_cut_off_arrives_when_it_is_back() {
     let Some(cluster) = Cluster::start() else {
@@ -56,7 +57,7 @@ fn what_waits_for_a_node_that_is_cut_off_arrives_when_it_is_back() {
     write(&first, "before");
     noise(&second, 4, 2);
     case(north, "2026-17", &[&first]);
-    let [there, away] = [south, court].map(|partner| copy(north, "2026-17", partner));
+    let [there, away] = copies(north, "2026-17", [south, court]);
     delivered(north, south, &there);
     delivered(north, court, &away);
 
@@ -66,18 +67,23 @@ fn what_waits_for_a_node_that_is_cut_off_arrives_when_it_is_back() {
         north.call(&["share", "add", id]);
     }
     delivered(north, south, &there);
+    // A set that is made meanwhile is with the one partner at once.
+    let [now, later] = copies(north, "2026-17", [south, court]);
+    delivered(north, south, &now);
     cut_off(north, court);
     behind(north, &away);
+    behind(north, &later);
     // The checker asks the court all the same: it says what it knew.
     let verdict = cluster.check();
     verdict.holds();
     assert!(!verdict.waiting.is_empty(), "the court does not know yet");
     for waits in &verdict.waiting {
-        assert!(waits.starts_with(&away), "only its share waits: {waits}");
+        let its = [&away, &later].iter().any(|id| waits.starts_with(*id));
+        assert!(its, "only its shares wait: {waits}");
     }
 
     court.connect();
-    soon(|| delivered(north, court, &away));
+    soon(|| [&away, &later].map(|id| delivered(north, court, id)));
     cluster.agreed();
 }
 
@@ -135,8 +141,9 @@ fn revocation_counts_at_once_and_reaches_a_partner_that_was_cut_off() {
     let film = cluster.path("film.bin");
     noise(&film, 2, 6);
     case(north, "2026-17", &[&film]);
-    let offer = json!({"case": "2026-17", "partner": south.id(), "recipients": ["Sol Reyes"]});
-    let id = text(&north.post("/v0/shares/advanced", &offer)["id"]);
+    let people = json!({"partner": south.id(), "recipients": ["Sol Reyes"]});
+    let offer = json!({"case": "2026-17", "to": [people]});
+    let id = only(&north.post("/v0/shares/advanced", &offer));
     until("it can be used, and nothing is on its way", || {
         let shown = share(north, &id);
         (shown["status"] == "active" && shown["stored"] == shown["listed"]).then_some(())

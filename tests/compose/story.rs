@@ -4,7 +4,9 @@ use interdocket_tests::Site as _;
 use interdocket_tests::files::{noise, write};
 use interdocket_tests::node::text;
 use interdocket_tests::wait::until;
-use interdocket_tests::world::{add, case, copy, delivered, digests, enable, pair, share, whole};
+use interdocket_tests::world::{
+    add, case, copies, delivered, digests, enable, only, pair, share, whole,
+};
 
 use crate::cluster::{Cluster, Container};
 
@@ -30,7 +32,7 @@ fn three_nodes_on_addresses_of_their_own_tell_the_demos_story() {
     }
     case(north, "2026-17", &[&scene]);
     reference(&cluster);
-    copies(&cluster);
+    copied(&cluster);
     let shares = advanced(&cluster);
     cluster.agreed();
     revoked(&cluster, &shares);
@@ -58,7 +60,7 @@ fn reference(cluster: &Cluster) {
     };
     let refused = open(&cluster.court).unwrap_err();
     assert!(refused.hints.concat().contains("copy"), "{refused:?}");
-    let id = text(&open(south).unwrap()["id"]);
+    let id = only(&open(south).unwrap());
     until("south reads what is at north", || {
         let seen = south.try_call(&["external", "show", &id]).ok()?;
         (seen["items"].as_array()?.len() == 42).then_some(())
@@ -76,10 +78,10 @@ fn reference(cluster: &Cluster) {
     });
 }
 
-/// Both partners get copies of the case, and of what is added to it.
-fn copies(cluster: &Cluster) {
+/// Both partners get copies of the case, as one set, and of what is added to it.
+fn copied(cluster: &Cluster) {
     let (north, partners) = (&cluster.north, [&cluster.south, &cluster.court]);
-    let shares = partners.map(|partner| copy(north, "2026-17", partner));
+    let shares = copies(north, "2026-17", partners);
     for (partner, id) in partners.iter().zip(&shares) {
         delivered(north, partner, id);
     }
@@ -114,7 +116,7 @@ fn advanced(cluster: &Cluster) -> [String; 2] {
     let follow = |partner: &Container, folder: &[&str]| {
         let offer = ["share", "advanced", "2026-17", "--partner", partner.id()];
         let people = ["--recipient", "administrator", "--wait"];
-        text(&north.call(&[&offer[..], folder, &people].concat())["id"])
+        only(&north.call(&[&offer[..], folder, &people].concat()))
     };
     let shares = [follow(south, &["--folder", "lab"]), follow(court, &[])];
     let come = |at_south: u64, at_court: u64| {

@@ -138,8 +138,30 @@ pub fn add(node: &impl Site, number: &str, paths: &[&Path]) -> Value {
 
 /// Shares a copy of a case, and gives the share's id.
 pub fn copy<S: Site>(owner: &S, number: &str, partner: &S) -> String {
-    let share = owner.call(&["share", "copy", number, "--partner", partner.id()]);
-    text(&share["id"])
+    only(&owner.call(&["share", "copy", number, "--partner", partner.id()]))
+}
+
+/// Shares copies of a case with partners as one set, and gives the shares' ids.
+pub fn copies<S: Site, const N: usize>(owner: &S, number: &str, partners: [&S; N]) -> [String; N] {
+    let mut offer = vec!["share", "copy", number];
+    for partner in partners {
+        offer.extend(["--partner", partner.id()]);
+    }
+    let made = owner.call(&offer);
+    for (partner, share) in partners
+        .iter()
+        .zip(made["shares"].as_array().expect("a list"))
+    {
+        assert_eq!(share["partner"], partner.id(), "one for each, in order");
+    }
+    std::array::from_fn(|number| text(&made["shares"][number]["id"]))
+}
+
+/// The id of the share of a set that was made with one partner.
+pub fn only(made: &Value) -> String {
+    let shares = made["shares"].as_array().expect("a list");
+    assert_eq!(shares.len(), 1, "{made}");
+    text(&shares[0]["id"])
 }
 
 /// Shows a share.

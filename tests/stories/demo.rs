@@ -2,7 +2,7 @@
 
 use interdocket_tests::files::{noise, write};
 use interdocket_tests::node::text;
-use interdocket_tests::world::{add, case, contact, copy, delivered, enable, pair, share, whole};
+use interdocket_tests::world::{add, case, contact, copies, delivered, enable, pair, share, whole};
 use interdocket_tests::{Reach, World};
 
 #[test]
@@ -15,7 +15,7 @@ fn demo_tells_its_story_and_ends() {
     assert!(told.contains("Everything held."), "{told}");
 }
 
-/// fault C9
+/// fault C9, OE-41, OE-47
 #[test]
 fn copies_of_a_case_arrive_whole_at_both_partners_and_are_updated() {
     let world = World::new();
@@ -33,12 +33,17 @@ fn copies_of_a_case_arrive_whole_at_both_partners_and_are_updated() {
     noise(&folder.join("photos/quay.bin"), 5, 1);
     case(&north, "2026-17", &[&folder]);
 
-    let shares = [
-        (&south, copy(&north, "2026-17", &south)),
-        (&harbour, copy(&north, "2026-17", &harbour)),
-    ];
+    let ids = copies(&north, "2026-17", [&south, &harbour]);
+    let shares: Vec<_> = [&south, &harbour].into_iter().zip(ids).collect();
     for (partner, id) in &shares {
         assert_eq!(delivered(&north, partner, id)["stored"]["files"], 3);
+    }
+    let listed = north.shown(&["share", "sets"]);
+    for (partner, id) in &shares {
+        let told = |line: &str| line.contains(id) && line.contains("complete");
+        assert!(listed.lines().any(told), "{listed}");
+        let none = partner.call(&["share", "sets"]);
+        assert_eq!(none["sets"], serde_json::json!([]), "{none}");
     }
     let result = world.path("result.txt");
     write(&result, "Traces of accelerant in sample 3.\n");

@@ -8,7 +8,7 @@ use interdocket_tests::files::write;
 use interdocket_tests::node::text;
 use interdocket_tests::skip::{installed, skip};
 use interdocket_tests::wait::until;
-use interdocket_tests::world::{add, case, contact};
+use interdocket_tests::world::{add, case, contact, only};
 use interdocket_tests::{Node, World};
 use serde_json::Value;
 
@@ -152,5 +152,5 @@ fn open(owner: &Node, partner: &Node) -> String {
         "--recipient=administrator",
         "--wait",
     ]);
-    text(&shared["id"])
+    only(&shared)
 }

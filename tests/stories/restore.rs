@@ -7,7 +7,7 @@ use std::time::Duration;
 use interdocket_tests::files::{Chance, MIB, noise, write};
 use interdocket_tests::node::text;
 use interdocket_tests::wait;
-use interdocket_tests::world::{add, case, copy, delivered, digests, whole};
+use interdocket_tests::world::{add, case, copy, delivered, digests, only, whole};
 use interdocket_tests::{Node, Reach, World};
 
 /// Backs a node up into a folder.
@@ -147,7 +147,7 @@ fn restored_owner_takes_back_what_it_shared_and_revoked_since_its_backup() {
     case(&north, "2026-17", &[&note]);
     let reference = ["share", "reference", "2026-17", "--partner", &south.id];
     let days = ["--days", "14", "--recipient", "administrator"];
-    let reference = text(&north.call(&[&reference[..], &days[..]].concat())["id"]);
+    let reference = only(&north.call(&[&reference[..], &days[..]].concat()));
     until("it is open", || status(&south, &reference) == "active");
     let folder = world.path("backup").display().to_string();
     back_up(&north, &folder);

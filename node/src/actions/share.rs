@@ -3,6 +3,7 @@
 mod life;
 mod offer;
 mod run;
+mod set;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -24,7 +25,8 @@ use crate::store::view::View;
 use crate::store::{entity, table};
 
 pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Suspend, Withdraw};
-pub use self::offer::{Advanced, Copy, Reference, bounded_recipients};
+pub use self::offer::{Advanced, Copy, Made, Reference, To, bounded_recipients};
+pub use self::set::{InSet, Set, SetId, SetPage, Sets};
 
 /// Lists shares.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -57,6 +59,9 @@ pub struct Share {
     /// Its id, the same at both nodes.
     #[schemars(with = "uuid::Uuid")]
     pub id: ShareId,
+    /// The share set it was made in; nothing where it was received, or came back from its partner.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set: Option<SetId>,
     /// What kind it is.
     pub kind: Kind,
     /// Whether this node owns what is shared.
@@ -404,6 +409,7 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         });
     Ok(Share {
         id,
+        set: share.set,
         kind: Kind::of(header.kind),
         direction,
         partner: other,

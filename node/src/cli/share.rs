@@ -1,8 +1,11 @@
 //! Shares: making them, watching them arrive, changing them, and the ways they stop.
 
+mod sets;
 mod show;
+mod to;
 mod what;
 
+use std::slice;
 use std::time::Duration;
 
 use clap::Subcommand;
@@ -12,7 +15,7 @@ use super::client::Client;
 use super::error::Error;
 use super::out::Out;
 use super::{Context, Range, name};
-use crate::actions::share::{self, RevocationState, Share, Status};
+use crate::actions::share::{self, Made, RevocationState, Share, Status};
 use crate::actions::{self, ErrorKind};
 
 use what::What;
@@ -21,12 +24,12 @@ pub(super) use show::{receipts, revocation, totals, words};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Share a copy of a case, or of part of it, with a partner.
+    /// Share a copy of a case, or of part of it, with partners.
     #[command(
         after_help = "Example:\n  interdocket share copy 2026-17 --partner 'South Police' --folder photos --wait"
     )]
     Copy(What),
-    /// Open a case, or part of it, to people at a partner for a number of days: they read it here.
+    /// Open a case, or part of it, to people at partners for a number of days: they read it here.
     #[command(
         after_help = "Example:\n  interdocket share reference 2026-17 --partner 'South Police' --days 14 --recipient Kim"
     )]
@@ -37,9 +40,9 @@ pub(super) enum Command {
         #[command(flatten)]
         what: What,
     },
-    /// Share a case, or part of it, as it goes on, under the policy that is set for the partner.
+    /// Share a case, or part of it, as it goes on, under the policy that is set for each partner.
     #[command(
-        after_help = "Example:\n  interdocket share advanced 2026-17 --partner 'South Police' --recipient Kim --wait"
+        after_help = "Example:\n  interdocket share advanced 2026-17 --partner 'South Police' --recipient Kim --partner Court --recipient Lee --wait"
     )]
     Advanced(What),
     /// List shares.
@@ -51,6 +54,12 @@ pub(super) enum Command {
         /// Only those with this partner, by name or id.
         #[arg(long)]
         partner: Option<String>,
+        #[command(flatten)]
+        range: Range,
+    },
+    /// List share sets: shares that were made together, and how they stand.
+    #[command(after_help = "Example:\n  interdocket share sets --limit 20")]
+    Sets {
         #[command(flatten)]
         range: Range,
     },
@@ -158,17 +167,25 @@ pub(super) enum Command {
 impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let client = &context.client;
-        let (share, wait) = match self {
+        let (mut share, wait) = match self {
             Self::List {
                 case,
                 partner,
                 range,
             } => return show::list(context, case, partner, range).await,
-            Self::Copy(what) => (client.call(&what.copy()).await?, what.wait),
-            Self::Reference { days, what } => {
-                (client.call(&what.reference(days)).await?, what.wait)
+            Self::Sets { range } => return sets::list(context, range).await,
+            Self::Copy(what) => {
+                let made = client.call(&what.copy()).await?;
+                return offered(context, made, what.wait).await;
             }
-            Self::Advanced(what) => (client.call(&what.advanced()).await?, what.wait),
+            Self::Reference { days, what } => {
+                let made = client.call(&what.reference(days)).await?;
+                return offered(context, made, what.wait).await;
+            }
+            Self::Advanced(what) => {
+                let made = client.call(&what.advanced()).await?;
+                return offered(context, made, what.wait).await;
+            }
             Self::Withdraw { share, evidence } => {
                 let request = share::Withdraw { share, evidence };
                 (client.call(&request).await?, false)
@@ -198,39 +215,61 @@ impl Command {
             Self::End { share } => (client.call(&share::End { share }).await?, false),
             Self::Cancel { share } => (client.call(&share::Cancel { share }).await?, false),
         };
-        if !wait {
-            return context.out.reply(&share, show::show);
+        if wait {
+            delivered(client, context.out, slice::from_mut(&mut share)).await?;
         }
-        let share = delivered(client, context.out, share).await?;
         context.out.reply(&share, show::show)
     }
 }
 
-/// Waits until the partner holds everything, and shows how far it is.
+/// Shows what was offered, with each partner; first waits, where that is wanted, until all have it.
+async fn offered(context: &Context, mut made: Made, wait: bool) -> Result<(), Error> {
+    if wait {
+        delivered(&context.client, context.out, &mut made.shares).await?;
+    }
+    context.out.reply(&made, show::made)
+}
+
+/// Waits until the partners hold everything, and shows how far they are.
 pub(super) async fn delivered(
     client: &Client,
     out: Out,
-    mut share: Share,
-) -> Result<Share, actions::Error> {
-    let bar = out.bytes(share.listed.bytes, "Delivering");
+    shares: &mut [Share],
+) -> Result<(), actions::Error> {
+    let bar = out.bytes(0, "Delivering");
     loop {
-        match share.status {
-            Status::Processing => {}
-            // With its receipts, which only this action gives.
-            Status::Complete | Status::Active => {
-                bar.finish_and_clear();
-                return client.call(&share::Show { share: share.id }).await;
-            }
-            other => {
-                bar.finish_and_clear();
-                return Err(stopped(&share, other));
-            }
+        if let Some(share) = shares.iter().find(|share| !arrives(share.status)) {
+            bar.finish_and_clear();
+            return Err(stopped(share));
         }
-        bar.set_length(share.listed.bytes);
-        bar.set_position(share.stored.bytes);
+        if shares
+            .iter()
+            .all(|share| share.status != Status::Processing)
+        {
+            bar.finish_and_clear();
+            // With their receipts, which only this action gives.
+            return shown(client, shares).await;
+        }
+        bar.set_length(shares.iter().map(|share| share.listed.bytes).sum());
+        bar.set_position(shares.iter().map(|share| share.stored.bytes).sum());
         tokio::time::sleep(POLL).await;
-        share = client.call(&share::Show { share: share.id }).await?;
+        shown(client, shares).await?;
     }
+}
+
+async fn shown(client: &Client, shares: &mut [Share]) -> Result<(), actions::Error> {
+    for share in shares {
+        *share = client.call(&share::Show { share: share.id }).await?;
+    }
+    Ok(())
+}
+
+/// Whether a share is with its partner, or on its way.
+const fn arrives(status: Status) -> bool {
+    matches!(
+        status,
+        Status::Processing | Status::Complete | Status::Active
+    )
 }
 
 /// Waits until the partner has countersigned a revocation.
@@ -249,11 +288,11 @@ async fn revoked(client: &Client, mut share: Share) -> Result<Share, actions::Er
     Ok(share)
 }
 
-fn stopped(share: &Share, status: Status) -> actions::Error {
+fn stopped(share: &Share) -> actions::Error {
     let message = format!(
         "what is shared with {} will not arrive: it is {}",
         share.partner_name,
-        name(&status)
+        name(&share.status)
     );
     let error = actions::Error::new(ErrorKind::Conflict, message);
     error.hint(format!("see more: interdocket share show {}", share.id))

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole};
-use crate::actions::share::Scope;
+use crate::actions::share::{Scope, SetId};
 use crate::actions::user::Role;
 use crate::blobs::Place;
 
@@ -326,6 +326,8 @@ pub struct BlobCompared {
 /// A share was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShareMade {
+    /// The share set it was made in.
+    pub set: SetId,
     /// The share.
     pub share: ShareId,
     /// The case that is shared.

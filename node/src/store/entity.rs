@@ -14,7 +14,7 @@ use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole, State};
-use crate::actions::share::Scope;
+use crate::actions::share::{Scope, SetId};
 use crate::actions::user::Role;
 use crate::blobs::Place;
 use crate::event::Bytes;
@@ -212,6 +212,8 @@ pub struct Share {
     pub recipients: Vec<String>,
     /// The message to them.
     pub message: String,
+    /// The share set it was made in; none where it was received, or came back from its partner.
+    pub set: Option<SetId>,
     /// When it was offered.
     pub offered_at: DateTime<Utc>,
     /// The record with the signed terms.
@@ -246,6 +248,21 @@ impl Share {
     pub fn waits(&self) -> u64 {
         self.waiting + u64::from(self.case_waiting)
     }
+}
+
+/// What the shares of a set have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Set {
+    /// The case that is shared.
+    pub case: CaseId,
+    /// What kind its shares are.
+    pub kind: Kind,
+    /// Who made it.
+    pub made_by: String,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
+    /// The message to the recipients.
+    pub message: String,
 }
 
 /// How a share was revoked.

@@ -28,7 +28,7 @@ use crate::event::{
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 7;
+pub const SHAPE: u32 = 8;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -177,7 +177,7 @@ impl Step<'_> {
                 self.changes.delete(&table::UNCOMPARED, digest);
                 self.blob(*digest, |blob| blob.state = BlobState::Damaged)
             }
-            Event::ShareMade(made) => self.share_made(made),
+            Event::ShareMade(made) => self.share_made(made, entry),
             Event::ShareWidened(widened) => self.share_widened(widened),
             Event::LogWritten(written) => self.log_written(written),
             Event::LogReceived(received) => self.log_received(received),

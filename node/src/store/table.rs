@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::engine::Tree;
 use super::entity;
+use crate::actions::share::SetId;
 
 /// A table with its key and value.
 pub struct Table<K, V> {
@@ -64,6 +65,7 @@ macro_rules! fixed {
 fixed! {
     CaseId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     EvidenceId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    SetId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     ShareId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     InvitationId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     Uuid, 16, id => *id.as_bytes(), raw => Self::from_bytes(*raw);
@@ -214,6 +216,8 @@ tables! {
     GROUP: Uuid => entity::Group, Entity 12;
     /// Whom the partner of a share added to its recipients.
     ONWARD: ShareId => Vec<String>, Entity 13;
+    /// Share sets.
+    SET: SetId => entity::Set, Entity 14;
     /// What both logs of a share say of what it lists.
     FACT: (ShareId, share::Key) => share::Fact, Entity 11;
 
@@ -235,6 +239,8 @@ tables! {
     CASE_EVIDENCE: (CaseId, EvidenceId) => (), Index 4;
     /// The shares of a case.
     CASE_SHARE: (CaseId, ShareId) => (), Index 5;
+    /// The shares of a set, by the records that made them: in the order in which partners were named.
+    SET_SHARE: (SetId, u64) => ShareId, Index 31;
     /// The shares with a partner.
     PARTNER_SHARE: (OrganisationId, ShareId) => (), Index 6;
     /// Evidence that waits to be disclosed in a share.

@@ -50,6 +50,20 @@ use crate::store::table;
 use crate::store::view::Store;
 use crate::writer::{Writer, catch_up};
 
+/// A partner and the recipients there, as an offer names them.
+pub(crate) fn to(partner: &str, recipients: &[&str]) -> share::To {
+    share::To {
+        partner: partner.into(),
+        recipients: recipients.iter().map(|&name| name.into()).collect(),
+    }
+}
+
+/// The share of a set that has one.
+pub(crate) fn only(made: share::Made) -> Share {
+    let [share] = <[Share; 1]>::try_from(made.shares).unwrap();
+    share
+}
+
 /// A clock that moves a second each time it is asked.
 pub(crate) struct Ticks(AtomicI64);
 
@@ -349,17 +363,32 @@ impl Bench {
     pub(crate) async fn copy(&self, case: &str, partner: &str) -> Result<Share, Error> {
         let copy = share::Copy {
             case: case.into(),
-            partner: partner.into(),
+            to: vec![to(partner, &[])],
             evidence: Vec::new(),
             folders: Vec::new(),
-            recipients: Vec::new(),
             message: String::new(),
         };
-        self.change(copy).await
+        self.change(copy).await.map(only)
     }
 
     pub(crate) fn shown(&self, share: ShareId) -> Share {
         share::shown(&self.node.parts().store.read().view(), share, noon()).unwrap()
+    }
+
+    /// The share sets of this node.
+    pub(crate) fn sets(&self) -> Vec<share::Set> {
+        self.sets_after(None, None).unwrap().sets
+    }
+
+    /// A page of them.
+    pub(crate) fn sets_after(
+        &self,
+        after: Option<String>,
+        limit: Option<u32>,
+    ) -> Result<share::SetPage, Error> {
+        let reading = self.node.parts().store.read();
+        let request = share::Sets { after, limit };
+        actions::Query::answer(&request, &reading.view(), &self.node.owner(), noon())
     }
 
     /// What this node would deliver next of its log of a share.

@@ -15,7 +15,7 @@ use crate::actions::{ErrorKind, Way, decide::Decided, share};
 use crate::event::{AddedFile, BlobCompared, CaseMade, Event, EvidenceAdded};
 use crate::store::project::ShareFacts;
 use crate::store::table;
-use crate::tests::bench::{Bench, pair, settle};
+use crate::tests::bench::{Bench, only, pair, settle, to};
 
 /// South has accepted a share of north with so many small files, and read nothing yet.
 async fn listed(files: u32) -> (Bench, Bench, interdocket_sync::id::ShareId) {
@@ -296,13 +296,12 @@ async fn the_longest_texts_fit() {
     north.evidence(&number, &"e".repeat(255), b"one").await;
     let copy = share::Copy {
         case: number,
-        partner: "south".into(),
+        to: vec![to("south", &[&*"r".repeat(96); 16])],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: vec!["r".repeat(96); 16],
         message: "m".repeat(1024),
     };
-    let share = north.change(copy).await.unwrap().id;
+    let share = only(north.change(copy).await.unwrap()).id;
     settle(&north, &south, share).await;
     assert_eq!(south.shown(share).status, Status::Complete);
 }

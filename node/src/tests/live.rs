@@ -5,6 +5,7 @@ mod lease;
 mod own;
 mod people;
 mod recover;
+mod sets;
 mod support;
 
 use interdocket_sync::id::{EvidenceId, ShareId};
@@ -15,7 +16,7 @@ use crate::actions::user::Role;
 use crate::actions::{self, Run as _, case, evidence, external};
 use crate::event::Event;
 use crate::federation::texts::Texts;
-use crate::tests::bench::Bench;
+use crate::tests::bench::{Bench, only, to};
 
 use self::support::{Live, advanced, evidence_of, meet, sealed, status, title, until};
 
@@ -77,13 +78,12 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
     north.change(folder(item, "scene/photos")).await.unwrap();
     let shared = share::Advanced {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: vec!["scene".into()],
-        recipients: vec!["Sol Reyes".into()],
         message: String::new(),
     };
-    let share = north.change(shared).await.unwrap().id;
+    let share = only(north.change(shared).await.unwrap()).id;
     until("the folder is sealed", || {
         status(&north, share) == Some(Status::Active)
     })

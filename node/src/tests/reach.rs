@@ -11,7 +11,7 @@ use crate::actions::{
 };
 use crate::event::Event;
 use crate::store::table;
-use crate::tests::bench::{Bench, settle};
+use crate::tests::bench::{Bench, only, settle, to};
 
 fn caller(user: &user::User) -> Caller {
     Caller {
@@ -208,6 +208,9 @@ async fn what_is_out_of_reach_looks_like_what_does_not_exist() {
     assert!(about.iter().any(noted));
     let shares = share::List::default().run(&north.node, &who).await.unwrap();
     assert_eq!(shares.shares, []);
+    let sets = share::Sets::default().run(&north.node, &who).await.unwrap();
+    assert_eq!(sets.sets, []);
+    assert_eq!(north.sets().len(), 1, "there is one for who reaches it");
 }
 
 /// AE-046, AE-071: and nobody of the owner's.
@@ -222,13 +225,12 @@ async fn a_copy_is_reached_by_its_recipients() {
     north.evidence("1/26", "a.bin", b"one").await;
     let copy = share::Copy {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", &["bob", "G", "Nobody"])],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: vec!["bob".into(), "G".into(), "Nobody".into()],
         message: String::new(),
     };
-    let share = north.change(copy).await.unwrap().id;
+    let share = only(north.change(copy).await.unwrap()).id;
     settle(&north, &south, share).await;
     let received = show(&south, &bob, "1/26").await.unwrap();
     assert_eq!(received.access, ["Bob", "G"]);

@@ -22,12 +22,12 @@ use uuid::Uuid;
 
 use crate::actions::external::{Get, List, Show, Shown};
 use crate::actions::partner::{self, Kind, OrganisationRole};
-use crate::actions::share::{self, Mode, Share, Status as Stands};
+use crate::actions::share::{self, Mode, Status as Stands};
 use crate::actions::user::Role;
 use crate::actions::{Actor, Caller, Error, ErrorKind, Progress, Run as _, Way, case, evidence};
 use crate::event::{Event, SessionClosed, SessionEnd};
 use crate::federation::serve::routes;
-use crate::tests::bench::{Bench, settle};
+use crate::tests::bench::{Bench, only, settle, to};
 
 /// North serves; south and harbour can dial it. Everything is enabled.
 pub(super) async fn three() -> (Bench, Bench, Bench) {
@@ -75,11 +75,10 @@ fn names(names: &[&str]) -> Vec<String> {
 fn reference(case: &str, evidence: &[EvidenceId], recipients: &[&str]) -> share::Reference {
     share::Reference {
         case: case.into(),
-        partner: "south".into(),
+        to: vec![to("south", recipients)],
         days: 1,
         evidence: evidence.to_vec(),
         folders: Vec::new(),
-        recipients: names(recipients),
         message: String::new(),
     }
 }
@@ -89,7 +88,7 @@ async fn shared(north: &Bench, south: &Bench, bytes: &[u8]) -> (ShareId, Evidenc
     north.case("1/26").await;
     let added = north.evidence("1/26", "a.bin", bytes).await.id;
     let request = reference("1/26", &[], &["Kim", "Robin"]);
-    let share = north.change(request).await.unwrap().id;
+    let share = only(north.change(request).await.unwrap()).id;
     settle(north, south, share).await;
     (share, added)
 }
@@ -108,13 +107,12 @@ async fn followed(north: &Bench, south: &Bench, bytes: &[u8]) -> (ShareId, Evide
 async fn advanced(north: &Bench, evidence: &[EvidenceId], folders: &[&str]) -> ShareId {
     let request = share::Advanced {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", &["Kim"])],
         evidence: evidence.to_vec(),
         folders: names(folders),
-        recipients: names(&["Kim"]),
         message: "for you".into(),
     };
-    north.change(request).await.unwrap().id
+    only(north.change(request).await.unwrap()).id
 }
 
 /// Delivers what there is to say of a share, both ways; no bytes.
@@ -370,7 +368,7 @@ async fn what_was_not_selected_is_neither_listed_nor_read() {
     let chosen = north.evidence("1/26", "a.bin", b"one").await.id;
     let other = north.evidence("1/26", "b.bin", b"two").await.id;
     let request = reference("1/26", &[chosen], &["Kim"]);
-    let share = north.change(request).await.unwrap().id;
+    let share = only(north.change(request).await.unwrap()).id;
     settle(&north, &south, share).await;
     let shown = show(&south, "Kim", share).await.unwrap();
     let listed: Vec<_> = shown.items.iter().map(|item| item.evidence).collect();
@@ -495,7 +493,7 @@ async fn nothing_of_one_reference_is_carried_over_to_the_next() {
     let nobody = north.change(reference("1/26", &[], &[])).await;
     assert_eq!(nobody.unwrap_err().kind, ErrorKind::Invalid);
     let robin = reference("1/26", &[], &["Robin"]);
-    let next = north.change(robin).await.unwrap().id;
+    let next = only(north.change(robin).await.unwrap()).id;
     while north.deliver(&south, next).await == Some(Ok(())) {}
     let refused = read(&south, "Kim", get(next, evidence)).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");

@@ -147,7 +147,7 @@ impl Change for Add {
         facts.done()?;
         let (id, now) = (self.share, context.now);
         Ok(
-            Decided::new(widened(id, fresh), move |view| shown(view, id, now))
+            Decided::new(widened(id, &fresh), move |view| shown(view, id, now))
                 .then(Effect::Nudge(partner)),
         )
     }

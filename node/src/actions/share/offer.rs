@@ -1,4 +1,7 @@
-//! Sharing a case with a partner: by reference, as a copy, or as an advanced share.
+//! Sharing a case with partners: by reference, as a copy, or as an advanced share.
+//!
+//! One request makes one share set: a share for each partner, or none at all. From then on each goes its
+//! own way, and no partner is told that there are others.
 
 use chrono::TimeDelta;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
@@ -11,22 +14,33 @@ use interdocket_sync::share::{self as sync, apply};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Scope, Share, shown};
+use super::{Scope, SetId, Share, shown};
 use crate::actions::decide::{self, Context, Decided, Effect, bounded, broken, line};
 use crate::actions::partner::Kind;
 use crate::actions::{Change, Error, ErrorKind, exchange};
 use crate::event::{Bytes, Event, ShareMade, ShareWidened};
 use crate::rules::{self, Against};
 use crate::store::project::ShareFacts;
+use crate::store::view::View;
 use crate::store::{entity, table};
 
-/// Shares a copy of a case, or of part of it, with a partner.
+/// A partner with whom a case is shared, and the people there.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct To {
+    /// The partner's name or id.
+    pub partner: String,
+    /// The people there who should have it, as the partner knows them; at least one, but for a copy.
+    #[serde(default)]
+    pub recipients: Vec<String>,
+}
+
+/// Shares a copy of a case, or of part of it, with partners.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Copy {
     /// The case's id or number.
     pub case: String,
-    /// The partner's name or id.
-    pub partner: String,
+    /// With whom: 1 to 16 partners, none twice. All of them, or nobody.
+    pub to: Vec<To>,
     /// Only these items of evidence; the entire case where empty.
     #[serde(default)]
     #[schemars(with = "Vec<uuid::Uuid>")]
@@ -34,21 +48,18 @@ pub struct Copy {
     /// Only what lies in these folders or below; the entire case where empty.
     #[serde(default)]
     pub folders: Vec<String>,
-    /// The people there who should have it, as the partner knows them.
-    #[serde(default)]
-    pub recipients: Vec<String>,
     /// A message to them.
     #[serde(default)]
     pub message: String,
 }
 
-/// Opens a case, or part of it, to people at a partner for a number of days: they read it here.
+/// Opens a case, or part of it, to people at partners for a number of days: they read it here.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Reference {
     /// The case's id or number.
     pub case: String,
-    /// The partner's name or id.
-    pub partner: String,
+    /// With whom: 1 to 16 partners, none twice. All of them, or nobody.
+    pub to: Vec<To>,
     /// For how many days, 1 to 3,650.
     pub days: u32,
     /// Only these items of evidence; the entire case where empty.
@@ -58,21 +69,19 @@ pub struct Reference {
     /// Only what lies in these folders or below; the entire case where empty.
     #[serde(default)]
     pub folders: Vec<String>,
-    /// The people there who may use it, as the partner knows them: at least one.
-    pub recipients: Vec<String>,
     /// A message to them.
     #[serde(default)]
     pub message: String,
 }
 
 /// Shares a case, or part of it, as it goes on: what changes is sent by itself, under the policy that the
-/// administrator has set for the partner.
+/// administrator has set for each partner.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Advanced {
     /// The case's id or number.
     pub case: String,
-    /// The partner's name or id.
-    pub partner: String,
+    /// With whom: 1 to 16 partners, none twice. All of them, or nobody.
+    pub to: Vec<To>,
     /// Only these items of evidence, and nothing by itself; the entire case where empty.
     #[serde(default)]
     #[schemars(with = "Vec<uuid::Uuid>")]
@@ -80,69 +89,88 @@ pub struct Advanced {
     /// Only what lies in these folders or below, now and later; the entire case where empty.
     #[serde(default)]
     pub folders: Vec<String>,
-    /// The people there who may use it, as the partner knows them: at least one.
-    pub recipients: Vec<String>,
     /// A message to them.
     #[serde(default)]
     pub message: String,
 }
 
+/// A share set that was made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Made {
+    /// The set's id.
+    pub set: SetId,
+    /// Its shares, one for each partner, in the order in which the partners were named.
+    pub shares: Vec<Share>,
+}
+
 /// What all three ways have in common.
 struct Offer {
     case: String,
-    partner: String,
+    to: Vec<To>,
     evidence: Vec<EvidenceId>,
     folders: Vec<String>,
-    recipients: Vec<String>,
+    message: String,
+}
+
+/// The kind, as the terms with a partner have it.
+type Terming<'a> = dyn Fn(&entity::Partner) -> Result<sync::Kind, Error> + 'a;
+
+/// What the shares of a set have in common.
+struct Whole<'a> {
+    set: SetId,
+    node: entity::Node,
+    kind: Kind,
+    terms: &'a Terming<'a>,
+    case: CaseId,
+    info: log_entry::CaseInfo,
+    scope: Scope,
+    chosen: Vec<EvidenceId>,
     message: String,
 }
 
 impl Change for Copy {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Made>, Error> {
         let offer = Offer {
             case: self.case,
-            partner: self.partner,
+            to: self.to,
             evidence: self.evidence,
             folders: self.folders,
-            recipients: self.recipients,
             message: self.message,
         };
-        offer.decide(context, Kind::Copy, |_, _| Ok(sync::Kind::Copy))
+        offer.decide(context, Kind::Copy, &|_| Ok(sync::Kind::Copy))
     }
 }
 
 impl Change for Reference {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Made>, Error> {
         if !(1..=DAYS_MAX).contains(&self.days) {
             let message = format!("a reference is for 1 to {DAYS_MAX} days, not {}", self.days);
             return Err(Error::new(ErrorKind::Invalid, message));
         }
-        let days = TimeDelta::days(self.days.into());
+        let until = context.now + TimeDelta::days(self.days.into());
         let offer = Offer {
             case: self.case,
-            partner: self.partner,
+            to: self.to,
             evidence: self.evidence,
             folders: self.folders,
-            recipients: named(self.recipients)?,
             message: self.message,
         };
-        offer.decide(context, Kind::Reference, |context, _| {
-            Ok(sync::Kind::Reference(context.now + days))
+        offer.decide(context, Kind::Reference, &|_| {
+            Ok(sync::Kind::Reference(until))
         })
     }
 }
 
 impl Change for Advanced {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Made>, Error> {
         let offer = Offer {
             case: self.case,
-            partner: self.partner,
+            to: self.to,
             evidence: self.evidence,
             folders: self.folders,
-            recipients: named(self.recipients)?,
             message: self.message,
         };
-        offer.decide(context, Kind::Advanced, |_, partner| {
+        offer.decide(context, Kind::Advanced, &|partner| {
             let policy = partner.policy.ok_or_else(|| {
                 let message = format!(
                     "no policy is set for advanced shares with \"{}\"",
@@ -163,70 +191,144 @@ impl Offer {
         self,
         context: &mut Context<'_>,
         kind: Kind,
-        terms: impl FnOnce(&Context<'_>, &entity::Partner) -> Result<sync::Kind, Error>,
-    ) -> Result<Decided<Share>, Error> {
-        let (case_id, case) = decide::case(&context.view, &self.case)?;
-        let (partner_id, partner) = decide::partner(&context.view, &self.partner)?;
-        let node = context.node()?;
-        sendable(&node, &partner, kind)?;
-        decide::whole(&context.view, case_id.uuid())?;
-        let chosen = choose(context, case_id, &self.evidence, &self.folders)?;
+        terms: &Terming<'_>,
+    ) -> Result<Decided<Made>, Error> {
+        let (case, found) = decide::case(&context.view, &self.case)?;
+        let partners = partners(&context.view, &self.to)?;
+        decide::whole(&context.view, case.uuid())?;
+        let chosen = choose(context, case, &self.evidence, &self.folders)?;
         // What lives may begin empty: what is added later is shared by itself.
         if chosen.is_empty() && (kind == Kind::Copy || !self.evidence.is_empty()) {
-            let message = format!("nothing of case \"{}\" was chosen", case.number);
+            let message = format!("nothing of case \"{}\" was chosen", found.number);
             return Err(Error::new(ErrorKind::Invalid, message)
                 .hint("add evidence first, or choose other folders"));
         }
-        let share = ShareId::new(context.id());
-        let terms = Terms {
-            share,
-            owner: node.organisation,
-            partner: partner_id,
-            kind: terms(context, &partner)?,
-            format: FORMAT,
-            created: context.now,
-        }
-        .sign(context.signer);
-        let header = apply::open(&terms);
-        let recipients = bounded_recipients(&self.recipients)?;
-        let message = bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?;
-        let offered = log_entry::Offered {
-            actor: exchange::actor(context)?,
-            case: case_id,
-            info: log_entry::CaseInfo {
-                number: case.number,
-                title: case.title,
-                description: case.description,
-            },
-            recipients: recipients.clone(),
-            message: message.clone(),
-        };
         let scope = match (self.evidence.is_empty(), self.folders.is_empty()) {
             (true, true) => Scope::Entire,
             (true, false) => Scope::Folders(folders(&self.folders)?),
             (false, _) => Scope::Selected,
         };
-        let selected = scope == Scope::Selected;
-        let made = ShareMade {
-            share,
-            case: case_id,
-            terms: Bytes(terms.bytes),
+        let set = SetId::new(context.id());
+        let whole = Whole {
+            set,
+            node: context.node()?,
+            kind,
+            terms,
+            case,
+            info: log_entry::CaseInfo {
+                number: found.number,
+                title: found.title,
+                description: found.description,
+            },
             scope,
+            chosen,
+            message: bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?,
+        };
+        let (mut shares, mut events) = (Vec::new(), Vec::new());
+        for (to, partner) in self.to.iter().zip(&partners) {
+            let share = ShareId::new(context.id());
+            let offered = whole.offer(context, share, to, partner);
+            events.extend(offered.map_err(|error| because(&self.to, &partner.1.name, error))?);
+            shares.push(share);
+        }
+        let now = context.now;
+        let decided = Decided::new(events, move |view| {
+            let shares = shares.into_iter().map(|share| shown(view, share, now));
+            let shares = shares.collect::<Result<_, _>>()?;
+            Ok(Made { set, shares })
+        });
+        let nudge = |decided: Decided<Made>, (id, _): &_| decided.then(Effect::Nudge(*id));
+        Ok(partners.iter().fold(decided, nudge))
+    }
+}
+
+impl Whole<'_> {
+    /// What is recorded of one share of the set.
+    fn offer(
+        &self,
+        context: &mut Context<'_>,
+        share: ShareId,
+        to: &To,
+        (id, partner): &(OrganisationId, entity::Partner),
+    ) -> Result<Vec<Event>, Error> {
+        sendable(&self.node, partner, self.kind)?;
+        let recipients = named(self.kind, &to.recipients)?;
+        let terms = Terms {
+            share,
+            owner: self.node.organisation,
+            partner: *id,
+            kind: (self.terms)(partner)?,
+            format: FORMAT,
+            created: context.now,
+        }
+        .sign(context.signer);
+        let header = apply::open(&terms);
+        let offered = log_entry::Offered {
+            actor: exchange::actor(context)?,
+            case: self.case,
+            info: self.info.clone(),
+            recipients: recipients.clone(),
+            message: self.message.clone(),
+        };
+        let made = ShareMade {
+            set: self.set,
+            share,
+            case: self.case,
+            terms: Bytes(terms.bytes),
+            scope: self.scope.clone(),
             recipients,
-            message,
+            message: self.message.clone(),
         };
         let mut events = vec![Event::ShareMade(made)];
         let facts = ShareFacts::new(context.view, share);
         let entries = exchange::entries(context, &header, &facts, Command::Offer(offered))?;
-        events.extend(exchange::written(context, &header, &node, entries));
+        events.extend(exchange::written(context, &header, &self.node, entries));
         // What a reference covers is found when it is read; only a selection has to be kept.
-        if kind != Kind::Reference || selected {
-            events.extend(widened(share, chosen));
+        if self.kind != Kind::Reference || self.scope == Scope::Selected {
+            events.extend(widened(share, &self.chosen));
         }
-        let now = context.now;
-        Ok(Decided::new(events, move |view| shown(view, share, now))
-            .then(Effect::Nudge(partner_id)))
+        Ok(events)
     }
+}
+
+/// The partners that are named, in that order: at least one, and none twice, whether by name or by id.
+///
+/// # Errors
+/// [`Error`] where that does not hold, or there is no such partner.
+pub(super) fn partners(
+    view: &View<'_>,
+    to: &[To],
+) -> Result<Vec<(OrganisationId, entity::Partner)>, Error> {
+    if to.is_empty() {
+        return Err(Error::new(ErrorKind::Invalid, "no partner is named")
+            .hint("name at least one: --partner NAME"));
+    }
+    if to.len() > PARTNERS_MAX {
+        let message = format!("{} partners are more than {PARTNERS_MAX}", to.len());
+        return Err(Error::new(ErrorKind::Invalid, message)
+            .hint("share with some of them first, then with the others"));
+    }
+    let mut found: Vec<(OrganisationId, entity::Partner)> = Vec::with_capacity(to.len());
+    for named in to {
+        let partner = decide::partner(view, &named.partner)
+            .map_err(|error| because(to, &named.partner, error))?;
+        if found.iter().any(|(id, _)| *id == partner.0) {
+            let message = format!("partner \"{}\" is named twice", partner.1.name);
+            return Err(Error::new(ErrorKind::Invalid, message)
+                .hint("name each partner once, with all recipients there"));
+        }
+        found.push(partner);
+    }
+    Ok(found)
+}
+
+/// Says which of several partners stands in the way of all of them.
+pub(super) fn because(to: &[To], partner: &str, mut error: Error) -> Error {
+    if to.len() > 1 {
+        let message = &error.message;
+        error.message = format!("nothing was shared, because of \"{partner}\": {message}");
+    }
+    error
 }
 
 /// Refuses what stands against sending this kind to a partner, with what to do about it.
@@ -322,14 +424,14 @@ fn folders(named: &[String]) -> Result<Vec<String>, Error> {
     named.iter().map(folder).collect()
 }
 
-/// Nobody means nobody: a share that lives is for people.
-fn named(recipients: Vec<String>) -> Result<Vec<String>, Error> {
-    if recipients.is_empty() {
+/// Recipients of a share of this kind. Nobody means nobody: a share that lives is for people.
+fn named(kind: Kind, recipients: &[String]) -> Result<Vec<String>, Error> {
+    if recipients.is_empty() && kind != Kind::Copy {
         let message = "nobody is named who may use this share";
         return Err(Error::new(ErrorKind::Invalid, message)
             .hint("name people as the partner knows them: --recipient NAME"));
     }
-    Ok(recipients)
+    bounded_recipients(recipients)
 }
 
 /// Recipients as they were typed, within the bounds.
@@ -349,7 +451,7 @@ pub fn bounded_recipients(named: &[String]) -> Result<Vec<String>, Error> {
 }
 
 /// What was chosen, in records of a bounded size.
-pub(super) fn widened(share: ShareId, chosen: Vec<EvidenceId>) -> Vec<Event> {
+pub(super) fn widened(share: ShareId, chosen: &[EvidenceId]) -> Vec<Event> {
     let record = |evidence: &[EvidenceId]| {
         Event::ShareWidened(ShareWidened {
             share,
@@ -369,6 +471,9 @@ pub(super) fn with(
 
 /// Items in one record of what was chosen: one step of the database.
 pub(super) const WIDENED_MAX: usize = 512;
+/// Partners of one set: each costs two signatures and a record for every 512 items, all in one turn of the
+/// writer. Who shares with more notices, and makes another set.
+const PARTNERS_MAX: usize = 16;
 /// Days of a reference: ten years.
 const DAYS_MAX: u32 = 3650;
 /// Folders of one share, so that with their names they stay under one value of the database.

@@ -1,21 +1,22 @@
-//! Offers, and whom they are for: the partner's node is asked, where it can be, before anything is decided.
+//! Offers, and whom they are for: partners' nodes are asked, where they can be, before anything is decided.
 
-use super::{Advanced, Copy, Recipients, Reference, Share};
+use futures_util::future::join_all;
+use interdocket_sync::identity::OrganisationId;
+
+use super::offer::{because, partners};
+use super::{Advanced, Copy, Made, Recipients, Reference, Share, To};
 use crate::actions::{Caller, Error, ErrorKind, Run, decide};
 use crate::federation::people;
 use crate::node::Node;
 use crate::rules;
 use crate::store::entity;
-use interdocket_sync::identity::OrganisationId;
 
 macro_rules! addressed {
     ($($type:ty),*) => {$(
         impl Run for $type {
-            async fn run(mut self, node: &Node, caller: &Caller) -> Result<Share, Error> {
+            async fn run(mut self, node: &Node, caller: &Caller) -> Result<Made, Error> {
                 node.permit(caller, &self).await?;
-                let name = self.partner.clone();
-                let partner = node.read(move |view| decide::partner(view, &name)).await?;
-                self.recipients = known(node, partner, self.recipients).await?;
+                self.to = all_known(node, self.to).await?;
                 node.change(caller, self).await
             }
         }
@@ -38,6 +39,23 @@ impl Run for Recipients {
         }
         node.change(caller, self).await
     }
+}
+
+/// The same, with the people as the partners' nodes call them. All are asked at once, so that who shares waits for
+/// the slowest only; each is asked about its own people.
+async fn all_known(node: &Node, to: Vec<To>) -> Result<Vec<To>, Error> {
+    let named = to.clone();
+    let partners = node.read(move |view| partners(view, &named)).await?;
+    let asked = partners.into_iter().zip(&to);
+    let asked = asked.map(|(partner, to)| known(node, partner, to.recipients.clone()));
+    let mut all = Vec::with_capacity(to.len());
+    for (at, found) in to.iter().zip(join_all(asked).await) {
+        all.push(To {
+            partner: at.partner.clone(),
+            recipients: found.map_err(|error| because(&to, &at.partner, error))?,
+        });
+    }
+    Ok(all)
 }
 
 /// These people as the partner's node calls them; as they were typed where it can't be asked now: it finds them, or

@@ -5,6 +5,7 @@ mod live;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::slice;
 use std::time::Duration;
 
 use interdocket_sync::id::CaseId;
@@ -236,35 +237,40 @@ async fn add(stage: &Stage, paths: &[PathBuf]) -> Result<(), Error> {
 
 /// Shares a copy with both partners at once.
 async fn copy(stage: &mut Stage, case: &Case) -> Result<Vec<(usize, Share)>, Error> {
-    stage.step("A copy of the whole case is shared with both partners.")?;
+    stage.step("A copy of the whole case is shared with both partners, as one set.")?;
     let north = &stage.nodes[NORTH];
-    let mut shares = Vec::new();
-    for other in [SOUTH, HARBOUR] {
-        let peer = &stage.nodes[other];
-        let request = share::Copy {
-            case: NUMBER.to_owned(),
-            partner: peer.organisation.to_string(),
-            evidence: Vec::new(),
-            folders: Vec::new(),
-            recipients: Vec::new(),
-            message: MESSAGE.to_owned(),
-        };
-        shares.push((other, north.client.call(&request).await?));
-        let copy = [
-            "share",
-            "copy",
-            NUMBER,
-            "--partner",
-            peer.name,
-            "--message",
-            MESSAGE,
-            "--wait",
-        ];
-        stage.command(north, &copy)?;
-    }
+    let partners = [SOUTH, HARBOUR];
+    let to = partners.map(|other| share::To {
+        partner: stage.nodes[other].organisation.to_string(),
+        recipients: Vec::new(),
+    });
+    let request = share::Copy {
+        case: NUMBER.to_owned(),
+        to: to.into(),
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        message: MESSAGE.to_owned(),
+    };
+    let made = north.client.call(&request).await?;
+    let mut copy = vec!["share", "copy", NUMBER];
+    copy.extend(
+        partners
+            .map(|other| ["--partner", stage.nodes[other].name])
+            .as_flattened(),
+    );
+    copy.extend(["--message", MESSAGE, "--wait"]);
+    stage.command(north, &copy)?;
+    let mut shares: Vec<_> = partners.into_iter().zip(made.shares).collect();
     for (other, share) in &mut shares {
         arrive(stage, case.id, *other, share).await?;
     }
+    stage.command(north, &["share", "sets"])?;
+    let sets = north.client.call(&share::Sets::default()).await?.sets;
+    let listed = sets.iter().find(|set| set.id == made.set);
+    hold(
+        listed.is_some_and(|set| set.shares.len() == shares.len()),
+        "the set is listed with its shares",
+    )?;
     Ok(shares)
 }
 
@@ -305,7 +311,7 @@ async fn update(
 /// Waits until a copy is complete, shows its receipts, and compares what lies at both ends.
 async fn arrive(stage: &Stage, case: CaseId, other: usize, share: &mut Share) -> Result<(), Error> {
     let (north, peer) = (&stage.nodes[NORTH], &stage.nodes[other]);
-    *share = delivered(&north.client, stage.out(), share.clone()).await?;
+    delivered(&north.client, stage.out(), slice::from_mut(share)).await?;
     let there = peer.client.call(&share::Show { share: share.id }).await?;
     let sent = files_of(north, case).await?;
     let Some(copied) = there.case else {

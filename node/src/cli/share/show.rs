@@ -1,7 +1,9 @@
 //! Shares as a person reads them.
 
 use super::share;
-use crate::actions::share::{Direction, Mode, Page, Policy, RevocationState, Scope, Share, Totals};
+use crate::actions::share::{
+    Direction, Made, Mode, Page, Policy, RevocationState, Scope, SetId, Share, Totals,
+};
 use crate::cli::error::Error;
 use crate::cli::table::{Table, behind, count, size, time};
 use crate::cli::{Context, Range, name};
@@ -53,9 +55,25 @@ pub(super) async fn list(
     })
 }
 
+/// A share set that was made: its id, then each share.
+pub(super) fn made(made: &Made) -> String {
+    let mut shown = format!("Set {}\n", made.set);
+    for share in &made.shares {
+        shown += &format!("\n{}", described(share, None));
+    }
+    shown
+}
+
 pub(super) fn show(share: &Share) -> String {
+    described(share, share.set)
+}
+
+fn described(share: &Share, set: Option<SetId>) -> String {
     let mut table = Table::pairs();
     table.row(["Id", &share.id.to_string()]);
+    if let Some(set) = set {
+        table.row(["Set", &set.to_string()]);
+    }
     table.row(["Kind", &name(&share.kind)]);
     table.row(["Way", way(share.direction)]);
     table.row(["Partner", &share.partner_name]);

@@ -3,6 +3,7 @@
 use clap::Args;
 use interdocket_sync::id::EvidenceId;
 
+use super::to::To;
 use crate::actions::share;
 
 /// What is shared, and with whom.
@@ -10,22 +11,18 @@ use crate::actions::share;
 pub(in crate::cli) struct What {
     /// The case's number or id.
     case: String,
-    /// The partner's name or id.
-    #[arg(long, value_name = "NAME")]
-    partner: String,
+    #[command(flatten)]
+    to: To,
     /// Only this item of evidence; repeat it for more. The entire case where nothing is chosen.
     #[arg(long, value_name = "ID")]
     evidence: Vec<EvidenceId>,
     /// Only what lies in this folder or below; repeat it for more.
     #[arg(long = "folder", value_name = "FOLDER")]
     folders: Vec<String>,
-    /// Somebody there whom it is for, as the partner knows them; repeat it for more.
-    #[arg(long = "recipient", value_name = "NAME")]
-    recipients: Vec<String>,
-    /// A message to them.
+    /// A message to the recipients.
     #[arg(long, default_value = "")]
     message: String,
-    /// Wait until the partner has it.
+    /// Wait until every partner has it.
     #[arg(long)]
     pub(super) wait: bool,
 }
@@ -35,10 +32,9 @@ impl What {
     pub(super) fn copy(&self) -> share::Copy {
         share::Copy {
             case: self.case.clone(),
-            partner: self.partner.clone(),
+            to: self.to.0.clone(),
             evidence: self.evidence.clone(),
             folders: self.folders.clone(),
-            recipients: self.recipients.clone(),
             message: self.message.clone(),
         }
     }
@@ -47,11 +43,10 @@ impl What {
     pub(super) fn reference(&self, days: u32) -> share::Reference {
         share::Reference {
             case: self.case.clone(),
-            partner: self.partner.clone(),
+            to: self.to.0.clone(),
             days,
             evidence: self.evidence.clone(),
             folders: self.folders.clone(),
-            recipients: self.recipients.clone(),
             message: self.message.clone(),
         }
     }
@@ -60,10 +55,9 @@ impl What {
     pub(super) fn advanced(&self) -> share::Advanced {
         share::Advanced {
             case: self.case.clone(),
-            partner: self.partner.clone(),
+            to: self.to.0.clone(),
             evidence: self.evidence.clone(),
             folders: self.folders.clone(),
-            recipients: self.recipients.clone(),
             message: self.message.clone(),
         }
     }

@@ -16,7 +16,7 @@ use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode};
 use crate::event::{Event, NodeRestored};
 use crate::federation::exchange::Exchange;
-use crate::tests::bench::{Bench, noon, pair, settle};
+use crate::tests::bench::{Bench, noon, only, pair, settle, to};
 
 type Lie = fn(&mut v1::RecoverReply);
 
@@ -290,13 +290,12 @@ async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
     north.evidence("1/26", "a.txt", b"one").await;
     let advanced = share::Advanced {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: vec!["Sol Reyes".into()],
         message: String::new(),
     };
-    let share = north.change(advanced).await.unwrap().id;
+    let share = only(north.change(advanced).await.unwrap()).id;
     settle(&north, &south, share).await;
     north.change(share::Suspend { share }).await.unwrap();
     let (nothing, refused) = given(&north, &south, share);

@@ -21,9 +21,10 @@ use interdocket_sync::share::{Fact, Hold, Key, Kind, Mode, Policy, State, status
 use super::super::{entity, table};
 use super::{Error, Step};
 use crate::actions::case::Origin;
+use crate::actions::partner::{Kind as PartnerKind, OrganisationRole};
 use crate::actions::share::Scope;
 use crate::event::{
-    Bytes, CaseMade, HeadCountersigned, LogReceived, LogWritten, RevocationCountersigned,
+    Bytes, CaseMade, Entry, HeadCountersigned, LogReceived, LogWritten, RevocationCountersigned,
     RevocationReceived, ShareMade, ShareRevoked,
 };
 use crate::rules;
@@ -31,14 +32,30 @@ use crate::rules;
 pub use self::facts::ShareFacts;
 
 impl Step<'_> {
-    pub(super) fn share_made(&mut self, made: &ShareMade) -> Result<(), Error> {
+    pub(super) fn share_made(&mut self, made: &ShareMade, entry: &Entry) -> Result<(), Error> {
         let terms = SignedTerms::read(&made.terms.0)?;
+        // Each share of a set says the same of it: where one record can't be read, the others tell.
+        let set = entity::Set {
+            case: made.case,
+            kind: PartnerKind::of(terms.terms.kind),
+            made_by: entry
+                .actor
+                .as_ref()
+                .map(|actor| actor.name.clone())
+                .unwrap_or_default(),
+            made_at: self.meta.at,
+            message: made.message.clone(),
+        };
+        self.put(&table::SET, &made.set, &set);
+        let seq = self.meta.seq;
+        self.put(&table::SET_SHARE, &(made.set, seq), &made.share);
         let share = entity::Share {
             header: apply::open(&terms),
             case: Some(made.case),
             scope: made.scope.clone(),
             recipients: made.recipients.clone(),
             message: made.message.clone(),
+            set: Some(made.set),
             offered_at: self.meta.at,
             made: self.meta.seq,
             waiting: 0,
@@ -137,6 +154,7 @@ impl Step<'_> {
             scope: Scope::Entire,
             recipients: offered.recipients,
             message: offered.message,
+            set: None,
             offered_at: self.meta.at,
             made: self.meta.seq,
             waiting: 0,
@@ -202,7 +220,7 @@ impl Step<'_> {
     fn said(
         &mut self,
         share: &mut entity::Share,
-        role: crate::actions::partner::OrganisationRole,
+        role: OrganisationRole,
         received: bool,
         entry: &LogEntry,
     ) {

@@ -5,7 +5,7 @@ use super::support::{Live, advanced, evidence_of, status, until};
 use crate::actions::partner::{self, OrganisationRole};
 use crate::actions::share::{self, Mode, Status};
 use crate::actions::{ErrorKind, audit, evidence};
-use crate::tests::bench::{Bench, settle};
+use crate::tests::bench::{Bench, only, settle, to};
 
 /// AO-12, AO-13, AO-15, AO-19, AO-20, AO-47, AO-52, AO-53
 #[tokio::test(flavor = "multi_thread")]
@@ -45,13 +45,12 @@ async fn what_becomes_of_an_import_is_the_receivers_and_changes_nothing_at_the_o
     court.evidence("1/26", "brief.txt", b"work product").await;
     let disclosed = share::Copy {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", &[])],
         evidence: vec![own[0].id],
         folders: Vec::new(),
-        recipients: Vec::new(),
         message: String::new(),
     };
-    let copy = court.change(disclosed).await.unwrap().id;
+    let copy = only(court.change(disclosed).await.unwrap()).id;
     settle(&court, &south, copy).await;
     let given: Vec<_> = evidence_of(&south, "1/26")
         .into_iter()
@@ -84,10 +83,9 @@ async fn an_advanced_share_is_bound_to_the_policy_that_the_administrator_set() {
     north.case("1/26").await;
     let request = || share::Advanced {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: vec!["Sol Reyes".into()],
         message: String::new(),
     };
     let refused = north.change(request()).await.unwrap_err();
@@ -104,7 +102,7 @@ async fn an_advanced_share_is_bound_to_the_policy_that_the_administrator_set() {
         onward: false,
     };
     north.change(policy(false)).await.unwrap();
-    let shared = north.change(request()).await.unwrap();
+    let shared = only(north.change(request()).await.unwrap());
     let bound = shared.policy.unwrap();
     assert!(bound.mode == Mode::Live && !bound.download && !bound.import);
     north.change(policy(true)).await.unwrap();

@@ -9,13 +9,13 @@ use crate::store::table;
 async fn share(north: &Bench, south: &Bench, recipients: &[&str]) -> Result<share::Share, Error> {
     let advanced = share::Advanced {
         case: "1/26".into(),
-        partner: south.name.into(),
+        to: vec![to(south.name, recipients)],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: recipients.iter().map(|&name| name.into()).collect(),
         message: String::new(),
     };
-    advanced.run(&north.node, &north.node.owner()).await
+    let made = advanced.run(&north.node, &north.node.owner()).await;
+    made.map(only)
 }
 
 /// What a partner was told of people here, and of how many that nobody is called so.
@@ -121,4 +121,40 @@ async fn without_contact_people_are_addressed_as_they_were_typed() {
     let reading = north.node.parts().store.read();
     let kept = reading.view().get(&table::SHARE, &made.id).unwrap();
     assert_eq!(kept.unwrap().recipients, ["4711"]);
+}
+
+/// OE-41: what a partner is asked is about its own people, and nobody has it where one of them is unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn each_partner_of_a_set_is_asked_about_its_own_people() {
+    let [north, south, court] = ["north", "south", "court"].map(Bench::new);
+    let live = Live::new();
+    for partner in [&south, &court] {
+        live.pair(&north, partner, Mode::Live, true).await;
+        contact(&north, partner).await;
+    }
+    south.person("Kim Berg", "4711").await.unwrap();
+    court.person("Lee Park", "17").await.unwrap();
+    north.case("1/26").await;
+    let offer = |at_court: &str| share::Advanced {
+        case: "1/26".into(),
+        to: vec![to("south", &["4711"]), to("court", &[at_court])],
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        message: String::new(),
+    };
+    let owner = north.node.owner();
+    let refused = offer("4711").run(&north.node, &owner).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotFound);
+    let expected =
+        "nothing was shared, because of \"court\": \"court\" knows nobody called \"4711\"";
+    assert_eq!(refused.message, expected);
+    assert!(north.sets().is_empty());
+    let made = offer("17").run(&north.node, &owner).await.unwrap();
+    let recipients = made.shares.into_iter().map(|share| share.recipients);
+    assert_eq!(recipients.collect::<Vec<_>>(), [["Kim Berg"], ["Lee Park"]]);
+    let kim = || (vec!["Kim Berg".to_owned()], 0);
+    assert_eq!(told(&south, &north), [kim(), kim()]);
+    let lee = (vec!["Lee Park".to_owned()], 0);
+    assert_eq!(told(&court, &north), [(Vec::new(), 1), lee]);
+    live.end().await;
 }

@@ -170,6 +170,7 @@ async fn a_share_that_its_restored_owner_does_not_know_comes_back_and_covers_not
     until_same(&back, &south, copy).await;
     assert_eq!(back.shown(copy).status, Status::Complete);
     assert_eq!(back.shown(copy).case_number.as_deref(), Some("1/26"));
+    assert_eq!(back.shown(copy).set, None, "no partner knew of its set");
     back.evidence("1/26", "b.bin", b"two").await;
     live.end().await;
     assert_eq!(back.shown(copy).behind, 0);

@@ -15,7 +15,7 @@ use crate::federation::serve;
 use crate::federation::texts::Texts;
 use crate::store::project::ShareFacts;
 use crate::store::table;
-use crate::tests::bench::Bench;
+use crate::tests::bench::{Bench, only, to};
 
 /// Nodes that keep up with each other until the test ends.
 pub(super) struct Live {
@@ -43,36 +43,45 @@ impl Live {
 
     /// Has two paired nodes keep up with each other.
     pub(super) fn follow(&self, one: &Bench, other: &Bench) {
-        for (node, partner) in [(one, other), (other, one)] {
-            serve::partner(&node.node, partner.id(), &self.tasks, &self.stop);
-        }
+        self.keep(one, other);
+        self.keep(other, one);
+    }
+
+    /// Has a node do its part of keeping up with a partner.
+    pub(super) fn keep(&self, node: &Bench, partner: &Bench) {
+        serve::partner(&node.node, partner.id(), &self.tasks, &self.stop);
     }
 
     /// Pairs two nodes, enables everything, and has them keep up with each other; the first can be
     /// dialled.
     pub(super) async fn pair(&self, owner: &Bench, other: &Bench, mode: Mode, import: bool) {
-        let address = owner.serve(serve::routes(&owner.node)).await;
-        owner.trust(other, None).await;
-        other.trust(owner, Some(address)).await;
-        for (node, partner) in [(owner, other), (other, owner)] {
-            let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
-            let enable = partner::Enable {
-                partner: partner.name.into(),
-                send: kinds.into(),
-                receive: kinds.into(),
-            };
-            node.change(enable).await.unwrap();
-        }
+        introduce(owner, other, mode, import).await;
         self.follow(owner, other);
-        let policy = partner::SetPolicy {
-            partner: other.name.into(),
-            mode,
-            download: true,
-            import,
-            onward: false,
-        };
-        owner.change(policy).await.unwrap();
     }
+}
+
+/// Pairs two nodes and enables everything; the first can be dialled.
+pub(super) async fn introduce(owner: &Bench, other: &Bench, mode: Mode, import: bool) {
+    let address = owner.serve(serve::routes(&owner.node)).await;
+    owner.trust(other, None).await;
+    other.trust(owner, Some(address)).await;
+    for (node, partner) in [(owner, other), (other, owner)] {
+        let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
+        let enable = partner::Enable {
+            partner: partner.name.into(),
+            send: kinds.into(),
+            receive: kinds.into(),
+        };
+        node.change(enable).await.unwrap();
+    }
+    let policy = partner::SetPolicy {
+        partner: other.name.into(),
+        mode,
+        download: true,
+        import,
+        onward: false,
+    };
+    owner.change(policy).await.unwrap();
 }
 
 /// Has a node that came back dial its partner, with everything enabled.
@@ -102,13 +111,12 @@ pub(super) async fn until(what: &str, mut holds: impl FnMut() -> bool) {
 pub(super) async fn advanced(owner: &Bench, with: &Bench, case: &str) -> Share {
     let advanced = share::Advanced {
         case: case.into(),
-        partner: with.name.into(),
+        to: vec![to(with.name, &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: vec!["Sol Reyes".into()],
         message: String::new(),
     };
-    owner.change(advanced).await.unwrap()
+    only(owner.change(advanced).await.unwrap())
 }
 
 pub(super) fn status(node: &Bench, share: ShareId) -> Option<Status> {

@@ -28,7 +28,7 @@ async fn a_reference_for_a_justice_organisation_is_refused_at_both_ends() {
     enable(&south, "north").await;
     north.case("1/26").await;
     let share = north.change(reference("1/26", &[], &["Kim"])).await;
-    let share: Share = share.unwrap();
+    let share = only(share.unwrap());
     let taken = north.deliver(&south, share.id).await;
     assert_eq!(taken, Some(Err(Refusal::NotEnabled)));
     assert!(!south.holds(share.id));

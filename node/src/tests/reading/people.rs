@@ -75,13 +75,12 @@ async fn live(
     let added = north.evidence("1/26", "a.bin", b"one").await.id;
     let request = share::Advanced {
         case: "1/26".into(),
-        partner: "south".into(),
+        to: vec![to("south", recipients)],
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: names(recipients),
         message: String::new(),
     };
-    let share = north.change(request).await.unwrap().id;
+    let share = only(north.change(request).await.unwrap()).id;
     follow(north, south, share).await;
     lend(south, share);
     (share, added)

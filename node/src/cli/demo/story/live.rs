@@ -29,14 +29,13 @@ pub(super) async fn reference(stage: &mut Stage) -> Result<(), Error> {
     let (north, south) = (&stage.nodes[NORTH], &stage.nodes[SOUTH]);
     let request = |partner: &Node| share::Reference {
         case: NUMBER.to_owned(),
-        partner: partner.organisation.to_string(),
+        to: to(partner),
         days: 7,
         evidence: Vec::new(),
         folders: Vec::new(),
-        recipients: vec![PERSON.to_owned()],
         message: String::new(),
     };
-    let shared = north.client.call(&request(south)).await?;
+    let shared = only(north.client.call(&request(south)).await?)?;
     let days = ["--days", "7", "--recipient", PERSON, "--wait"];
     let offer = ["share", "reference", NUMBER, "--partner", south.name];
     stage.command(north, &[&offer[..], &days[..]].concat())?;
@@ -110,13 +109,12 @@ pub(super) async fn advanced(stage: &mut Stage) -> Result<Shares, Error> {
         stage.command(north, &set)?;
         let request = share::Advanced {
             case: NUMBER.to_owned(),
-            partner: peer.organisation.to_string(),
+            to: to(peer),
             evidence: Vec::new(),
             folders: folders.clone(),
-            recipients: vec![PERSON.to_owned()],
             message: String::new(),
         };
-        let shared = north.client.call(&request).await?;
+        let shared = only(north.client.call(&request).await?)?;
         let mut offer = vec!["share", "advanced", NUMBER, "--partner", peer.name];
         offer.extend(
             folders
@@ -136,6 +134,20 @@ pub(super) async fn advanced(stage: &mut Stage) -> Result<Shares, Error> {
         count(held, "item", "items"),
     ))?;
     Ok(Shares { south, harbour })
+}
+
+/// A partner, and who there may use what is shared.
+fn to(partner: &Node) -> Vec<share::To> {
+    vec![share::To {
+        partner: partner.organisation.to_string(),
+        recipients: vec![PERSON.to_owned()],
+    }]
+}
+
+/// The share of a set that has one.
+fn only(made: share::Made) -> Result<Share, Error> {
+    let share = made.shares.into_iter().next();
+    share.ok_or_else(|| Error::Incomplete("a set was made without a share".to_owned()))
 }
 
 /// New evidence arrives by itself where it should, and not where it should not.

@@ -122,6 +122,7 @@ impl Step<'_> {
             scope: Scope::Selected,
             recipients: offered.recipients,
             message: offered.message,
+            set: None,
             offered_at: terms.terms.created,
             made: self.meta.seq,
             waiting: 0,
