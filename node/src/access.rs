@@ -33,6 +33,7 @@ const READER: &[&str] = &[
     "share.list",
     "share.sets",
     "share.show",
+    "target.list",
 ];
 
 /// Working on cases.
@@ -57,7 +58,11 @@ const INVESTIGATOR: &[&str] = &[
     "share.resume",
     "share.revoke",
     "share.suspend",
+    "share.targets",
     "share.withdraw",
+    "target.add",
+    "target.edit",
+    "target.remove",
 ];
 
 /// Looking at what others did.

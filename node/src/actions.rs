@@ -18,6 +18,7 @@ pub mod reach;
 mod run;
 pub mod session;
 pub mod share;
+pub mod target;
 pub mod user;
 
 use std::fmt;
@@ -326,6 +327,10 @@ actions! {
     case::Edit, "case.edit", post "/v0/cases/{case}/edit", case::Case, "Change a case", case;
     case::Close, "case.close", post "/v0/cases/{case}/close", case::Case, "Close a case", case;
     case::Access, "case.access", post "/v0/cases/{case}/access", case::Case, "Set who of this organisation works on a case", case;
+    target::Add, "target.add", post "/v0/cases/{case}/targets", target::Targets, "Add a target to a case", case;
+    target::List, "target.list", get "/v0/cases/{case}/targets", target::Targets, "List the targets of a case", case;
+    target::Edit, "target.edit", post "/v0/cases/{case}/targets/{target}", target::Targets, "Change what is said of a target", case;
+    target::Remove, "target.remove", post "/v0/cases/{case}/targets/{target}/remove", target::Targets, "Take a target out of a case", case;
     evidence::Add, "evidence.add", post "/v0/cases/{case}/evidence", evidence::Evidence, "Add a file to a case as evidence", case;
     evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case", case;
     evidence::Show, "evidence.show", get "/v0/evidence/{evidence}", evidence::Evidence, "Show an item of evidence", evidence;
@@ -340,6 +345,7 @@ actions! {
     share::Advanced, "share.advanced", post "/v0/shares/advanced", share::Made, "Share a case with partners as it goes on", case;
     share::Withdraw, "share.withdraw", post "/v0/shares/{share}/withdraw", share::Share, "Take selected evidence out of a share", share;
     share::Recipients, "share.recipients", post "/v0/shares/{share}/recipients", share::Share, "Set who may use a share", share;
+    share::ChooseTargets, "share.targets", post "/v0/shares/{share}/targets", share::Share, "Choose targets for a share", share;
     share::Revoke, "share.revoke", post "/v0/shares/{share}/revoke", share::Share, "Revoke a reference or an advanced share", share;
     share::Suspend, "share.suspend", post "/v0/shares/{share}/suspend", share::Share, "Suspend a share", share;
     share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share", share;
@@ -368,6 +374,8 @@ macro_rules! run {
 
 run!(change: user::Add, user::Edit, user::Token, group::Add, group::Edit);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
+run!(change: share::ChooseTargets, target::Add, target::Edit, target::Remove);
+run!(query: target::List);
 run!(change: case::Create, case::Edit, case::Close, case::Access);
 run!(change: share::Add, share::Withdraw, share::End, share::Cancel, share::Revoke, share::Suspend);
 run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, node::ConfirmClock);

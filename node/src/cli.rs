@@ -23,6 +23,7 @@ mod save;
 mod share;
 mod status;
 mod table;
+mod target;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -110,6 +111,9 @@ enum Command {
     /// Cases.
     #[command(subcommand)]
     Case(case::Command),
+    /// Targets: whom cases are about.
+    #[command(subcommand)]
+    Target(target::Command),
     /// Evidence: files of cases.
     #[command(subcommand)]
     Evidence(evidence::Command),
@@ -176,6 +180,7 @@ impl Command {
             Self::Status => status::status(context).await,
             Self::User(command) => command.run(context).await,
             Self::Group(command) => command.run(context).await,
+            Self::Target(command) => command.run(context).await,
             Self::Partner(command) => command.run(context).await,
             Self::Case(command) => command.run(context).await,
             Self::Evidence(command) => command.run(context).await,

@@ -26,8 +26,8 @@ pub use self::body::{
     ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
     NodeRestored, NodeRewound, PartnerEnabled, PartnerMet, PolicySet, RecipientsAsked, Refused,
     RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
-    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareWidened, StoredBlob,
-    TokenMade, UserAdded, UserEdited,
+    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareTargets, ShareWidened,
+    StoredBlob, TargetEdited, TargetRemoved, TokenMade, UserAdded, UserEdited,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -107,6 +107,14 @@ pub enum Event {
     CaseEdited(CaseEdited),
     /// Who has access to a case was changed.
     AccessChanged(AccessChanged),
+    /// A target was added to a case.
+    TargetAdded(TargetEdited),
+    /// What is said of a target was changed.
+    TargetEdited(TargetEdited),
+    /// A target was taken out of a case.
+    TargetRemoved(TargetRemoved),
+    /// Which targets a share has was changed.
+    ShareTargets(ShareTargets),
     /// A case was closed.
     CaseClosed(CaseId),
     /// Evidence was taken in.
@@ -241,6 +249,10 @@ impl Event {
             Self::CaseEdited(_) => 41,
             Self::CaseClosed(_) => 42,
             Self::AccessChanged(_) => 43,
+            Self::TargetAdded(_) => 44,
+            Self::TargetEdited(_) => 45,
+            Self::TargetRemoved(_) => 46,
+            Self::ShareTargets(_) => 47,
             Self::EvidenceAdded(_) => 50,
             Self::EvidenceOpened(_) => 51,
             Self::BlobCompared(_) => 52,
@@ -307,6 +319,10 @@ impl Event {
             41 => "case edited",
             42 => "case closed",
             43 => "access changed",
+            44 => "target added",
+            45 => "target edited",
+            46 => "target removed",
+            47 => "targets of a share changed",
             50 => "evidence added",
             51 => "evidence opened",
             52 => "blob compared",
@@ -365,6 +381,9 @@ impl Event {
             Self::CaseEdited(case) => KeyId(case.id.uuid()),
             Self::CaseClosed(case) => KeyId(case.uuid()),
             Self::AccessChanged(changed) => KeyId(changed.case.uuid()),
+            Self::TargetAdded(target) | Self::TargetEdited(target) => KeyId(target.case.uuid()),
+            Self::TargetRemoved(removed) => KeyId(removed.case.uuid()),
+            Self::ShareTargets(changed) => KeyId(changed.share.uuid()),
             Self::EvidenceAdded(evidence) => KeyId(evidence.case.uuid()),
             Self::EvidenceOpened(opened) => KeyId(opened.case.uuid()),
             Self::ShareMade(share) => KeyId(share.share.uuid()),
@@ -451,6 +470,11 @@ impl Event {
             | Self::PartnerResumed(id)
             | Self::PartnerRemoved(id) => vec![subject(*id)],
             Self::CaseMade(case) => vec![case.id.uuid()],
+            Self::TargetAdded(target) | Self::TargetEdited(target) => {
+                vec![target.case.uuid(), target.target.uuid()]
+            }
+            Self::TargetRemoved(removed) => vec![removed.case.uuid(), removed.target.uuid()],
+            Self::ShareTargets(changed) => vec![changed.share.uuid()],
             Self::AccessChanged(changed) => {
                 let mut about = vec![changed.case.uuid()];
                 about.extend(changed.added.iter().chain(&changed.removed));

@@ -67,6 +67,8 @@ id! {
     CaseId;
     /// Names one item of evidence on the node that owns it.
     EvidenceId;
+    /// Names a target on the node that owns its case.
+    TargetId;
     /// Names a share, at both nodes.
     ShareId;
     /// Names a person or program for whom an organisation speaks.
@@ -91,6 +93,13 @@ impl EvidenceId {
             share,
             &origin.0,
         ))
+    }
+}
+
+impl TargetId {
+    /// The target that a partner makes of a shared one: the same at every replay, and no other share's.
+    pub fn received(share: ShareId, origin: Self) -> Self {
+        Self(derive(b"interdocket received target v0", share, &origin.0))
     }
 }
 

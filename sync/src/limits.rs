@@ -35,6 +35,15 @@ pub const NUMBER_MAX: usize = 128;
 /// Bytes of a description: with all else of a case it stays under one value of the database.
 pub const DESCRIPTION_MAX: usize = 2048;
 
+/// Targets of one case, so that all of them fit one entry. Who adds one notices.
+pub const TARGETS_MAX: usize = 64;
+
+/// Bytes of a target's name. Who adds one notices.
+pub const TARGET_NAME_MAX: usize = 128;
+
+/// Bytes of what is known of a target. Who adds one notices.
+pub const TARGET_DESCRIPTION_MAX: usize = 448;
+
 /// Bytes of a message to recipients. Who shares notices.
 pub const MESSAGE_TEXT_MAX: usize = 1024;
 
@@ -83,6 +92,18 @@ pub const SESSIONS_MAX: usize = 32;
 const _: () = assert!(
     (ENTRY_HEADER_MAX + ENTRY_BODY_MAX + 64) * BATCH_ENTRIES_MAX + 2 * SIGNED_MAX + 64
         < MESSAGE_MAX
+);
+const _: () = assert!(
+    (TARGET_NAME_MAX + TARGET_DESCRIPTION_MAX + 32) * TARGETS_MAX
+        + DESCRIPTION_MAX
+        + TITLE_MAX
+        + NUMBER_MAX
+        + MESSAGE_TEXT_MAX
+        + (RECIPIENT_MAX + 4) * RECIPIENTS_MAX
+        + ACTOR_NAME_MAX
+        + BADGE_MAX
+        + 256
+        < ENTRY_BODY_MAX
 );
 const _: () = assert!(DESCRIPTION_MAX + TITLE_MAX + NUMBER_MAX < 4096 - 512);
 const _: () = assert!(MESSAGE_TEXT_MAX + RECIPIENTS_MAX * RECIPIENT_MAX < 4096 - 1024);

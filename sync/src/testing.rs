@@ -14,9 +14,9 @@ use uuid::Uuid;
 
 use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
-use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
+use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::identity::{Claim, OrganisationId, Signer, Unverified, Verifier};
-use crate::log::entry::{Actor, CaseInfo, Entry, Offered, StoredItem};
+use crate::log::entry::{Actor, CaseInfo, Entry, Offered, StoredItem, Target};
 use crate::log::head::Head;
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
@@ -122,6 +122,14 @@ pub(crate) fn actor() -> Actor {
     }
 }
 
+pub(crate) fn target(number: u128) -> Target {
+    Target {
+        id: TargetId::new(Uuid::from_u128(number)),
+        name: format!("Target {number}"),
+        description: "Has keys".to_owned(),
+    }
+}
+
 pub(crate) fn offered() -> Offered {
     Offered {
         actor: actor(),
@@ -130,6 +138,7 @@ pub(crate) fn offered() -> Offered {
             number: "2026-7".to_owned(),
             title: "Harbour fire".to_owned(),
             description: "Two warehouses".to_owned(),
+            targets: vec![target(1)],
         },
         recipients: vec!["Sol Reyes".to_owned()],
         message: "As agreed".to_owned(),

@@ -1,11 +1,14 @@
 //! Cases: making, listing, showing, editing and closing them.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
 use super::{Caller, Change, Error, ErrorKind, Query, exchange, people, reach};
@@ -127,7 +130,7 @@ pub struct Origin {
     #[schemars(with = "uuid::Uuid")]
     pub share: ShareId,
     /// Its id there.
-    pub id: uuid::Uuid,
+    pub id: Uuid,
 }
 
 /// A page of cases.
@@ -184,23 +187,40 @@ impl Change for Edit {
 impl Change for Access {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, _) = decide::case(&context.view, &self.case)?;
-        let changed = AccessChanged {
-            case: id,
-            added: people::ids(&context.view, &self.add)?,
-            removed: people::ids(&context.view, &self.remove)?,
-        };
-        let before = context.view.page(&table::ACCESS, &id, None, ACCESS_MAX)?;
-        if before.len() + changed.added.len() > ACCESS_MAX + changed.removed.len() {
-            let message =
-                format!("more than {ACCESS_MAX} users and groups have access to this case");
-            return Err(Error::new(ErrorKind::Invalid, message).hint("give access to a group"));
-        }
-        let changes = !changed.added.is_empty() || !changed.removed.is_empty();
-        let events = changes.then_some(Event::AccessChanged(changed));
-        Ok(Decided::new(events.into_iter().collect(), move |view| {
-            shown(view, id)
-        }))
+        let added = people::ids(&context.view, &self.add)?;
+        let removed = people::ids(&context.view, &self.remove)?;
+        let events = access(&context.view, id, &added, &removed)?;
+        Ok(Decided::new(events, move |view| shown(view, id)))
     }
+}
+
+/// What is recorded where users and groups are given access to a case, and others lose it; nothing where nobody is.
+///
+/// # Errors
+/// `Invalid` where they would be too many.
+pub fn access(
+    view: &View<'_>,
+    case: CaseId,
+    added: &[Uuid],
+    removed: &[Uuid],
+) -> Result<Vec<Event>, Error> {
+    if added.is_empty() && removed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let held = view.page(&table::ACCESS, &case, None, ACCESS_MAX)?;
+    let mut after: BTreeSet<Uuid> = held.into_iter().map(|((_, who), ())| who).collect();
+    after.retain(|who| !removed.contains(who));
+    after.extend(added);
+    if after.len() > ACCESS_MAX {
+        let message =
+            format!("more than {ACCESS_MAX} users and groups would have access to this case");
+        return Err(Error::new(ErrorKind::Invalid, message).hint("give access to a group"));
+    }
+    Ok(vec![Event::AccessChanged(AccessChanged {
+        case,
+        added: added.to_vec(),
+        removed: removed.to_vec(),
+    })])
 }
 
 impl Change for Close {

@@ -31,7 +31,7 @@ use crate::seal::Seal;
 use crate::store::project::ShareFacts;
 use crate::store::{entity, table};
 
-pub use self::disclose::{covered, disclose, following, info, item};
+pub use self::disclose::{covered, disclose, following, info, item, targets};
 pub use self::import::{Source, ask, delivered, describe, ended, grant, import, importable};
 pub use self::recover::{Given, listed, recover, recovered, revoked_before, rewound};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};

@@ -7,9 +7,9 @@ mod run;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::evidence::Item as Described;
-use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::id::{EvidenceId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::log::entry::CaseInfo;
+use interdocket_sync::log::entry::{self as log_entry, CaseInfo};
 use interdocket_sync::share::decide::Command;
 use interdocket_sync::share::{Hold, State};
 use schemars::JsonSchema;
@@ -150,6 +150,20 @@ pub struct Case {
     /// Its title.
     pub title: String,
     /// Its description.
+    pub description: String,
+    /// Whom it is about, as far as that is shared.
+    pub targets: Vec<Target>,
+}
+
+/// Whom an external case is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Target {
+    /// The target's id at the owner.
+    #[schemars(with = "uuid::Uuid")]
+    pub id: TargetId,
+    /// The name.
+    pub name: String,
+    /// What is known of it.
     pub description: String,
 }
 
@@ -398,10 +412,16 @@ fn listed(
 
 impl Case {
     fn of(info: CaseInfo) -> Self {
+        let target = |target: log_entry::Target| Target {
+            id: target.id,
+            name: target.name,
+            description: target.description,
+        };
         Self {
             number: info.number,
             title: info.title,
             description: info.description,
+            targets: info.targets.into_iter().map(target).collect(),
         }
     }
 }

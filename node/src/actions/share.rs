@@ -4,6 +4,7 @@ mod life;
 mod offer;
 mod run;
 mod set;
+mod targets;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -20,13 +21,14 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{self, broken};
 use super::partner::Kind;
-use super::{About, Caller, Error, Query, reach};
+use super::{About, Caller, Error, Query, exchange, reach};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
 pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Suspend, Withdraw};
-pub use self::offer::{Advanced, Copy, Made, Reference, To, bounded_recipients};
+pub use self::offer::{Advanced, Copy, Made, Reference, Targets, To, bounded_recipients};
 pub use self::set::{InSet, Set, SetId, SetPage, Sets};
+pub use self::targets::ChooseTargets;
 
 /// Lists shares.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -89,6 +91,10 @@ pub struct Share {
     /// What of the case is shared; not known where it was received.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scope: Option<Scope>,
+    /// The targets of the case that it has, by name; not known where it was received.
+    pub targets: Vec<String>,
+    /// Whether it has those that are added to the case later.
+    pub all_targets: bool,
     /// When it was revoked, and what is known of that; nothing where it was not.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocation: Option<Revocation>,
@@ -407,6 +413,10 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
             revocation: None,
             countersignature: None,
         });
+    let targets = match own {
+        Side::Owner => exchange::info(view, &share)?.targets,
+        Side::Partner => Vec::new(),
+    };
     Ok(Share {
         id,
         set: share.set,
@@ -421,6 +431,8 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         expires_at: header.kind.until(),
         policy: Policy::of(header.kind),
         scope: (own == Side::Owner).then(|| share.scope.clone()),
+        targets: targets.into_iter().map(|target| target.name).collect(),
+        all_targets: share.all_targets,
         revocation,
         listed: Totals::of(header.listed),
         stored: Totals::of(header.stored),

@@ -233,6 +233,13 @@ fn pairs(external: &External) -> Table {
             table.row(["Case", &case.number]);
             table.row(["Title", &case.title]);
             table.row(["Description", &case.description]);
+            for target in &case.targets {
+                let about = match target.description.is_empty() {
+                    true => target.name.clone(),
+                    false => format!("{}: {}", target.name, target.description),
+                };
+                table.row(["Target", &about]);
+            }
         }
         None => table.row(["Case", closed(external)]),
     }

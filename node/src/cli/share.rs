@@ -9,7 +9,7 @@ use std::slice;
 use std::time::Duration;
 
 use clap::Subcommand;
-use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::id::{EvidenceId, ShareId, TargetId};
 
 use super::client::Client;
 use super::error::Error;
@@ -44,7 +44,13 @@ pub(super) enum Command {
     #[command(
         after_help = "Example:\n  interdocket share advanced 2026-17 --partner 'South Police' --recipient Kim --partner Court --recipient Lee --wait"
     )]
-    Advanced(What),
+    Advanced {
+        #[command(flatten)]
+        what: What,
+        /// A unit or group of this organisation to which the case is given together with that; repeat it for more.
+        #[arg(long = "unit", value_name = "NAME")]
+        units: Vec<String>,
+    },
     /// List shares.
     #[command(after_help = "Example:\n  interdocket share list --partner 'South Police'")]
     List {
@@ -109,6 +115,20 @@ pub(super) enum Command {
         /// Somebody there, as the partner knows them; repeat it for more.
         #[arg(long = "recipient", value_name = "NAME")]
         recipients: Vec<String>,
+    },
+    /// Choose targets for a share, or take them out of it, where it does not have all of them by itself.
+    #[command(
+        after_help = "Example:\n  interdocket share targets 0197a3e4-5b6c-7d8e-9f00-112233445566 --add 0197a3e4-5b6c-7d8e-9f00-112233445577"
+    )]
+    Targets {
+        /// The share's id.
+        share: ShareId,
+        /// A target of the case that it has from now on; repeat it for more.
+        #[arg(long, value_name = "ID")]
+        add: Vec<TargetId>,
+        /// A target that it has not any more; repeat it for more.
+        #[arg(long, value_name = "ID")]
+        remove: Vec<TargetId>,
     },
     /// Revoke a reference or an advanced share, for good and at once.
     #[command(
@@ -182,12 +202,16 @@ impl Command {
                 let made = client.call(&what.reference(days)).await?;
                 return offered(context, made, what.wait).await;
             }
-            Self::Advanced(what) => {
-                let made = client.call(&what.advanced()).await?;
+            Self::Advanced { what, units } => {
+                let made = client.call(&what.advanced(units)).await?;
                 return offered(context, made, what.wait).await;
             }
             Self::Withdraw { share, evidence } => {
                 let request = share::Withdraw { share, evidence };
+                (client.call(&request).await?, false)
+            }
+            Self::Targets { share, add, remove } => {
+                let request = share::ChooseTargets { share, add, remove };
                 (client.call(&request).await?, false)
             }
             Self::Recipients { share, recipients } => {

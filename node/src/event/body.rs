@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::evidence::Item;
-use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::{Side, entry as log_entry};
 use interdocket_sync::pairing::Inviter;
@@ -210,6 +210,39 @@ pub struct AccessChanged {
     pub removed: Vec<Uuid>,
 }
 
+/// A target of a case: the values from now on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetEdited {
+    /// The case.
+    pub case: CaseId,
+    /// The target.
+    pub target: TargetId,
+    /// The name.
+    pub name: String,
+    /// What is known of it.
+    pub description: String,
+}
+
+/// A target was taken out of a case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TargetRemoved {
+    /// The case.
+    pub case: CaseId,
+    /// The target.
+    pub target: TargetId,
+}
+
+/// Which targets a share has was changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShareTargets {
+    /// The share.
+    pub share: ShareId,
+    /// Targets that it has from now on.
+    pub added: Vec<TargetId>,
+    /// Targets that it has not any more.
+    pub removed: Vec<TargetId>,
+}
+
 /// A case was edited: the values from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseEdited {
@@ -243,6 +276,8 @@ pub struct CaseUpdated {
     pub case: CaseEdited,
     /// The entry of the owner's log that describes it so.
     pub described: u64,
+    /// Its targets, by their ids at the owner.
+    pub targets: Vec<log_entry::Target>,
 }
 
 /// Evidence was taken in.
@@ -336,6 +371,12 @@ pub struct ShareMade {
     pub terms: Bytes,
     /// What of the case is shared.
     pub scope: Scope,
+    /// Whether all targets of the case are, also later ones.
+    pub all_targets: bool,
+    /// Else those that are.
+    pub targets: Vec<TargetId>,
+    /// Units and groups to which the case was given together with the set.
+    pub units: Vec<Uuid>,
     /// The people who should have it.
     pub recipients: Vec<String>,
     /// The message to them.
@@ -529,6 +570,8 @@ pub struct CaseImported {
     pub origin: CaseId,
     /// The case here, with the values of that moment.
     pub case: CaseMade,
+    /// Its targets, by their ids at the owner.
+    pub targets: Vec<log_entry::Target>,
 }
 
 /// Items of a share became this node's own.

@@ -62,6 +62,19 @@ pub struct Group {
     pub made_at: DateTime<Utc>,
 }
 
+/// Whom a case is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The name.
+    pub name: String,
+    /// What is known of it.
+    pub description: String,
+    /// When it was added here.
+    pub added_at: DateTime<Utc>,
+    /// The share by which it came; none where it was added here.
+    pub share: Option<ShareId>,
+}
+
 /// Who is called by a name, an e-mail address or the number on a badge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -208,6 +221,8 @@ pub struct Share {
     pub case: Option<CaseId>,
     /// What of the case is shared; at the partner, nothing but how it was chosen.
     pub scope: Scope,
+    /// Whether all targets of the case are shared, also later ones; else those that were chosen.
+    pub all_targets: bool,
     /// The people who should have it; nobody where that is sealed under a lease.
     pub recipients: Vec<String>,
     /// The message to them.
@@ -263,6 +278,10 @@ pub struct Set {
     pub made_at: DateTime<Utc>,
     /// The message to the recipients.
     pub message: String,
+    /// Whether targets that are added to the case later are shared by themselves.
+    pub all_targets: bool,
+    /// Units and groups to which the case was given together with it.
+    pub units: Vec<Uuid>,
 }
 
 /// How a share was revoked.

@@ -5,6 +5,7 @@
 
 mod people;
 mod share;
+mod target;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
@@ -28,7 +29,7 @@ use crate::event::{
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 8;
+pub const SHAPE: u32 = 9;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -159,6 +160,9 @@ impl Step<'_> {
                 self.case_made(case, None)?;
                 self.access_of_maker(case.id, entry.actor.as_ref())
             }
+            Event::TargetAdded(target) | Event::TargetEdited(target) => self.target_edited(target),
+            Event::TargetRemoved(removed) => self.target_removed(removed),
+            Event::ShareTargets(changed) => self.share_targets(changed),
             Event::AccessChanged(changed) => {
                 self.access_changed(changed);
                 Ok(())

@@ -6,7 +6,7 @@
 use std::marker::PhantomData;
 
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
 use interdocket_sync::pairing::Inviter;
@@ -66,6 +66,7 @@ fixed! {
     CaseId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     EvidenceId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     SetId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    TargetId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     ShareId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     InvitationId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     Uuid, 16, id => *id.as_bytes(), raw => Self::from_bytes(*raw);
@@ -227,6 +228,10 @@ tables! {
     MEMBER: (Uuid, Uuid) => (), Index 27;
     /// The groups that somebody is in.
     IN_GROUP: (Uuid, Uuid) => (), Index 28;
+    /// Whom cases are about.
+    TARGET: (CaseId, TargetId) => entity::Target, Entity 15;
+    /// Targets that were chosen for a share by themselves.
+    CHOSEN_TARGET: (ShareId, TargetId) => (), Index 32;
     /// Users and groups who have access to a case.
     ACCESS: (CaseId, Uuid) => (), Index 29;
     /// The cases to which a user or group has access.

@@ -366,6 +366,7 @@ impl Bench {
             to: vec![to(partner, &[])],
             evidence: Vec::new(),
             folders: Vec::new(),
+            targets: None,
             message: String::new(),
         };
         self.change(copy).await.map(only)
@@ -587,6 +588,14 @@ impl Bench {
     /// Everything that the tables hold.
     pub(crate) fn tables(&self) -> Vec<Pair> {
         dump(&self.engine)
+    }
+
+    /// Nothing is in the tables that the journal does not say, and the other way round.
+    pub(crate) async fn rebuilds(&self) {
+        // What was still waiting when its caller went away is written by then.
+        self.events(Vec::new()).await.unwrap();
+        let same = self.tables() == self.rebuilt();
+        assert!(same, "the tables of {} and its journal differ", self.name);
     }
 
     /// Everything that the tables would hold if they were built again from the journal.

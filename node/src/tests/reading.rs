@@ -79,6 +79,7 @@ fn reference(case: &str, evidence: &[EvidenceId], recipients: &[&str]) -> share:
         days: 1,
         evidence: evidence.to_vec(),
         folders: Vec::new(),
+        targets: None,
         message: String::new(),
     }
 }
@@ -110,6 +111,8 @@ async fn advanced(north: &Bench, evidence: &[EvidenceId], folders: &[&str]) -> S
         to: vec![to("south", &["Kim"])],
         evidence: evidence.to_vec(),
         folders: names(folders),
+        targets: None,
+        units: Vec::new(),
         message: "for you".into(),
     };
     only(north.change(request).await.unwrap()).id

@@ -86,8 +86,8 @@ async fn whatever_was_done_a_rebuild_gives_the_same_tables() {
                 north = north.crash(seed + round);
             }
         }
-        assert_eq!(north.tables(), north.rebuilt(), "seed {seed}");
-        assert_eq!(south.tables(), south.rebuilt(), "seed {seed}");
+        north.rebuilds().await;
+        south.rebuilds().await;
     }
 }
 
@@ -137,5 +137,5 @@ async fn a_damaged_blob_waits_for_no_comparison_and_is_never_read() {
     let again = north.copy("1/26", "south").await.unwrap().id;
     settle(&north, &south, again).await;
     assert!(waits(&south));
-    assert_eq!(south.tables(), south.rebuilt());
+    south.rebuilds().await;
 }

@@ -1,5 +1,7 @@
 //! Entries: a header that the chain covers, and a body that it only commits to.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -7,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::{Point, Side};
 use crate::blob::Digest;
 use crate::evidence::Item;
-use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
+use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::limits;
 use crate::refusal::Refusal;
 use crate::share::Totals;
@@ -91,6 +93,19 @@ pub struct CaseInfo {
     pub title: String,
     /// Its description.
     pub description: String,
+    /// Whom it is about, as far as that is shared.
+    pub targets: Vec<Target>,
+}
+
+/// Whom a case is about.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Target {
+    /// The target's id at the owner.
+    pub id: TargetId,
+    /// The name.
+    pub name: String,
+    /// What is known of it.
+    pub description: String,
 }
 
 /// How an item is described from now on.
@@ -145,13 +160,23 @@ impl CaseInfo {
     /// Holds it to the bounds.
     ///
     /// # Errors
-    /// [`Refusal::Limit`] over one.
-    pub const fn check(&self) -> Result<(), Refusal> {
+    /// [`Refusal::Limit`] over one; [`Refusal::Malformed`] where a target is there twice.
+    pub fn check(&self) -> Result<(), Refusal> {
+        let long = |target: &Target| {
+            target.name.len() > limits::TARGET_NAME_MAX
+                || target.description.len() > limits::TARGET_DESCRIPTION_MAX
+        };
         if self.number.len() > limits::NUMBER_MAX
             || self.title.len() > limits::TITLE_MAX
             || self.description.len() > limits::DESCRIPTION_MAX
+            || self.targets.len() > limits::TARGETS_MAX
+            || self.targets.iter().any(long)
         {
             return Err(Refusal::Limit);
+        }
+        let ids: BTreeSet<TargetId> = self.targets.iter().map(|target| target.id).collect();
+        if ids.len() != self.targets.len() {
+            return Err(Refusal::Malformed);
         }
         Ok(())
     }

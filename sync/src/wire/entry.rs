@@ -7,11 +7,11 @@ use super::head::{side, side_number};
 use super::{Malformed, array, micros, time};
 use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
-use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
+use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::limits;
 use crate::log::entry::{
-    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, commitment, hash,
-    recipients,
+    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, Target,
+    commitment, hash, recipients,
 };
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
@@ -180,9 +180,7 @@ fn write(body: &Body) -> Vec<u8> {
         }
         Body::CaseChanged(actor, info) => v1::CaseChanged {
             actor: Some(write_actor(actor)),
-            case_number: info.number.clone(),
-            case_title: info.title.clone(),
-            case_description: info.description.clone(),
+            info: Some(write_info(info)),
         }
         .encode_to_vec(),
         Body::RecipientsChanged(actor, recipients) => v1::RecipientsChanged {
@@ -278,12 +276,7 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
         }
         (Side::Owner, Type::CaseChanged) => {
             let changed: v1::CaseChanged = message(body)?;
-            let info = CaseInfo {
-                number: changed.case_number,
-                title: changed.case_title,
-                description: changed.case_description,
-            };
-            Body::CaseChanged(read_actor(changed.actor)?, info)
+            Body::CaseChanged(read_actor(changed.actor)?, read_info(changed.info)?)
         }
         (Side::Owner, Type::RecipientsChanged) => {
             let changed: v1::RecipientsChanged = message(body)?;
@@ -357,9 +350,7 @@ fn write_offered(terms: [u8; 32], offered: &Offered) -> v1::Offered {
     v1::Offered {
         actor: Some(write_actor(&offered.actor)),
         case: offered.case.as_bytes().to_vec().into(),
-        case_number: offered.info.number.clone(),
-        case_title: offered.info.title.clone(),
-        case_description: offered.info.description.clone(),
+        info: Some(write_info(&offered.info)),
         recipients: offered.recipients.clone(),
         message: offered.message.clone(),
         terms: terms.to_vec().into(),
@@ -371,15 +362,42 @@ fn read_offered(offered: v1::Offered) -> Result<Body, Malformed> {
     let offered = Offered {
         actor: read_actor(offered.actor)?,
         case: CaseId::from_slice(&offered.case).map_err(|_| WHAT)?,
-        info: CaseInfo {
-            number: offered.case_number,
-            title: offered.case_title,
-            description: offered.case_description,
-        },
+        info: read_info(offered.info)?,
         recipients: offered.recipients,
         message: offered.message,
     };
     Ok(Body::Offered(terms, offered))
+}
+
+pub(crate) fn write_info(info: &CaseInfo) -> v1::CaseInfo {
+    let target = |target: &Target| v1::Target {
+        id: target.id.as_bytes().to_vec().into(),
+        name: target.name.clone(),
+        description: target.description.clone(),
+    };
+    v1::CaseInfo {
+        number: info.number.clone(),
+        title: info.title.clone(),
+        description: info.description.clone(),
+        targets: info.targets.iter().map(target).collect(),
+    }
+}
+
+pub(crate) fn read_info(info: Option<v1::CaseInfo>) -> Result<CaseInfo, Malformed> {
+    let info = info.ok_or(Malformed("a case"))?;
+    let target = |target: v1::Target| {
+        Ok(Target {
+            id: TargetId::from_slice(&target.id).map_err(|_| Malformed("a target"))?,
+            name: target.name,
+            description: target.description,
+        })
+    };
+    Ok(CaseInfo {
+        number: info.number,
+        title: info.title,
+        description: info.description,
+        targets: all(info.targets, target)?,
+    })
 }
 
 pub(crate) fn write_item(item: &Item) -> v1::Item {

@@ -70,9 +70,7 @@ pub fn read_open(request: v1::OpenRequest) -> Result<Open, Malformed> {
 /// Writes a page.
 pub fn page(page: &Page) -> v1::ListReply {
     v1::ListReply {
-        case_number: page.case.number.clone(),
-        case_title: page.case.title.clone(),
-        case_description: page.case.description.clone(),
+        info: Some(entry::write_info(&page.case)),
         items: page.items.iter().map(entry::write_item).collect(),
         more: page.more,
     }
@@ -84,11 +82,7 @@ pub fn page(page: &Page) -> v1::ListReply {
 /// [`Malformed`] where it is over a bound, or its items do not come in order: a reader that follows it
 /// comes to an end.
 pub fn read_page(reply: v1::ListReply, after: Option<EvidenceId>) -> Result<Page, Malformed> {
-    let case = CaseInfo {
-        number: reply.case_number,
-        title: reply.case_title,
-        description: reply.case_description,
-    };
+    let case = entry::read_info(reply.info)?;
     case.check().map_err(|_| WHAT)?;
     let mut items = Vec::with_capacity(reply.items.len());
     let mut last = after;
@@ -215,7 +209,11 @@ mod tests {
         long.items[0].title = "x".repeat(limits::TITLE_MAX + 1);
         assert!(read_page(long, None).is_err());
         let mut long = of(&[1], false);
-        long.case_description = "x".repeat(limits::DESCRIPTION_MAX + 1);
+        let description = "x".repeat(limits::DESCRIPTION_MAX + 1);
+        long.info = Some(v1::CaseInfo {
+            description,
+            ..v1::CaseInfo::default()
+        });
         assert!(read_page(long, None).is_err());
         let mut none = of(&[1], false);
         none.items[0].files.clear();

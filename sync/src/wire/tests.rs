@@ -14,11 +14,11 @@ use super::batch::{self, Batch};
 use crate::blob;
 use crate::blob::{Digest, Sha256};
 use crate::evidence::{File, Item};
-use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
+use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::identity::OrganisationId;
 use crate::limits;
 use crate::log::entry::{
-    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem,
+    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, Target,
 };
 use crate::log::head::{Head, SignedHead};
 use crate::log::{Point, Side};
@@ -71,10 +71,19 @@ fn items() -> impl Strategy<Value = Item> {
 
 fn infos() -> impl Strategy<Value = CaseInfo> {
     let texts = (text(64), text(64), text(64));
-    texts.prop_map(|(number, title, description)| CaseInfo {
+    let targets = prop::collection::btree_map(uuid(), (text(64), text(64)), 0..4);
+    (texts, targets).prop_map(|((number, title, description), targets)| CaseInfo {
         number,
         title,
         description,
+        targets: targets
+            .into_iter()
+            .map(|(id, (name, description))| Target {
+                id: TargetId::new(id),
+                name,
+                description,
+            })
+            .collect(),
     })
 }
 

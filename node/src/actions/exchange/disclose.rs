@@ -1,10 +1,10 @@
 //! What an owner writes when the partner can take it: whatever waits, as it is by now.
 
 use interdocket_sync::evidence::{File, Item};
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
-use interdocket_sync::log::entry::{CaseInfo, ItemChange};
+use interdocket_sync::log::entry::{CaseInfo, ItemChange, Target};
 use interdocket_sync::share::decide::Command;
 use interdocket_sync::share::{Facts as _, Kind as Terms};
 
@@ -154,11 +154,35 @@ pub fn info(view: &View<'_>, share: &entity::Share) -> Result<CaseInfo, Error> {
     let case = share.case.map(|case| view.get(&table::CASE, &case));
     let case = case.transpose()?.flatten();
     let case = case.ok_or_else(|| broken("a share's case is missing"))?;
+    let mut targets = Vec::new();
+    if let Some(case) = share.case {
+        let id = share.header.share;
+        for target in self::targets(view, case)? {
+            if share.all_targets || view.has(&table::CHOSEN_TARGET, &(id, target.id))? {
+                targets.push(target);
+            }
+        }
+    }
     Ok(CaseInfo {
         number: case.number,
         title: case.title,
         description: case.description,
+        targets,
     })
+}
+
+/// All targets of a case, as they are described to a partner.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn targets(view: &View<'_>, case: CaseId) -> Result<Vec<Target>, Error> {
+    let rows = view.page(&table::TARGET, &case, None, limits::TARGETS_MAX)?;
+    let target = |((_, id), held): ((CaseId, TargetId), entity::Target)| Target {
+        id,
+        name: held.name,
+        description: held.description,
+    };
+    Ok(rows.into_iter().map(target).collect())
 }
 
 /// An item of evidence as it is described to a partner.

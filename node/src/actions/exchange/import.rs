@@ -229,6 +229,7 @@ pub fn import(
                     title: source.info.title.clone(),
                     description: source.info.description.clone(),
                 },
+                targets: source.info.targets.clone(),
             }));
             case
         }
@@ -271,6 +272,7 @@ pub fn describe(
             title: info.title,
             description: info.description,
         },
+        targets: info.targets,
         described,
     };
     Ok(Decided::new(vec![Event::CaseUpdated(updated)], |_| Ok(())))

@@ -319,7 +319,7 @@ fn last(
 }
 
 /// The share and its case, where this node owns it and it goes on.
-fn open(
+pub(super) fn open(
     context: &Context<'_>,
     id: ShareId,
 ) -> Result<(entity::Share, interdocket_sync::id::CaseId), Error> {

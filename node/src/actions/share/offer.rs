@@ -13,11 +13,12 @@ use interdocket_sync::share::terms::{FORMAT, Terms};
 use interdocket_sync::share::{self as sync, apply};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Scope, SetId, Share, shown};
 use crate::actions::decide::{self, Context, Decided, Effect, bounded, broken, line};
 use crate::actions::partner::Kind;
-use crate::actions::{Change, Error, ErrorKind, exchange};
+use crate::actions::{Change, Error, ErrorKind, case, exchange, people};
 use crate::event::{Bytes, Event, ShareMade, ShareWidened};
 use crate::rules::{self, Against};
 use crate::store::project::ShareFacts;
@@ -48,6 +49,9 @@ pub struct Copy {
     /// Only what lies in these folders or below; the entire case where empty.
     #[serde(default)]
     pub folders: Vec<String>,
+    /// Which targets of the case; where left out all of them with the entire case, else none.
+    #[serde(default)]
+    pub targets: Option<Targets>,
     /// A message to them.
     #[serde(default)]
     pub message: String,
@@ -69,6 +73,9 @@ pub struct Reference {
     /// Only what lies in these folders or below; the entire case where empty.
     #[serde(default)]
     pub folders: Vec<String>,
+    /// Which targets of the case; where left out all of them with the entire case, else none.
+    #[serde(default)]
+    pub targets: Option<Targets>,
     /// A message to them.
     #[serde(default)]
     pub message: String,
@@ -89,9 +96,28 @@ pub struct Advanced {
     /// Only what lies in these folders or below, now and later; the entire case where empty.
     #[serde(default)]
     pub folders: Vec<String>,
+    /// Units of this organisation, or groups, that work on the case from now on: it is given to them here, without a
+    /// share.
+    #[serde(default)]
+    pub units: Vec<String>,
+    /// Which targets of the case; where left out all of them with the entire case, else none.
+    #[serde(default)]
+    pub targets: Option<Targets>,
     /// A message to them.
     #[serde(default)]
     pub message: String,
+}
+
+/// Which targets of a case are shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Targets {
+    /// All of them, also those that are added later.
+    All,
+    /// Those that the case has now; others when they are chosen: `share.targets`.
+    Present,
+    /// None, until some are chosen.
+    None,
 }
 
 /// A share set that was made.
@@ -109,6 +135,8 @@ struct Offer {
     to: Vec<To>,
     evidence: Vec<EvidenceId>,
     folders: Vec<String>,
+    targets: Option<Targets>,
+    units: Vec<String>,
     message: String,
 }
 
@@ -124,6 +152,8 @@ struct Whole<'a> {
     case: CaseId,
     info: log_entry::CaseInfo,
     scope: Scope,
+    all_targets: bool,
+    units: Vec<Uuid>,
     chosen: Vec<EvidenceId>,
     message: String,
 }
@@ -135,6 +165,8 @@ impl Change for Copy {
             to: self.to,
             evidence: self.evidence,
             folders: self.folders,
+            targets: self.targets,
+            units: Vec::new(),
             message: self.message,
         };
         offer.decide(context, Kind::Copy, &|_| Ok(sync::Kind::Copy))
@@ -153,6 +185,8 @@ impl Change for Reference {
             to: self.to,
             evidence: self.evidence,
             folders: self.folders,
+            targets: self.targets,
+            units: Vec::new(),
             message: self.message,
         };
         offer.decide(context, Kind::Reference, &|_| {
@@ -168,6 +202,8 @@ impl Change for Advanced {
             to: self.to,
             evidence: self.evidence,
             folders: self.folders,
+            targets: self.targets,
+            units: self.units,
             message: self.message,
         };
         offer.decide(context, Kind::Advanced, &|partner| {
@@ -208,6 +244,15 @@ impl Offer {
             (true, false) => Scope::Folders(folders(&self.folders)?),
             (false, _) => Scope::Selected,
         };
+        let targets = self.targets.unwrap_or(match scope {
+            Scope::Entire => Targets::All,
+            Scope::Folders(_) | Scope::Selected => Targets::None,
+        });
+        let shared = match targets {
+            Targets::All | Targets::Present => exchange::targets(&context.view, case)?,
+            Targets::None => Vec::new(),
+        };
+        let units = people::ids(&context.view, &self.units)?;
         let set = SetId::new(context.id());
         let whole = Whole {
             set,
@@ -219,12 +264,17 @@ impl Offer {
                 number: found.number,
                 title: found.title,
                 description: found.description,
+                targets: shared,
             },
             scope,
+            // A copy has what there is when it is made.
+            all_targets: targets == Targets::All && kind != Kind::Copy,
+            units,
             chosen,
             message: bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?,
         };
-        let (mut shares, mut events) = (Vec::new(), Vec::new());
+        let access = case::access(&context.view, case, &whole.units, &[])?;
+        let (mut shares, mut events) = (Vec::new(), access);
         for (to, partner) in self.to.iter().zip(&partners) {
             let share = ShareId::new(context.id());
             let offered = whole.offer(context, share, to, partner);
@@ -270,12 +320,16 @@ impl Whole<'_> {
             recipients: recipients.clone(),
             message: self.message.clone(),
         };
+        let targets = self.info.targets.iter().map(|target| target.id);
         let made = ShareMade {
             set: self.set,
             share,
             case: self.case,
             terms: Bytes(terms.bytes),
             scope: self.scope.clone(),
+            all_targets: self.all_targets,
+            targets: targets.filter(|_| !self.all_targets).collect(),
+            units: self.units.clone(),
             recipients,
             message: self.message.clone(),
         };

@@ -16,7 +16,7 @@ use uuid::Uuid;
 use super::Status;
 use crate::actions::decide::{self, broken};
 use crate::actions::partner::Kind;
-use crate::actions::{Caller, Error, Query, reach};
+use crate::actions::{Caller, Error, Query, people, reach};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -82,6 +82,10 @@ pub struct Set {
     pub made_at: DateTime<Utc>,
     /// The message to the recipients.
     pub message: String,
+    /// Whether targets that are added to the case later are shared by themselves.
+    pub all_targets: bool,
+    /// The units and groups to which the case was given together with it.
+    pub units: Vec<String>,
     /// Its shares, one for each partner, in the order in which the partners were named.
     pub shares: Vec<InSet>,
 }
@@ -143,6 +147,7 @@ fn listed(view: &View<'_>, id: SetId, set: entity::Set, now: DateTime<Utc>) -> R
     let shares = shares
         .into_iter()
         .map(|(_, share)| member(view, share, now));
+    let units = set.units.iter().map(|unit| people::of(view, *unit));
     Ok(Set {
         id,
         case: set.case,
@@ -151,6 +156,8 @@ fn listed(view: &View<'_>, id: SetId, set: entity::Set, now: DateTime<Utc>) -> R
         made_by: set.made_by,
         made_at: set.made_at,
         message: set.message,
+        all_targets: set.all_targets,
+        units: units.collect::<Result<_, _>>()?,
         shares: shares.collect::<Result<_, _>>()?,
     })
 }

@@ -249,6 +249,7 @@ async fn copy(stage: &mut Stage, case: &Case) -> Result<Vec<(usize, Share)>, Err
         to: to.into(),
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
         message: MESSAGE.to_owned(),
     };
     let made = north.client.call(&request).await?;

@@ -40,6 +40,8 @@ fn table(sets: &[Set]) -> Table {
         "partner",
         "recipients",
         "status",
+        "units",
+        "new targets",
     ]);
     for set in sets {
         let mut about = [
@@ -48,9 +50,16 @@ fn table(sets: &[Set]) -> Table {
             set.case_number.clone(),
             time(set.made_at),
             set.made_by.clone(),
+            set.units.join(", "),
+            if set.all_targets {
+                "by themselves"
+            } else {
+                "-"
+            }
+            .to_owned(),
         ];
         for share in &set.shares {
-            let [id, kind, case, made, by] = &about;
+            let [id, kind, case, made, by, units, targets] = &about;
             table.row([
                 id,
                 kind,
@@ -61,6 +70,8 @@ fn table(sets: &[Set]) -> Table {
                 &share.partner_name,
                 &share.recipients.join(", "),
                 &name(&share.status),
+                units,
+                targets,
             ]);
             about = Default::default();
         }

@@ -89,6 +89,13 @@ fn described(share: &Share, set: Option<SetId>) -> String {
     if let Some(scope) = &share.scope {
         table.row(["Scope", &extent(scope)]);
     }
+    if !share.targets.is_empty() || share.all_targets {
+        let later = match share.all_targets {
+            true => " (and those that are added later)",
+            false => "",
+        };
+        table.row(["Targets", &format!("{}{later}", share.targets.join(", "))]);
+    }
     if let Some(known) = &share.revocation {
         table.row(["Revoked", &time(known.at)]);
         table.row(["At the partner", revocation(known.state)]);

@@ -4,7 +4,8 @@ use clap::Args;
 use interdocket_sync::id::EvidenceId;
 
 use super::to::To;
-use crate::actions::share;
+use crate::actions::share::{self, Targets};
+use crate::cli::named;
 
 /// What is shared, and with whom.
 #[derive(Debug, Args)]
@@ -19,6 +20,10 @@ pub(in crate::cli) struct What {
     /// Only what lies in this folder or below; repeat it for more.
     #[arg(long = "folder", value_name = "FOLDER")]
     folders: Vec<String>,
+    /// Which targets of the case: all, also those that are added later, those that it has now, or none. Where left
+    /// out, all of them with the entire case, else none.
+    #[arg(long, value_parser = named::<Targets>(["all", "present", "none"]))]
+    targets: Option<Targets>,
     /// A message to the recipients.
     #[arg(long, default_value = "")]
     message: String,
@@ -35,6 +40,7 @@ impl What {
             to: self.to.0.clone(),
             evidence: self.evidence.clone(),
             folders: self.folders.clone(),
+            targets: self.targets,
             message: self.message.clone(),
         }
     }
@@ -47,17 +53,20 @@ impl What {
             days,
             evidence: self.evidence.clone(),
             folders: self.folders.clone(),
+            targets: self.targets,
             message: self.message.clone(),
         }
     }
 
     /// It as it goes on.
-    pub(super) fn advanced(&self) -> share::Advanced {
+    pub(super) fn advanced(&self, units: Vec<String>) -> share::Advanced {
         share::Advanced {
             case: self.case.clone(),
             to: self.to.0.clone(),
             evidence: self.evidence.clone(),
             folders: self.folders.clone(),
+            targets: self.targets,
+            units,
             message: self.message.clone(),
         }
     }

@@ -293,6 +293,8 @@ async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
         to: vec![to("south", &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
         message: String::new(),
     };
     let share = only(north.change(advanced).await.unwrap()).id;

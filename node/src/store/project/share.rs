@@ -45,14 +45,20 @@ impl Step<'_> {
                 .unwrap_or_default(),
             made_at: self.meta.at,
             message: made.message.clone(),
+            all_targets: made.all_targets,
+            units: made.units.clone(),
         };
         self.put(&table::SET, &made.set, &set);
         let seq = self.meta.seq;
         self.put(&table::SET_SHARE, &(made.set, seq), &made.share);
+        for target in &made.targets {
+            self.put(&table::CHOSEN_TARGET, &(made.share, *target), &());
+        }
         let share = entity::Share {
             header: apply::open(&terms),
             case: Some(made.case),
             scope: made.scope.clone(),
+            all_targets: made.all_targets,
             recipients: made.recipients.clone(),
             message: made.message.clone(),
             set: Some(made.set),
@@ -152,6 +158,7 @@ impl Step<'_> {
             header,
             case,
             scope: Scope::Entire,
+            all_targets: false,
             recipients: offered.recipients,
             message: offered.message,
             set: None,
@@ -190,6 +197,7 @@ impl Step<'_> {
             id: offered.case.uuid(),
         };
         self.case_made(&made, Some(origin))?;
+        self.targets_received(id, share, &offered.info.targets)?;
         self.access_of_recipients(id, &offered.recipients)
     }
 
@@ -394,7 +402,7 @@ impl Step<'_> {
     }
 
     /// Keeps the outbox: whether something waits for the other side, and since when.
-    fn outgoing(&mut self, own: Side, share: &mut entity::Share) {
+    pub(super) fn outgoing(&mut self, own: Side, share: &mut entity::Share) {
         if !share.header.open_to_owner() {
             share.waiting = 0;
             share.case_waiting = false;

@@ -48,6 +48,7 @@ async fn what_becomes_of_an_import_is_the_receivers_and_changes_nothing_at_the_o
         to: vec![to("south", &[])],
         evidence: vec![own[0].id],
         folders: Vec::new(),
+        targets: None,
         message: String::new(),
     };
     let copy = only(court.change(disclosed).await.unwrap()).id;
@@ -86,6 +87,8 @@ async fn an_advanced_share_is_bound_to_the_policy_that_the_administrator_set() {
         to: vec![to("south", &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
         message: String::new(),
     };
     let refused = north.change(request()).await.unwrap_err();

@@ -12,6 +12,8 @@ async fn share(north: &Bench, south: &Bench, recipients: &[&str]) -> Result<shar
         to: vec![to(south.name, recipients)],
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
         message: String::new(),
     };
     let made = advanced.run(&north.node, &north.node.owner()).await;
@@ -140,6 +142,8 @@ async fn each_partner_of_a_set_is_asked_about_its_own_people() {
         to: vec![to("south", &["4711"]), to("court", &[at_court])],
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
         message: String::new(),
     };
     let owner = north.node.owner();

@@ -61,13 +61,6 @@ async fn until_same(one: &Bench, other: &Bench, share: ShareId) {
     .await;
 }
 
-/// What the tables hold follows from the journal.
-async fn whole(node: &Bench) {
-    // What was under way when the tasks ended comes first.
-    node.events(Vec::new()).await.unwrap();
-    assert!(node.tables() == node.rebuilt());
-}
-
 async fn until_complete(owner: &Bench, share: ShareId) {
     until("everything is delivered", || {
         let done = [Some(Status::Active), Some(Status::Complete)];
@@ -109,8 +102,8 @@ async fn a_restored_owner_takes_back_what_it_disclosed_and_goes_on() {
     live.end().await;
     assert_eq!(log(&south, share, Side::Owner).incarnation, 2);
     assert_eq!(back.receipted(share), points(&back, share)[0].count);
-    whole(&back).await;
-    whole(&south).await;
+    back.rebuilds().await;
+    south.rebuilds().await;
 }
 
 /// fault E7, fault A5
@@ -149,7 +142,7 @@ async fn a_restored_owner_learns_of_its_revocation_before_anything_is_sent() {
     assert_eq!(past.shown(share).status, Status::Revoked);
     assert!(past.node.parts().keyring.key(KeyId::lease(share)).is_none());
     assert_eq!(held(&south, share).header.listed.evidence, 1);
-    whole(&past).await;
+    past.rebuilds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -174,7 +167,7 @@ async fn a_share_that_its_restored_owner_does_not_know_comes_back_and_covers_not
     back.evidence("1/26", "b.bin", b"two").await;
     live.end().await;
     assert_eq!(back.shown(copy).behind, 0);
-    whole(&back).await;
+    back.rebuilds().await;
 }
 
 /// fault E7
@@ -215,7 +208,7 @@ async fn a_restored_partner_gets_its_copy_again_and_states_nothing_twice() {
         assert_eq!(points(&north, share), before);
         assert!(back.wanted(share).is_empty());
         assert_eq!(back.shown(share).status, Status::Complete);
-        whole(&back).await;
+        back.rebuilds().await;
     }
 }
 
@@ -242,7 +235,7 @@ async fn a_restored_partner_seals_again_what_it_lost() {
     until_same(&back, &north, share).await;
     live.end().await;
     assert_eq!(points(&north, share), before);
-    whole(&back).await;
+    back.rebuilds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,7 +264,7 @@ async fn a_restored_justice_node_imports_again_what_it_lost() {
     .await;
     live.end().await;
     assert_eq!(points(&back, share), before);
-    whole(&back).await;
+    back.rebuilds().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -297,7 +290,7 @@ async fn a_restored_partner_erases_again_what_it_had_purged() {
     })
     .await;
     live.end().await;
-    whole(&back).await;
+    back.rebuilds().await;
 }
 
 /// A machine that was set back is told so by the first partner that holds more than it does.
@@ -395,7 +388,7 @@ async fn a_node_that_wrote_on_before_it_was_told_freezes_the_share_with_both_his
     }
     assert_eq!(held.head.point.count, other.head.point.count);
     assert_ne!(held.head.point.hash, other.head.point.hash);
-    whole(&past).await;
+    past.rebuilds().await;
 }
 
 /// A share goes on without its partner's word only when an administrator says so.
@@ -424,5 +417,5 @@ async fn nothing_moves_in_a_restored_share_until_it_is_recovered_or_released() {
     assert_eq!(log(&south, share, Side::Owner).incarnation, 2);
     let again = north.change(share::Release { share }).await.unwrap_err();
     assert_eq!(again.kind, actions::ErrorKind::Conflict);
-    whole(&north).await;
+    north.rebuilds().await;
 }

@@ -22,6 +22,8 @@ async fn a_partner_that_is_away_holds_up_no_other_of_its_set() {
         to: vec![to("court", &["Lee Park"]), to("south", &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
         message: String::new(),
     };
     let made = north.change(offer).await.unwrap();

@@ -114,6 +114,8 @@ pub(super) async fn advanced(owner: &Bench, with: &Bench, case: &str) -> Share {
         to: vec![to(with.name, &["Sol Reyes"])],
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
         message: String::new(),
     };
     only(owner.change(advanced).await.unwrap())

@@ -16,6 +16,7 @@ use crate::share::{Fact, Header, Hold, Key, Kind, State};
 use crate::testing::{Node, Pair, actor, item, offered, revocation, stored};
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "a few hundred of them, in tests")]
 pub(super) enum Step {
     Run(Command),
     /// Puts a batch of this log on the way, from so many entries before its end.

@@ -7,14 +7,17 @@ use prost::Message as _;
 use super::{fits, largest, smallest};
 use crate::evidence::Item;
 use crate::limits;
-use crate::log::entry::{Actor, Body, CaseInfo, Entry, ItemChange, Place, Purged, StoredItem};
+use crate::log::entry::{
+    Actor, Body, CaseInfo, Entry, ItemChange, Place, Purged, StoredItem, Target,
+};
 use crate::log::{Point, Side};
 use crate::share::decide::Command;
 use crate::share::revocation::{self, SignedRevocation};
 use crate::share::terms::{self, SignedTerms};
 use crate::share::{Kind, Totals};
 use crate::testing::{
-    LIVE, Pair, SYNCHRONISED, actor, at, evidence, north, reference, share, stored, terms_of,
+    LIVE, Pair, SYNCHRONISED, actor, at, evidence, north, reference, share, stored, target,
+    terms_of,
 };
 use crate::wire;
 
@@ -66,6 +69,19 @@ fn texts_over_a_bound_are_not_read() {
         case(|info| info.number = long(limits::NUMBER_MAX)),
         case(|info| info.title = long(limits::TITLE_MAX)),
         case(|info| info.description = long(limits::DESCRIPTION_MAX)),
+        case(|info| info.targets = (0..=limits::TARGETS_MAX as u128).map(target).collect()),
+        case(|info| info.targets = vec![target(1), target(1)]),
+        case(|info| {
+            let name = long(limits::TARGET_NAME_MAX);
+            info.targets = vec![Target { name, ..target(1) }];
+        }),
+        case(|info| {
+            let description = long(limits::TARGET_DESCRIPTION_MAX);
+            info.targets = vec![Target {
+                description,
+                ..target(1)
+            }];
+        }),
         recipients(vec![String::new(); limits::RECIPIENTS_MAX + 1]),
         recipients(vec![long(limits::RECIPIENT_MAX)]),
         Body::RecipientsChanged(named(long(limits::ACTOR_NAME_MAX)), Vec::new()),
@@ -274,6 +290,7 @@ fn the_largest_changes_withdrawals_and_imports_fit_their_bounds() {
         number: "x".repeat(limits::NUMBER_MAX),
         title: "x".repeat(limits::TITLE_MAX),
         description: "x".repeat(limits::DESCRIPTION_MAX),
+        targets: (0..limits::TARGETS_MAX as u128).map(widest).collect(),
     };
     let names = vec!["x".repeat(limits::RECIPIENT_MAX); limits::RECIPIENTS_MAX];
     for command in [
@@ -299,5 +316,13 @@ fn the_largest_changes_withdrawals_and_imports_fit_their_bounds() {
     assert_eq!(pair.owner.header.stored, Totals::default());
     for node in [&pair.owner, &pair.partner] {
         node.entries.values().for_each(|entry| fits(&entry.bytes));
+    }
+}
+
+fn widest(number: u128) -> Target {
+    Target {
+        name: "x".repeat(limits::TARGET_NAME_MAX),
+        description: "x".repeat(limits::TARGET_DESCRIPTION_MAX),
+        ..target(number)
     }
 }

@@ -6,7 +6,7 @@ use crate::receipt::Countersignature;
 use crate::share::{Kind, Mode, Policy, Totals};
 use crate::testing::{
     LIVE, SYNCHRONISED, actor, at, evidence, item, offered, reference, revocation, share, south,
-    stored, terms_of,
+    stored, target, terms_of,
 };
 
 fn digest(bytes: &[u8]) -> String {
@@ -23,6 +23,7 @@ fn owner() -> Vec<(&'static str, Body)> {
         number: "2026-8".to_owned(),
         title: "Two fires".to_owned(),
         description: "One harbour".to_owned(),
+        targets: vec![target(1)],
     };
     let names = vec!["Sol Reyes".to_owned(), "Rae Lind".to_owned()];
     vec![
@@ -124,14 +125,14 @@ fn the_bytes_of_terms_and_revocations_stay() {
 
 /// What it says, the bytes as they are sent, and as they are kept redacted.
 const ENTRIES: [&str; 18] = [
-    "offered 53cd86298b94adbf f89973cde33691ec",
+    "offered d560260c1df102b9 f27c4bbc22b17074",
     "added 799baf2253497b4f 055b0f026863825c",
     "listed c96280f309946b35 9ce224a898d7098a",
     "ended 981f54150a3290c1 5c5d3a11e0b9cfdd",
     "cancelled 95d2164eaf68b1ad 2bc1013136e72c74",
     "changed 04ac9268ca188c1c 44d261dfe7c5cef2",
     "withdrawn 7e2e056178413abd a5b952cd70ed39c4",
-    "case 499d280d7a25b03f 0831069155c5c718",
+    "case b21a5578320bee0c da462fe7edb7abc3",
     "recipients 4d467bd35366614f fc247c3e4c8d65f7",
     "granted eea28d76cb643a87 5e44854762d424fc",
     "suspended ab9e3779edcd93e3 d92e21ebb2c9eb3e",

@@ -5,8 +5,8 @@ use proptest::prelude::*;
 use super::{bodies, points, uuid};
 use crate::id::ShareId;
 use crate::log::Side;
-use crate::log::entry::{Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place};
-use crate::testing::{actor, at, evidence, item, offered, share, stored};
+use crate::log::entry::{Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Target};
+use crate::testing::{actor, at, evidence, item, offered, share, stored, target};
 
 const SALT: [u8; 16] = [0xa5; 16];
 const CANARY: &[u8] = b"canary";
@@ -41,6 +41,11 @@ fn telling() -> Vec<Body> {
         number: canary(),
         title: canary(),
         description: canary(),
+        targets: vec![Target {
+            name: canary(),
+            description: canary(),
+            ..target(1)
+        }],
     };
     let actor = || Actor {
         name: canary(),

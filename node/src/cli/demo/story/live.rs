@@ -33,6 +33,7 @@ pub(super) async fn reference(stage: &mut Stage) -> Result<(), Error> {
         days: 7,
         evidence: Vec::new(),
         folders: Vec::new(),
+        targets: None,
         message: String::new(),
     };
     let shared = only(north.client.call(&request(south)).await?)?;
@@ -112,6 +113,8 @@ pub(super) async fn advanced(stage: &mut Stage) -> Result<Shares, Error> {
             to: to(peer),
             evidence: Vec::new(),
             folders: folders.clone(),
+            targets: None,
+            units: Vec::new(),
             message: String::new(),
         };
         let shared = only(north.client.call(&request).await?)?;

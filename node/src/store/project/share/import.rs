@@ -164,6 +164,7 @@ impl Step<'_> {
             id: imported.origin.uuid(),
         };
         self.case_made(&made, Some(origin))?;
+        self.targets_received(made.id, imported.share, &imported.targets)?;
         self.access_of_recipients(made.id, &imported.recipients)?;
         let key = (share.header.owner, imported.share);
         let asked = self.view().get(&table::IMPORT, &key)?;
@@ -177,6 +178,7 @@ impl Step<'_> {
 
     pub(in super::super) fn case_updated(&mut self, updated: &CaseUpdated) -> Result<(), Error> {
         self.case_edited(&updated.case)?;
+        self.targets_received(updated.case.id, updated.share, &updated.targets)?;
         let mut share = self.get(&table::SHARE, &updated.share)?;
         share.imported_case = updated.described;
         self.put(&table::SHARE, &updated.share, &share);

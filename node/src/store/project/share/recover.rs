@@ -120,6 +120,7 @@ impl Step<'_> {
             header,
             case: Some(offered.case),
             scope: Scope::Selected,
+            all_targets: false,
             recipients: offered.recipients,
             message: offered.message,
             set: None,

@@ -79,15 +79,13 @@ impl Step<'_> {
     /// A case is described anew: its advanced shares follow.
     pub(in super::super) fn case_followed(&mut self, case: CaseId) -> Result<(), Error> {
         for mut share in self.following(case)? {
-            share.case_waiting = true;
-            self.outgoing(Side::Owner, &mut share);
-            self.put(&table::SHARE, &share.header.share.clone(), &share);
+            self.case_waits(&mut share);
         }
         Ok(())
     }
 
     /// The advanced shares of this node's own that a case has, and that go on.
-    fn following(&self, case: CaseId) -> Result<Vec<entity::Share>, Error> {
+    pub(in super::super) fn following(&self, case: CaseId) -> Result<Vec<entity::Share>, Error> {
         let mut following = Vec::new();
         let own = self.get(&table::NODE, &())?.organisation;
         let rows = self
