@@ -104,8 +104,9 @@ impl Container {
         let root = docker(&["exec", &node.container, "cat", "keys/root.pem"]);
         fs::write(&node.root, root).unwrap();
         node.tokens = ["auditor", "administrator"].map(|role| {
-            node.call(&["user", "add", role, "--role", role]);
-            text(&node.call(&["user", "token", role])["token"])
+            let name = format!("checking {role}");
+            node.call(&["user", "add", &name, "--role", role]);
+            text(&node.call(&["user", "token", &name])["token"])
         });
         node
     }

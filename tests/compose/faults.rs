@@ -141,7 +141,7 @@ fn revocation_counts_at_once_and_reaches_a_partner_that_was_cut_off() {
     let film = cluster.path("film.bin");
     noise(&film, 2, 6);
     case(north, "2026-17", &[&film]);
-    let people = json!({"partner": south.id(), "recipients": ["Sol Reyes"]});
+    let people = json!({"partner": south.id(), "recipients": ["administrator"]});
     let offer = json!({"case": "2026-17", "to": [people]});
     let id = only(&north.post("/v0/shares/advanced", &offer));
     until("it can be used, and nothing is on its way", || {
