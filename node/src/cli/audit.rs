@@ -1,6 +1,7 @@
 //! The journal as an audit.
 
 use clap::Subcommand;
+use serde_json::Value;
 
 use super::Context;
 use super::error::Error;
@@ -77,7 +78,7 @@ fn line(record: &Record) -> String {
     let details = match (&record.details, record.body) {
         (_, BodyState::Erased) => "(erased)".to_owned(),
         (_, BodyState::Damaged) => "(DAMAGED)".to_owned(),
-        (Some(details), BodyState::Whole) => details.to_string(),
+        (Some(details), BodyState::Whole) => short(details.clone()).to_string(),
         (None, BodyState::Whole) => String::new(),
     };
     let line = format!(
@@ -88,6 +89,23 @@ fn line(record: &Record) -> String {
     );
     text::display(line.trim_end()).into_owned()
 }
+
+/// Without what nobody reads: signed bytes are there with `--json`.
+fn short(mut details: Value) -> Value {
+    match &mut details {
+        Value::String(text) if text.len() > LONG => {
+            let begin: String = text.chars().take(LONG / 4).collect();
+            *text = format!("{begin}[… {} bytes]", text.len());
+        }
+        Value::Array(values) => values.iter_mut().for_each(|it| *it = short(it.take())),
+        Value::Object(fields) => fields.values_mut().for_each(|it| *it = short(it.take())),
+        _ => {}
+    }
+    details
+}
+
+/// Bytes of a text in a record beyond which a person is shown where it begins.
+const LONG: usize = 256;
 
 async fn verify(context: &Context) -> Result<(), Error> {
     let (bar, progress) = context.out.steps("Verifying");
@@ -109,4 +127,18 @@ async fn verify(context: &Context) -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Incomplete("the journal is damaged".to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn long_texts_of_a_record_are_cut_and_short_ones_are_not() {
+        let long = "A".repeat(LONG + 1);
+        let details = serde_json::json!({"made": {"head": long, "entries": [long], "name": "Kim"}});
+        let cut = format!("{}[… 257 bytes]", "A".repeat(LONG / 4));
+        let expected = serde_json::json!({"made": {"head": cut, "entries": [cut], "name": "Kim"}});
+        assert_eq!(short(details), expected);
+    }
 }

@@ -28,7 +28,7 @@ use crate::actions::decide::Decided;
 use crate::actions::evidence::{self, Evidence};
 use crate::actions::partner::{self, Kind, OrganisationRole};
 use crate::actions::share::{self, Share};
-use crate::actions::{self, Change, Error, Way, exchange, user};
+use crate::actions::{self, Actor, Caller, Change, Error, Progress, Way, exchange, user};
 use crate::blobs::{Blobs, Placed, Ranges, Reserve, StageId};
 use crate::chance;
 use crate::clock::Clock;
@@ -55,6 +55,20 @@ pub(crate) fn to(partner: &str, recipients: &[&str]) -> share::To {
     share::To {
         partner: partner.into(),
         recipients: recipients.iter().map(|&name| name.into()).collect(),
+    }
+}
+
+/// Somebody who calls by token.
+pub(crate) fn caller(user: &user::User) -> Caller {
+    Caller {
+        actor: Actor {
+            id: user.id,
+            name: user.name.clone(),
+            badge: user.badge.clone(),
+        },
+        role: user.role,
+        way: Way::Token,
+        progress: Progress::default(),
     }
 }
 

@@ -210,8 +210,8 @@ async fn import(
     asked.await
 }
 
-/// How many items wait to be imported, and whether the case is described anew.
-async fn reviewed(at: &Bench, share: ShareId) -> (u64, bool) {
+/// What Sol sees of a share.
+async fn seen(at: &Bench, share: ShareId) -> external::Shown {
     let show = external::Show {
         share,
         after: None,
@@ -223,8 +223,12 @@ async fn reviewed(at: &Bench, share: ShareId) -> (u64, bool) {
         way: actions::Way::Token,
         progress: actions::Progress::default(),
     };
-    let shown = show.run(&at.node, &caller).await.unwrap();
-    let updates = shown.updates.unwrap();
+    show.run(&at.node, &caller).await.unwrap()
+}
+
+/// How many items wait to be imported, and whether the case is described anew.
+async fn reviewed(at: &Bench, share: ShareId) -> (u64, bool) {
+    let updates = seen(at, share).await.updates.unwrap();
     (updates.evidence, updates.case)
 }
 

@@ -5,26 +5,10 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::actions::partner::{self, Kind};
-use crate::actions::{
-    self, Action, Actor, Caller, ErrorKind, Progress, Run as _, Way, case, evidence, group, share,
-    user,
-};
+use crate::actions::{self, Action, ErrorKind, Run as _, case, evidence, group, share, user};
 use crate::event::Event;
 use crate::store::table;
-use crate::tests::bench::{Bench, only, settle, to};
-
-fn caller(user: &user::User) -> Caller {
-    Caller {
-        actor: Actor {
-            id: user.id,
-            name: user.name.clone(),
-            badge: user.badge.clone(),
-        },
-        role: user.role,
-        way: Way::Token,
-        progress: Progress::default(),
-    }
-}
+use crate::tests::bench::{Bench, caller, only, settle, to};
 
 async fn make(at: &Bench, who: &user::User, number: &str) -> case::Case {
     let create = case::Create {

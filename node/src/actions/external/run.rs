@@ -109,7 +109,7 @@ impl Run for Show {
 impl Run for Import {
     async fn run(self, node: &Node, caller: &Caller) -> Result<External, Error> {
         node.permit(caller, &self).await?;
-        let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
+        let (of, who) = (node.clone(), caller.clone());
         let id = self.share;
         let found = node.read(move |view| {
             let share = received(view, id)?;
@@ -120,24 +120,19 @@ impl Run for Import {
         if named.is_none() {
             return Err(deny(node, caller, Self::NAME, id, unaddressed(&said)).await);
         }
-        let (who, of) = (caller.clone(), said.clone());
+        let who = caller.clone();
         node.decide(Some(caller.actor.clone()), caller.way, move |context| {
-            import(context, id, self.evidence, &of, &who)
+            import(context, id, self.evidence, &said, &who)
         })
         .await?;
-        let who = caller.clone();
-        let shown = node.read(move |view| {
-            let share = decide::share(view, id)?;
-            listed(view, &share, said, &who, now)
-        });
-        shown.await?.ok_or_else(hidden)
+        after(node, caller, id).await
     }
 }
 
 impl Run for Onward {
     async fn run(self, node: &Node, caller: &Caller) -> Result<External, Error> {
         node.permit(caller, &self).await?;
-        let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
+        let (of, who) = (node.clone(), caller.clone());
         let id = self.share;
         let found = node.read(move |view| {
             let share = received(view, id)?;
@@ -162,14 +157,19 @@ impl Run for Onward {
             onward(context, id, known, &self.recipients)
         })
         .await?;
-        let (of, who) = (node.clone(), caller.clone());
-        let shown = node.read(move |view| {
-            let share = decide::share(view, id)?;
-            let said = said(&of, view, &share)?;
-            listed(view, &share, said, &who, now)
-        });
-        shown.await?.ok_or_else(hidden)
+        after(node, caller, id).await
     }
+}
+
+/// An external case as a caller sees it after what they did.
+async fn after(node: &Node, caller: &Caller, id: ShareId) -> Result<External, Error> {
+    let (of, who, now) = (node.clone(), caller.clone(), node.parts().clock.now());
+    let shown = node.read(move |view| {
+        let share = decide::share(view, id)?;
+        let said = said(&of, view, &share)?;
+        listed(view, &share, said, &who, now)
+    });
+    shown.await?.ok_or_else(hidden)
 }
 
 impl Node {

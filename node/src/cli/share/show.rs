@@ -90,11 +90,12 @@ fn described(share: &Share, set: Option<SetId>) -> String {
         table.row(["Scope", &extent(scope)]);
     }
     if !share.targets.is_empty() || share.all_targets {
-        let later = match share.all_targets {
-            true => " (and those that are added later)",
-            false => "",
-        };
-        table.row(["Targets", &format!("{}{later}", share.targets.join(", "))]);
+        let later = share.all_targets.then_some("those that are added later");
+        let names = share.targets.iter().map(String::as_str);
+        table.row([
+            "Targets",
+            &names.chain(later).collect::<Vec<_>>().join(", "),
+        ]);
     }
     if let Some(known) = &share.revocation {
         table.row(["Revoked", &time(known.at)]);

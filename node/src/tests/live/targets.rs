@@ -33,21 +33,9 @@ async fn share_with(at: &Bench, with: &Bench, targets: Option<Targets>) -> Share
 }
 
 /// Names of the targets that Sol sees of a share.
-async fn seen(at: &Bench, share: ShareId) -> Vec<String> {
-    let show = external::Show {
-        share,
-        after: None,
-        limit: None,
-    };
-    let caller = actions::Caller {
-        actor: sol(),
-        role: Role::Investigator,
-        way: actions::Way::Token,
-        progress: actions::Progress::default(),
-    };
-    let shown = show.run(&at.node, &caller).await.unwrap();
-    let targets = shown.external.case.unwrap().targets.into_iter();
-    targets.map(|target| target.name).collect()
+async fn names(at: &Bench, share: ShareId) -> Vec<String> {
+    let targets = seen(at, share).await.external.case.unwrap().targets;
+    targets.into_iter().map(|target| target.name).collect()
 }
 
 /// Waits until everything that north has to say of a share is said.
@@ -84,21 +72,21 @@ async fn targets_that_are_added_later_are_shared_by_themselves() {
     let first = add(&north, "Rae Lind").await;
     let share = share_with(&north, &south, None).await;
     said(&north, share).await;
-    assert_eq!(seen(&south, share).await, ["Rae Lind"]);
+    assert_eq!(names(&south, share).await, ["Rae Lind"]);
     add(&north, "Ola Vik").await;
     said(&north, share).await;
-    assert_eq!(seen(&south, share).await, ["Rae Lind", "Ola Vik"]);
+    assert_eq!(names(&south, share).await, ["Rae Lind", "Ola Vik"]);
     for (_, value) in south.tables() {
         let holds = value.windows(7).any(|window| window == b"Ola Vik");
         assert!(!holds, "a name in the tables, outside the seal");
     }
     import(&south, share, Vec::new()).await.unwrap();
-    let names = |names: &[&str]| {
+    let has = |names: &[&str]| {
         let mut held: Vec<String> = own(&south).into_iter().map(|(name, _)| name).collect();
         held.sort();
         held == names
     };
-    until("both are imported", || names(&["Ola Vik", "Rae Lind"])).await;
+    until("both are imported", || has(&["Ola Vik", "Rae Lind"])).await;
     assert!(own(&south).iter().all(|(_, received)| *received));
     add(&south, "Of south's own").await;
     let edit = target::Edit {
@@ -111,7 +99,7 @@ async fn targets_that_are_added_later_are_shared_by_themselves() {
     said(&north, share).await;
     import(&south, share, Vec::new()).await.unwrap();
     let after = ["Of south's own", "Ola Vik", "Rae Lund"];
-    until("what changed is taken over", || names(&after)).await;
+    until("what changed is taken over", || has(&after)).await;
     live.end().await;
     for node in [&north, &south] {
         node.rebuilds().await;
@@ -134,7 +122,7 @@ async fn targets_that_were_not_chosen_are_not_shared() {
     let third = add(&north, "Ola Vik").await;
     said(&north, share).await;
     assert_eq!(written(), before, "nothing is said in this share");
-    assert_eq!(seen(&south, share).await, ["Rae Lind"]);
+    assert_eq!(names(&south, share).await, ["Rae Lind"]);
     let unchosen = target::Remove {
         case: "1/26".into(),
         target: third,
@@ -151,7 +139,7 @@ async fn targets_that_were_not_chosen_are_not_shared() {
     let chosen = north.change(choose).await.unwrap();
     assert_eq!(chosen.targets, ["Tor Moe"]);
     said(&north, share).await;
-    assert_eq!(seen(&south, share).await, ["Tor Moe"]);
+    assert_eq!(names(&south, share).await, ["Tor Moe"]);
     live.end().await;
     north.rebuilds().await;
 }
@@ -179,14 +167,14 @@ async fn a_part_of_a_case_has_no_targets_until_some_are_chosen() {
             && status(&north, share) == Some(Status::Active)
     })
     .await;
-    assert_eq!(seen(&south, share).await, [""; 0]);
+    assert_eq!(names(&south, share).await, [""; 0]);
     let choose = share::ChooseTargets {
         share,
         add: vec![target],
         remove: Vec::new(),
     };
     north.change(choose).await.unwrap();
-    assert_eq!(seen(&south, share).await, ["Rae Lind"]);
+    assert_eq!(names(&south, share).await, ["Rae Lind"]);
     live.end().await;
 }
 

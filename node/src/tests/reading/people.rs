@@ -4,6 +4,7 @@ use super::*;
 use crate::actions::external::Onward;
 use crate::actions::group;
 use crate::actions::user;
+use crate::tests::bench::caller;
 
 async fn group(at: &Bench, name: &str, members: &[&str]) {
     let add = group::Add {
@@ -21,19 +22,6 @@ async fn edit(at: &Bench, group: &str, add: &[&str], remove: &[&str]) {
         remove: names(remove),
     };
     at.change(edit).await.unwrap();
-}
-
-fn caller(user: &user::User) -> Caller {
-    Caller {
-        actor: Actor {
-            id: user.id,
-            name: user.name.clone(),
-            badge: user.badge.clone(),
-        },
-        role: user.role,
-        way: Way::Token,
-        progress: Progress::default(),
-    }
 }
 
 /// What somebody sees of a share.
