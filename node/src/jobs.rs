@@ -387,7 +387,7 @@ const BASELINE: Duration = Duration::from_secs(3600);
 mod tests {
     use super::*;
 
-    /// faults B10, E15
+    /// fault B10, fault E15
     #[test]
     fn a_jump_either_way_is_found_and_time_that_passes_is_none() {
         let noon: DateTime<Utc> = "2026-03-01T12:00:00Z".parse().unwrap();

@@ -24,6 +24,7 @@ pub mod leases;
 pub mod log;
 pub mod metrics;
 pub mod node;
+pub mod process;
 pub mod refusals;
 pub mod restore;
 pub mod rules;

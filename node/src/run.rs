@@ -34,7 +34,7 @@ use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
 use crate::writer::{Writer, catch_up};
-use crate::{chance, jobs, log, restore};
+use crate::{chance, jobs, log, process, restore};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -224,6 +224,7 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let (config, keys, clock) = identity(data)?;
     log::start(config.log.format, &config.log.level)
         .map_err(|error| failed("set up the log", &error))?;
+    process::confine();
     // Before anything that a node which runs already could notice.
     let held = hold(data)?;
     let sockets = Sockets::bind(data, &config).await?;

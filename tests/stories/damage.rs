@@ -40,7 +40,7 @@ fn flip(path: &Path, at: u64) {
     file.write_all(&[byte[0] ^ 4]).unwrap();
 }
 
-/// fault E6, E11
+/// fault E6, fault E11
 #[test]
 fn no_bit_of_the_journal_changes_unnoticed() {
     let world = World::new();

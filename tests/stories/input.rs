@@ -51,7 +51,7 @@ fn what_does_not_exist_is_said_to_be_unknown() {
     assert_eq!(north.refused(&["partner", "accept", "nonsense"]).code, 3);
 }
 
-/// fault D1, D5
+/// fault D1, fault D5
 #[test]
 fn hostile_names_are_kept_shown_escaped_and_exported_safely() {
     let world = World::new();

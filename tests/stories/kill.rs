@@ -14,7 +14,7 @@ const fn framed(bytes: u64) -> u64 {
     bytes + bytes / 64 + MIB
 }
 
-/// fault E1, E9, E14
+/// fault E1, fault E9, fault E14
 #[test]
 fn receiver_killed_in_the_middle_goes_on_where_it_was() {
     let world = World::new();
@@ -46,7 +46,7 @@ fn receiver_killed_in_the_middle_goes_on_where_it_was() {
     whole(&south);
 }
 
-/// fault E1, E9, E14
+/// fault E1, fault E9, fault E14
 #[test]
 fn owner_killed_in_the_middle_goes_on_where_it_was() {
     let world = World::new();
@@ -88,7 +88,7 @@ fn files_of(node: &interdocket_tests::Node) -> Vec<String> {
         .collect()
 }
 
-/// fault E1, E9
+/// fault E1, fault E9
 #[test]
 fn nodes_killed_at_any_moment_under_load_lose_nothing() {
     const SEED: u64 = 20_261_121;

@@ -16,5 +16,6 @@ mod input;
 mod kill;
 mod reference;
 mod restore;
+mod secrets;
 mod start;
 mod trust;

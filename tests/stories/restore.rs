@@ -72,7 +72,7 @@ fn node_backed_up_under_load_comes_back_with_all_that_was_there_before() {
     north.call(&["verify-backup", &folder]);
 }
 
-/// fault E1, E19
+/// fault E1, fault E19
 #[test]
 fn node_killed_while_it_is_backed_up_leaves_a_whole_backup() {
     const SEED: u64 = 20_261_121;

@@ -26,7 +26,7 @@ fn cut_off(one: &Node, other: &Node) {
     }
 }
 
-/// fault A3, B6
+/// fault A3, fault B6
 #[test]
 fn owner_that_suspends_sends_nothing_more_until_it_resumes() {
     let world = World::new();
@@ -70,7 +70,7 @@ fn owner_that_suspends_sends_nothing_more_until_it_resumes() {
     delivered(&south, &north, &back);
 }
 
-/// fault A3, B6
+/// fault A3, fault B6
 #[test]
 fn receiver_that_suspends_takes_nothing_more_until_it_resumes() {
     let world = World::new();
@@ -93,7 +93,7 @@ fn receiver_that_suspends_takes_nothing_more_until_it_resumes() {
     delivered(&north, &south, &id);
 }
 
-/// fault B6, B12
+/// fault B6, fault B12
 #[test]
 fn removed_partner_is_a_stranger_and_can_be_paired_anew() {
     let world = World::new();

@@ -26,7 +26,7 @@ async fn a_copy_arrives_whole_and_both_ends_say_so() {
 
 /// Any order of steps with power cuts between them: both ends get there all the same.
 ///
-/// faults C9, E2
+/// fault C9, fault E2
 #[tokio::test]
 async fn no_crash_between_any_two_steps_loses_what_was_acknowledged() {
     for seed in 0..40 {

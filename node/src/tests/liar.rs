@@ -226,7 +226,7 @@ async fn a_false_sha256_is_seen() {
     assert_eq!(placed.files[0].state, FileState::Verified);
 }
 
-/// faults A6, A13
+/// fault A6, fault A13
 #[tokio::test]
 async fn what_another_organisation_wrote_is_not_taken() {
     let (north, south) = pair().await;

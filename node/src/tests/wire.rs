@@ -20,6 +20,7 @@ use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
+use tower::Service;
 use uuid::Uuid;
 
 use crate::actions::share;
@@ -93,7 +94,7 @@ fn refused(seen: &[u8]) -> Vec<Option<Refusal>> {
         .collect()
 }
 
-/// faults A1, A2, A6
+/// fault A1, fault A2, fault A6
 #[tokio::test]
 async fn what_is_not_shared_looks_like_what_does_not_exist() {
     let (north, south, harbour) = three().await;
@@ -180,7 +181,7 @@ async fn an_owner_that_is_doubted_reads_its_own_copy_before_it_sends_any() {
     assert_eq!(refused(&seen), [Some(Refusal::Damaged)]);
 }
 
-/// faults C2, C3
+/// fault C2, fault C3
 #[tokio::test]
 async fn ranges_out_of_bounds_and_too_many_files_are_refused() {
     let (north, south, _) = three().await;
@@ -205,7 +206,7 @@ async fn ranges_out_of_bounds_and_too_many_files_are_refused() {
     assert!(read(&south, &north, short).await.is_err());
 }
 
-/// faults C4, C8
+/// fault C4, fault C8
 #[tokio::test]
 async fn who_does_not_read_what_it_asked_for_delays_nobody_else() {
     let (north, south, harbour) = three().await;
@@ -264,7 +265,7 @@ impl Signer for Leaf {
     }
 }
 
-/// faults A6, A13, C9, B12
+/// fault A6, fault A13, fault C9, fault B12
 #[tokio::test]
 async fn logs_that_somebody_else_wrote_or_nobody_signed_are_refused() {
     let (north, south, harbour) = three().await;
@@ -320,6 +321,33 @@ async fn logs_that_somebody_else_wrote_or_nobody_signed_are_refused() {
 }
 
 /// fault A11
+/// fault C7: what is small and says that it is compressed is not unpacked, whatever it would become.
+#[tokio::test]
+async fn a_compressed_message_is_refused_unread() {
+    let (north, south, _) = three().await;
+    let mut channel = south.node.parts().transport.channel(north.id());
+    // A gRPC frame: compressed, 20 bytes, and the beginning of what gzip calls a member.
+    let frame = [&[1, 0, 0, 0, 20, 0x1f, 0x8b, 8, 0][..], &[0; 16]].concat();
+    for encoding in ["gzip", "deflate", "zstd", "identity"] {
+        let request = http::Request::post("https://north/interdocket.v1.Delivery/Connect")
+            .header("content-type", "application/grpc")
+            .header("grpc-encoding", encoding)
+            .body(tonic::body::Body::new(http_body_util::Full::new(
+                bytes::Bytes::from(frame.clone()),
+            )))
+            .unwrap();
+        std::future::poll_fn(|context| Service::poll_ready(&mut channel, context))
+            .await
+            .unwrap();
+        let reply = channel.call(request).await.unwrap();
+        let status = Status::from_header_map(reply.headers()).unwrap();
+        let refused = [Code::Unimplemented, Code::Internal];
+        assert!(refused.contains(&status.code()), "{encoding}: {status}");
+    }
+    let (share, _) = shared(&north, &south, "1/26", b"one").await;
+    assert!(south.holds(share), "what is not compressed is read");
+}
+
 #[tokio::test]
 async fn a_suspended_partner_is_told_nothing() {
     let (north, south, _) = three().await;
@@ -373,7 +401,7 @@ async fn a_cancellation_stops_a_stream_that_is_under_way() {
     assert!(bytes < SIZE / 2, "{bytes}");
 }
 
-/// faults A3, B6
+/// fault A3, fault B6
 #[tokio::test]
 async fn a_suspension_cuts_a_stream_that_is_under_way() {
     let (north, south, _) = three().await;

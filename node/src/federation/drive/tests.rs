@@ -124,7 +124,7 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
     (north, south, drive, liar, shares)
 }
 
-/// faults C8, A9
+/// fault C8, fault A9
 #[tokio::test]
 async fn a_share_that_a_partner_lies_about_does_not_hold_up_the_next() {
     for mode in [

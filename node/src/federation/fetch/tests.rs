@@ -115,7 +115,7 @@ async fn wanting() -> (Bench, Bench, ShareId, Arc<Mutex<Mode>>) {
     (north, south, share, mode)
 }
 
-/// faults C1, C2, C3, C4
+/// fault C1, fault C2, fault C3, fault C4
 #[tokio::test]
 async fn whatever_an_owner_sends_only_what_it_signed_becomes_visible() {
     let (north, south, share, mode) = wanting().await;

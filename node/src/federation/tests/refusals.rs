@@ -90,7 +90,7 @@ fn forged(south: &Node, north: &Node) -> Vec<(&'static str, Arc<CertifiedKey>)> 
     ]
 }
 
-/// faults B6, B12
+/// fault B6, fault B12
 #[tokio::test]
 async fn a_dialler_whose_certificate_does_not_count_is_refused() {
     let (north, south) = partners().await;
@@ -102,7 +102,7 @@ async fn a_dialler_whose_certificate_does_not_count_is_refused() {
     knock(&north, proper).await.unwrap();
 }
 
-/// faults B6, B12
+/// fault B6, fault B12
 #[tokio::test]
 async fn a_node_whose_certificate_does_not_count_is_not_talked_to() {
     let (north, south) = partners().await;

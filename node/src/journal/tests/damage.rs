@@ -29,7 +29,7 @@ fn judged(disk: &Arc<Memory>, count: u64, place: &str) {
     }
 }
 
-/// fault E4, E5
+/// fault E4, fault E5
 #[test]
 fn damage_anywhere_is_refused_or_marked_and_never_fewer_records() {
     let disk = full(24);
