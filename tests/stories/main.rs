@@ -12,6 +12,7 @@ mod damage;
 mod demo;
 mod doctor;
 mod full;
+mod handles;
 mod input;
 mod kill;
 mod reference;

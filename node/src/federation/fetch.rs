@@ -68,7 +68,7 @@ pub async fn fetch(node: Node, partner: OrganisationId, stop: CancellationToken)
 /// Reads everything that is wanted from a partner; false where something could not be had.
 async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
     let shares = node.read(move |view| Ok(view.page(&table::FETCH, &partner, None, usize::MAX)?));
-    let mut clean = true;
+    let (mut clean, mut held_up) = (true, None);
     for ((_, share), ()) in shares.await? {
         if !node.read(move |view| copies(view, share)).await? {
             continue;
@@ -79,9 +79,10 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
                 let message = "there is no contact with the partner";
                 return Err(Error::new(ErrorKind::Unavailable, message));
             }
-            Err(Stop::Full) => {
-                tracing::warn!(%partner, "storage is full: reading is paused until space is freed");
-                return Err(failed(&blobs::Error::Full));
+            // It may be better in a while: nothing is wrong with what is read.
+            Err(Stop::Storage(error)) => {
+                tracing::warn!(%partner, %share, %error, "reading is paused");
+                held_up = Some(error);
             }
             // What is wrong with one share does not keep the others waiting.
             Err(Stop::Own(error)) => {
@@ -90,7 +91,7 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
             }
         }
     }
-    Ok(clean)
+    held_up.map_or(Ok(clean), Err)
 }
 
 /// Whether a share is a copy: the files of others are read in `follow`.
@@ -109,8 +110,8 @@ pub(super) async fn read_files(
     request: Wanted,
 ) -> Result<(Vec<Placed>, bool), Error> {
     let answer = read(node.clone(), partner, share, request).await?;
-    if answer.full {
-        return Err(failed(&blobs::Error::Full));
+    if let Some(error) = answer.stopped {
+        return Err(error);
     }
     let whole = answer.missing.is_empty() && matches!(answer.end, End::Whole);
     Ok((answer.placed, whole))
@@ -120,8 +121,8 @@ pub(super) async fn read_files(
 enum Stop {
     /// The connection broke, or the partner is busy: nothing else can be read now either.
     Link,
-    /// There is no space for any file.
-    Full,
+    /// There is no space, or the system gives no files: for none of the share.
+    Storage(Error),
     /// This node can't.
     Own(Error),
 }
@@ -149,10 +150,10 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
             .buffered(READS);
         while let Some(read) = reading.next().await {
             let answer = read.map_err(|_| broken("reading from a partner failed"))??;
-            let (end, full) = (answer.end, answer.full);
+            let (end, stopped) = (answer.end, answer.stopped.clone());
             clean &= record(node, share, answer).await?;
-            if full {
-                return Err(Stop::Full);
+            if let Some(error) = stopped {
+                return Err(Stop::Storage(error));
             }
             match end {
                 End::Whole => {}
@@ -226,7 +227,8 @@ struct Answer {
     placed: Vec<Placed>,
     missing: BTreeSet<Digest>,
     end: End,
-    full: bool,
+    /// Why this node can take in no more for now.
+    stopped: Option<Error>,
 }
 
 /// How a stream of bytes ended.
@@ -252,7 +254,7 @@ async fn read(
             placed: Vec::new(),
             missing: Default::default(),
             end: End::Whole,
-            full: false,
+            stopped: None,
         });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
@@ -261,7 +263,7 @@ async fn read(
         node: node.clone(),
         share,
         files: request.files.clone(),
-        full: false,
+        stopped: None,
     };
     let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
     let mut end = End::Whole;
@@ -276,7 +278,7 @@ async fn read(
         }
     }
     drop(pieces);
-    let (placed, missing, full) = taking
+    let (placed, missing, stopped) = taking
         .await
         .map_err(|_| broken("taking in what was read failed"))??;
     Ok(Answer {
@@ -284,7 +286,7 @@ async fn read(
         placed,
         missing,
         end,
-        full,
+        stopped,
     })
 }
 
@@ -354,11 +356,11 @@ struct Intake {
     node: Node,
     share: ShareId,
     files: Vec<File>,
-    full: bool,
+    stopped: Option<Error>,
 }
 
-/// What is whole, what is missing, and whether for lack of space.
-type Taken = (Vec<Placed>, BTreeSet<Digest>, bool);
+/// What is whole, what is missing, and why this node can take in no more for now.
+type Taken = (Vec<Placed>, BTreeSet<Digest>, Option<Error>);
 
 impl Intake {
     fn run(
@@ -398,8 +400,8 @@ impl Intake {
             let failed = match arrived.refusal {
                 Some(refusal) => Some(refusal.to_string()),
                 None => match receiver.write(&arrived.data) {
-                    Err(blobs::Error::Full) => {
-                        self.full = true;
+                    Err(error @ (blobs::Error::Full | blobs::Error::Io { .. })) => {
+                        self.stopped = Some(failed(&error));
                         break;
                     }
                     Err(error @ blobs::Error::Mismatch { .. }) => {
@@ -428,7 +430,7 @@ impl Intake {
         self.count(Outcome::Done, whole.len());
         self.count(Outcome::Failed, missing.len());
         let placed = self.commit(&self.node.parts().blobs, taken)?;
-        Ok((placed, missing, self.full))
+        Ok((placed, missing, self.stopped))
     }
 
     /// Starts with a file when its first piece is there: one is open at a time.
@@ -438,9 +440,9 @@ impl Intake {
         let stage = stage(self.share, file.blake3)?;
         let blobs = &self.node.parts().blobs;
         let receiver = blobs.receive(stage, file.blake3, file.size);
-        self.full |= matches!(receiver, Err(blobs::Error::Full));
         receiver
             .inspect_err(|error| {
+                self.stopped = Some(failed(error));
                 let error = error as &dyn std::error::Error;
                 tracing::warn!(share = %self.share, error, "a file can't be taken in");
             })
@@ -556,7 +558,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         placed,
         missing,
         end: _,
-        full: _,
+        stopped: _,
     } = answer;
     let clean = missing.is_empty();
     let whole = match clean {
