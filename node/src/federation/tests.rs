@@ -1,6 +1,7 @@
 //! What two nodes on loopback sockets show: calls both ways, cuts, refusals and limits.
 
 mod refusals;
+mod silent;
 pub(super) mod world;
 
 use std::time::Duration;
