@@ -9,7 +9,7 @@ mod target;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::wire::Malformed;
 use serde::Serialize;
@@ -23,13 +23,13 @@ use crate::actions::case::Origin;
 use crate::actions::partner::State;
 use crate::event::{
     CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceEdited, PartnerEnabled, PartnerMet,
-    StoredBlob,
+    StoredBlob, subject,
 };
 
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 9;
+pub const SHAPE: u32 = 10;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -72,10 +72,18 @@ pub fn project(
         meta,
         recovering: false,
     };
-    for subject in entry.event.subjects() {
-        step.put(&table::ABOUT, &(subject, meta.seq), &());
+    step.event(entry)?;
+    for about in entry.event.subjects() {
+        step.put(&table::ABOUT, &(about, meta.seq), &());
+        // What happened in a share is also about the partner with whom it is.
+        let Some(share) = step.view().get(&table::SHARE, &ShareId::new(about))? else {
+            continue;
+        };
+        let own = step.get(&table::NODE, &())?.organisation;
+        let partner = subject(share.other(own));
+        step.put(&table::ABOUT, &(partner, meta.seq), &());
     }
-    step.event(entry)
+    Ok(())
 }
 
 struct Step<'a> {

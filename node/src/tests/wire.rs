@@ -24,6 +24,7 @@ use tower::Service;
 use uuid::Uuid;
 
 use crate::actions::share;
+use crate::event::{Event, subject};
 use crate::federation::serve::routes;
 use crate::tests::bench::{Bench, settle};
 
@@ -399,6 +400,33 @@ async fn a_cancellation_stops_a_stream_that_is_under_way() {
     let details = v1::Refusal::decode(ended.details()).unwrap();
     assert_eq!(refusal::read(details), Some(Refusal::NotShared));
     assert!(bytes < SIZE / 2, "{bytes}");
+}
+
+/// fault B8: whoever has a partner's key is cut off by hand; what came under it is found under the partner's name.
+#[tokio::test]
+async fn what_a_partner_s_key_did_is_on_record_under_its_name() {
+    let (north, south, harbour) = three().await;
+    let (share, digest) = shared(&north, &south, "1/26", b"one").await;
+    shared(&north, &harbour, "2/26", b"two").await;
+    let unknown = ShareId::new(Uuid::from_u128(1));
+    let guessed = read(&south, &north, request(unknown, &[(&digest.0, 0)])).await;
+    guessed.unwrap_err();
+    let suspend = crate::actions::partner::Suspend {
+        partner: "south".into(),
+    };
+    north.change(suspend).await.unwrap();
+    let cut = read(&south, &north, request(share, &[(&digest.0, 0)])).await;
+    cut.unwrap_err();
+    let about = north.about(subject(south.id()));
+    let count = |is: fn(&Event) -> bool| about.iter().filter(|event| is(event)).count();
+    assert_eq!(count(|event| matches!(event, Event::ShareMade(_))), 1);
+    assert_eq!(
+        count(|event| matches!(event, Event::PartnerSuspended(_))),
+        1
+    );
+    assert!(count(|event| matches!(event, Event::LogReceived(_))) > 0);
+    assert!(count(|event| matches!(event, Event::HeadCountersigned(_))) > 0);
+    assert!(count(|event| matches!(event, Event::Refused(_))) > 0);
 }
 
 /// fault A3, fault B6

@@ -1,5 +1,6 @@
 //! Connections that die without a word, as behind a laptop's lid or a router that forgot them.
 
+use interdocket_sync::pairing::Address;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -9,7 +10,7 @@ use crate::federation::Limits;
 /// Something between two nodes that forwards bytes, until it forgets the connections that it has; it tells
 /// nobody.
 struct Router {
-    address: interdocket_sync::pairing::Address,
+    address: Address,
     forgotten: watch::Sender<u64>,
 }
 
@@ -55,7 +56,7 @@ async fn a_connection_that_died_without_a_word_ends_at_both_sides() {
         pause: Duration::from_millis(200),
         ..Limits::default()
     };
-    let north = Node::limited("north", limits.clone()).await;
+    let north = Node::limited("north", limits).await;
     let south = Node::limited("south", limits).await;
     let router = Router::to(&north).await;
     north.trust(&south, false);
