@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use interdocket_sync::blob::Digest;
 use interdocket_sync::id::ShareId;
-use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::identity::{OrganisationId, Signer};
 use interdocket_sync::log::Point;
 use interdocket_sync::refusal::Refusal;
 use tokio::sync::{Notify, oneshot, watch};
@@ -270,7 +270,8 @@ impl Node {
         let (tell, told) = oneshot::channel();
         let node = self.clone();
         let job = Box::new(move |turn: &mut Turn<'_>| {
-            let decided = node.turn(turn, actor, way, decide);
+            let signer = node.0.keys.signer();
+            let decided = self::turn(turn, &signer, actor, way, decide);
             let done: crate::writer::Done = Box::new(move |outcome| {
                 let answer = match (decided, outcome) {
                     (Err(error), _) => Err(error),
@@ -306,40 +307,6 @@ impl Node {
         });
         self.0.queue.put(job).await?;
         Ok(told.await.unwrap_or(Err(Stopped::Failed))?)
-    }
-
-    fn turn<R>(
-        &self,
-        turn: &mut Turn<'_>,
-        actor: Option<Actor>,
-        way: Way,
-        decide: impl FnOnce(&mut Context<'_>) -> Result<Decided<R>, Error>,
-    ) -> Result<(Result<R, Error>, Vec<Effect>), Error> {
-        let signer = self.0.keys.signer();
-        let journal = turn.journal();
-        let mut context = Context {
-            view: turn.view(),
-            now: turn.now(),
-            chance: &mut crate::chance::fill,
-            signer: &signer,
-            journal: Point {
-                count: journal.count,
-                hash: journal.hash,
-            },
-            actor: actor.clone(),
-            way,
-        };
-        let decided = decide(&mut context)?;
-        for event in decided.events {
-            turn.record(&Entry {
-                actor: actor.clone(),
-                way,
-                event,
-            });
-        }
-        // What follows from an event follows even where no answer can be made of it.
-        let reply = (decided.reply)(&turn.view());
-        Ok((reply, decided.effects))
     }
 
     fn follow(&self, effects: Vec<Effect>) {
@@ -548,6 +515,43 @@ impl Node {
             progress: Progress::default(),
         }
     }
+}
+
+/// Takes a decision in its turn; gives its answer and what follows once it is durable.
+///
+/// # Errors
+/// Those of the decision.
+pub(crate) fn turn<R>(
+    turn: &mut Turn<'_>,
+    signer: &dyn Signer,
+    actor: Option<Actor>,
+    way: Way,
+    decide: impl FnOnce(&mut Context<'_>) -> Result<Decided<R>, Error>,
+) -> Result<(Result<R, Error>, Vec<Effect>), Error> {
+    let journal = turn.journal();
+    let mut context = Context {
+        view: turn.view(),
+        now: turn.now(),
+        chance: &mut crate::chance::fill,
+        signer,
+        journal: Point {
+            count: journal.count,
+            hash: journal.hash,
+        },
+        actor: actor.clone(),
+        way,
+    };
+    let decided = decide(&mut context)?;
+    for event in decided.events {
+        turn.record(&Entry {
+            actor: actor.clone(),
+            way,
+            event,
+        });
+    }
+    // What follows from an event follows even where no answer can be made of it.
+    let reply = (decided.reply)(&turn.view());
+    Ok((reply, decided.effects))
 }
 
 /// Refuses while the clock of the machine is not to be trusted.

@@ -192,7 +192,8 @@ impl Writer {
             return;
         };
         while let Some(first) = queue.blocking_recv() {
-            if failed.load(Ordering::Acquire) || !self.group(first, queue) {
+            let stopped = failed.load(Ordering::Acquire);
+            if stopped || !self.group(first, &mut || queue.try_recv().ok()) {
                 break;
             }
             // Where one is told already, this group is part of the same sync.
@@ -203,8 +204,9 @@ impl Writer {
         let _ = syncer.join();
     }
 
-    /// Decides, appends and applies one group; false where nothing can be written any more.
-    fn group(&mut self, first: Job, queue: &mut mpsc::Receiver<Job>) -> bool {
+    /// Decides, appends and applies one group: a job with those that wait behind it, as many as fit; false
+    /// where nothing can be written any more.
+    pub(crate) fn group(&mut self, first: Job, more: &mut dyn FnMut() -> Option<Job>) -> bool {
         let mut changes = Changes::default();
         let mut staged = Staged::default();
         let mut done = Vec::new();
@@ -237,7 +239,7 @@ impl Writer {
             next = if full || staged.broken() {
                 None
             } else {
-                queue.try_recv().ok()
+                more()
             };
         }
         let outcome = self.commit(now, &staged);

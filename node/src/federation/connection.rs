@@ -69,7 +69,7 @@ impl connection_server::Connection for Connection {
                 };
                 // What has no lease now is left out: unknown, revoked and suspended look the same.
                 if serves(view, caller, share)? && lease::advanced(view, share)? {
-                    leases.extend(lease::lend(&node, view, share)?);
+                    leases.extend(lease::lend(lease::Lender::of(&node), view, share)?);
                 }
             }
             Ok(leases)

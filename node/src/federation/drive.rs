@@ -356,7 +356,7 @@ impl Drive {
             if !matches!(header.kind, Kind::Advanced(_)) || header.revoked {
                 return Ok(None);
             }
-            let lent = lease::lend(&node, view, share)?;
+            let lent = lease::lend(lease::Lender::of(&node), view, share)?;
             let lost = "the key of this share was lost: revoke it and share anew";
             lent.map(Some)
                 .ok_or_else(|| Error::new(ErrorKind::Unavailable, lost))

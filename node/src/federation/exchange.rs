@@ -291,9 +291,10 @@ impl Delivery for Exchange {
         let message = request.into_inner();
         let share = ShareId::from_slice(&message.share).ok();
         let node = self.node.clone();
-        let given = self
-            .node
-            .read(move |view| recover::give(&node, view, caller, message));
+        let given = self.node.read(move |view| {
+            let seal = |share| node.seal(share);
+            recover::give(&recover::Own::of(&node, &seal), view, caller, message)
+        });
         match given.await.map_err(unavailable)? {
             Ok(reply) => Ok(Response::new(reply)),
             Err(refused) => Err(self.refuse(caller, "recover", share, refused).await),
@@ -398,7 +399,10 @@ impl Reading {
     /// look the same.
     fn open(&self, range: &v1::FileRange) -> Result<Encoder, Refusal> {
         let digest = <[u8; 32]>::try_from(range.digest.as_ref()).map_err(|_| Refusal::Malformed)?;
-        let placed = self.placed(Digest(digest))?;
+        let placed = {
+            let reading = self.outlet.node.parts().store.read();
+            placed(&reading.view(), self.outlet.share, Digest(digest))?
+        };
         if range.from > placed.size || !range.from.is_multiple_of(interdocket_sync::blob::GROUP) {
             return Err(Refusal::Malformed);
         }
@@ -416,30 +420,6 @@ impl Reading {
             .blobs
             .encode(&placed, ranges)
             .map_err(|error| self.damaged(&placed, &error))
-    }
-
-    fn placed(&self, digest: Digest) -> Result<Placed, Refusal> {
-        let reading = self.outlet.node.parts().store.read();
-        let view = reading.view();
-        let facts = ShareFacts::new(view, self.outlet.share);
-        let listed = facts.blob(digest);
-        facts.done().map_err(|_| Refusal::Busy)?;
-        let share = view.get(&table::SHARE, &self.outlet.share);
-        let share = share.map_err(|_| Refusal::Busy)?;
-        let serves = |share: &entity::Share| listed.is_some_and(|blob| share.header.serves(blob));
-        if !share.as_ref().is_some_and(serves) {
-            return Err(Refusal::NotShared);
-        }
-        match view.get(&table::BLOB, &digest) {
-            Ok(Some(blob)) if blob.state == BlobState::Damaged => Err(Refusal::Damaged),
-            Ok(Some(blob)) => Ok(Placed {
-                digest,
-                size: blob.size,
-                place: blob.place,
-            }),
-            Ok(None) => Err(Refusal::Damaged),
-            Err(_) => Err(Refusal::Busy),
-        }
     }
 
     fn damaged(&self, placed: &Placed, error: &blobs::Error) -> Refusal {
@@ -547,13 +527,39 @@ impl Pieces {
     }
 }
 
-fn trusted(view: &View<'_>, caller: OrganisationId) -> Result<bool, Error> {
+/// Where the bytes lie that a share lists under this digest.
+///
+/// # Errors
+/// [`Refusal::NotShared`], [`Refusal::Damaged`]; [`Refusal::Busy`] where the tables fail.
+pub(crate) fn placed(view: &View<'_>, share: ShareId, digest: Digest) -> Result<Placed, Refusal> {
+    let facts = ShareFacts::new(*view, share);
+    let listed = facts.blob(digest);
+    facts.done().map_err(|_| Refusal::Busy)?;
+    let share = view.get(&table::SHARE, &share);
+    let share = share.map_err(|_| Refusal::Busy)?;
+    let serves = |share: &entity::Share| listed.is_some_and(|blob| share.header.serves(blob));
+    if !share.as_ref().is_some_and(serves) {
+        return Err(Refusal::NotShared);
+    }
+    match view.get(&table::BLOB, &digest) {
+        Ok(Some(blob)) if blob.state == BlobState::Damaged => Err(Refusal::Damaged),
+        Ok(Some(blob)) => Ok(Placed {
+            digest,
+            size: blob.size,
+            place: blob.place,
+        }),
+        Ok(None) => Err(Refusal::Damaged),
+        Err(_) => Err(Refusal::Busy),
+    }
+}
+
+pub(crate) fn trusted(view: &View<'_>, caller: OrganisationId) -> Result<bool, Error> {
     let partner = view.get(&table::PARTNER, &caller)?;
     Ok(partner.as_ref().is_some_and(rules::trusts))
 }
 
 /// Whether this partner may read what this share lists, now.
-pub(super) fn serves(
+pub(crate) fn serves(
     view: &View<'_>,
     caller: OrganisationId,
     share: ShareId,
@@ -578,7 +584,7 @@ pub(super) fn serves(
     Ok(!lost && parties && header.lives() && rules::timely(&node))
 }
 
-fn incarnation(view: &View<'_>) -> Result<u64, Error> {
+pub(crate) fn incarnation(view: &View<'_>) -> Result<u64, Error> {
     let node = view
         .get(&table::NODE, &())?
         .ok_or_else(|| broken("the node's record is missing"))?;

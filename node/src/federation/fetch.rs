@@ -95,7 +95,7 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
 }
 
 /// Whether a share is a copy: the files of others are read in `follow`.
-fn copies(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+pub(crate) fn copies(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     Ok(actions::decide::share(view, share)?.header.kind == Kind::Copy)
 }
 
@@ -169,14 +169,23 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
 }
 
 /// Some of what is wanted.
-struct Page {
-    wishes: Vec<Wish>,
-    held: BTreeSet<Digest>,
-    last: Option<EvidenceId>,
-    whole: bool,
+pub(crate) struct Page {
+    /// Items with their files.
+    pub(crate) wishes: Vec<Wish>,
+    /// What need not be read, as its owner delivered it before.
+    pub(crate) held: BTreeSet<Digest>,
+    /// Behind which item the next page begins.
+    pub(crate) last: Option<EvidenceId>,
+    /// Whether there is no more.
+    pub(crate) whole: bool,
 }
 
-fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<Page, Error> {
+/// What is wanted of a copy, from behind an item on.
+pub(crate) fn wishes(
+    view: &View<'_>,
+    share: ShareId,
+    after: Option<EvidenceId>,
+) -> Result<Page, Error> {
     let header = actions::decide::share(view, share)?.header;
     let owner = header.owner;
     let after = after.map(|evidence| (share, evidence));
@@ -601,7 +610,7 @@ pub(super) fn unused(node: &Node, placed: &[Placed]) -> Result<(), Error> {
 }
 
 /// The items all of whose files arrived.
-fn without(
+pub(crate) fn without(
     view: &View<'_>,
     share: ShareId,
     evidence: Vec<EvidenceId>,

@@ -30,6 +30,7 @@ use crate::actions::decide::broken;
 use crate::actions::{self, Actor, Error, ErrorKind, Way};
 use crate::blobs::Placed;
 use crate::event::subject;
+use crate::journal::Reader;
 use crate::node::Node;
 use crate::rules;
 use crate::seal::Seal;
@@ -92,7 +93,7 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
 }
 
 /// Whether the files of a share are to be sealed here: not where the node imports by itself.
-fn synchronised(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+pub(crate) fn synchronised(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     let node = view
         .get(&table::NODE, &())?
         .ok_or_else(|| broken("the node's record is missing"))?;
@@ -277,7 +278,7 @@ async fn bring(
     loop {
         let (of, opens, chosen) = (node.clone(), seal.clone(), only.to_vec());
         let page = node
-            .read(move |view| due(&of, view, share, after, &chosen, &opens))
+            .read(move |view| due(&of.parts().journal, view, share, after, &chosen, &opens))
             .await?;
         let here: BTreeSet<Digest> = page.delivered.union(&page.sealed).copied().collect();
         let wishes = page.items.values().map(|item| Wish {
@@ -314,16 +315,22 @@ async fn bring(
 }
 
 /// Items that may be imported and were not, with what is here of them.
-struct Page {
-    source: actions::exchange::Source,
-    items: BTreeMap<EvidenceId, Item>,
-    delivered: BTreeSet<Digest>,
-    sealed: BTreeSet<Digest>,
-    last: Option<EvidenceId>,
+pub(crate) struct Page {
+    /// What is known of the case at its owner.
+    pub(crate) source: actions::exchange::Source,
+    /// The items.
+    pub(crate) items: BTreeMap<EvidenceId, Item>,
+    /// Bytes that this node holds as its own, delivered by this owner.
+    pub(crate) delivered: BTreeSet<Digest>,
+    /// Bytes that are sealed here.
+    pub(crate) sealed: BTreeSet<Digest>,
+    /// Behind which item the next page begins.
+    pub(crate) last: Option<EvidenceId>,
 }
 
-fn due(
-    node: &Node,
+/// What of a share may be imported and was not, from behind an item on.
+pub(crate) fn due(
+    journal: &Reader,
     view: &View<'_>,
     share: ShareId,
     after: Option<EvidenceId>,
@@ -334,7 +341,7 @@ fn due(
     let (mut due, last) = actions::exchange::importable(view, share, after, PAGE)?;
     due.retain(|evidence| only.is_empty() || only.contains(evidence));
     let shut = || broken("a share can't be opened with its lease");
-    let mut texts = Texts::new(*view, &node.parts().journal, share, Some(seal));
+    let mut texts = Texts::new(*view, journal, share, Some(seal));
     let source = actions::exchange::Source {
         case: texts.offered()?.ok_or_else(shut)?.case,
         info: texts.case(&header)?.ok_or_else(shut)?,

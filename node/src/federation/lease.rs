@@ -10,22 +10,23 @@ use zeroize::Zeroizing;
 
 use crate::actions::decide::broken;
 use crate::actions::{Error, ErrorKind};
-use crate::keyring::KeyId;
+use crate::keyring::{KeyId, Keyring};
+use crate::leases::Leases;
 use crate::node::Node;
 use crate::seal::Seal;
 use crate::store::table;
 use crate::store::view::View;
 
 /// A lease that came from a share's owner.
-pub(super) struct Lease {
+pub(crate) struct Lease {
     /// The share.
-    pub(super) share: ShareId,
+    pub(crate) share: ShareId,
     key: Zeroizing<[u8; 32]>,
     length: Duration,
 }
 
 /// Reads a lease; none where it is none.
-pub(super) fn read(lease: v1::Lease) -> Option<Lease> {
+pub(crate) fn read(lease: v1::Lease) -> Option<Lease> {
     let key = <[u8; 32]>::try_from(lease.key.as_ref()).ok()?;
     Some(Lease {
         share: ShareId::from_slice(&lease.share).ok()?,
@@ -36,8 +37,13 @@ pub(super) fn read(lease: v1::Lease) -> Option<Lease> {
 
 impl Lease {
     /// What seals under it.
-    pub(super) fn seal(&self) -> Seal {
+    pub(crate) fn seal(&self) -> Seal {
         Seal::new(self.share.uuid(), self.key.clone())
+    }
+
+    /// Puts it with the others, asked for at `asked`.
+    pub(crate) fn lent(self, leases: &Leases, asked: Duration) {
+        leases.lend(self.share, self.key, asked, self.length);
     }
 
     /// Keeps it, where the share is one of this owner's that lives; else it is forgotten. `asked` is when
@@ -49,17 +55,19 @@ impl Lease {
         asked: Duration,
     ) -> Result<(), Error> {
         let share = self.share;
-        let keeps = node.read(move |view| {
-            let found = view.get(&table::SHARE, &share)?;
-            let theirs = found.is_some_and(|found| found.header.owner == owner);
-            Ok(theirs && keeps(view, share)?)
-        });
-        if keeps.await? {
-            let leases = &node.parts().moment.leases;
-            leases.lend(share, self.key, asked, self.length);
+        let taken = node.read(move |view| takes(view, owner, share));
+        if taken.await? {
+            self.lent(&node.parts().moment.leases, asked);
         }
         review(node, share).await
     }
+}
+
+/// Whether a lease from this owner is one to keep.
+pub(crate) fn takes(view: &View<'_>, owner: OrganisationId, share: ShareId) -> Result<bool, Error> {
+    let found = view.get(&table::SHARE, &share)?;
+    let theirs = found.is_some_and(|found| found.header.owner == owner);
+    Ok(theirs && keeps(view, share)?)
 }
 
 /// Wipes the lease of a received share that does not live any more.
@@ -72,7 +80,7 @@ pub(super) async fn review(node: &Node, share: ShareId) -> Result<(), Error> {
 
 /// Whether the lease of a received share is kept. Where an import was granted before, it is first made the
 /// node's own; that is done in `follow`.
-fn keeps(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+pub(crate) fn keeps(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     let Some(found) = view.get(&table::SHARE, &share)? else {
         return Ok(false);
     };
@@ -84,19 +92,19 @@ fn keeps(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
 }
 
 /// Whether a share is one that seals at the partner.
-pub(super) fn advanced(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+pub(crate) fn advanced(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     let share = view.get(&table::SHARE, &share)?;
     Ok(share.is_some_and(|share| matches!(share.header.kind, Kind::Advanced(_))))
 }
 
 /// The lease of a share of this node's own, as it is lent now; none where its key was lost with this
 /// node's past: what the partner has sealed can't be opened again. Who asks was judged before.
-pub(super) fn lend(
-    node: &Node,
+pub(crate) fn lend(
+    lender: Lender<'_>,
     view: &View<'_>,
     share: ShareId,
 ) -> Result<Option<v1::Lease>, Error> {
-    let keyring = &node.parts().keyring;
+    let keyring = lender.keyring;
     let id = KeyId::lease(share);
     let header = crate::actions::decide::share(view, share)?.header;
     if header.owner_log.countersigned > 0 && keyring.key(id).is_none() {
@@ -112,19 +120,38 @@ pub(super) fn lend(
     let key = keyring
         .key(id)
         .ok_or_else(|| broken("a lease's key is missing"))?;
-    Ok(Some(leased(node, share, &key)))
+    Ok(Some(lender.leased(share, &key)))
 }
 
 /// The lease of a share of this node's own, where its key was made.
-pub(super) fn held(node: &Node, share: ShareId) -> Option<v1::Lease> {
-    let key = node.parts().keyring.key(KeyId::lease(share))?;
-    Some(leased(node, share, &key))
+pub(crate) fn held(lender: Lender<'_>, share: ShareId) -> Option<v1::Lease> {
+    let key = lender.keyring.key(KeyId::lease(share))?;
+    Some(lender.leased(share, &key))
 }
 
-fn leased(node: &Node, share: ShareId, key: &[u8; 32]) -> v1::Lease {
-    v1::Lease {
-        share: share.as_bytes().to_vec().into(),
-        key: key.to_vec().into(),
-        seconds: node.parts().config.lease.seconds.get(),
+/// What a node lends with.
+#[derive(Clone, Copy)]
+pub(crate) struct Lender<'a> {
+    /// Where its keys are.
+    pub(crate) keyring: &'a Keyring,
+    /// For how long, in seconds.
+    pub(crate) seconds: u32,
+}
+
+impl<'a> Lender<'a> {
+    /// What this node lends with.
+    pub(crate) fn of(node: &'a Node) -> Self {
+        Self {
+            keyring: &node.parts().keyring,
+            seconds: node.parts().config.lease.seconds.get(),
+        }
+    }
+
+    fn leased(self, share: ShareId, key: &[u8; 32]) -> v1::Lease {
+        v1::Lease {
+            share: share.as_bytes().to_vec().into(),
+            key: key.to_vec().into(),
+            seconds: self.seconds,
+        }
     }
 }

@@ -20,6 +20,7 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use super::drive::{Stop, bounded};
+use super::lease::Lender;
 use super::{history, lease};
 use crate::actions::decide::broken;
 use crate::actions::exchange::{self, Given};
@@ -32,7 +33,7 @@ use crate::store::view::View;
 use crate::store::{entity, table};
 
 /// The shares that a partner had of this node or this node of it, behind one of them or from the first on.
-pub(super) fn list(
+pub(crate) fn list(
     view: &View<'_>,
     caller: OrganisationId,
     after: Option<ShareId>,
@@ -66,9 +67,33 @@ fn seen(header: &Header, side: Side) -> u64 {
     header.log(side).countersigned.max(other.seen)
 }
 
+/// What of this node is needed to give something back.
+pub(crate) struct Own<'a> {
+    /// Whose node it is.
+    pub(crate) organisation: OrganisationId,
+    /// Where what was signed is read back.
+    pub(crate) journal: &'a Reader,
+    /// What it lends with.
+    pub(crate) lender: Lender<'a>,
+    /// What seals a received share now.
+    pub(crate) seal: &'a dyn Fn(ShareId) -> Option<Seal>,
+}
+
+impl<'a> Own<'a> {
+    /// What of this node is needed, with what seals a received share.
+    pub(crate) fn of(node: &'a Node, seal: &'a dyn Fn(ShareId) -> Option<Seal>) -> Self {
+        Self {
+            organisation: node.parts().keys.organisation(),
+            journal: &node.parts().journal,
+            lender: Lender::of(node),
+            seal,
+        }
+    }
+}
+
 /// What is given back of a share, behind what the partner holds.
-pub(super) fn give(
-    node: &Node,
+pub(crate) fn give(
+    own: &Own<'_>,
     view: &View<'_>,
     caller: OrganisationId,
     request: v1::RecoverRequest,
@@ -76,7 +101,7 @@ pub(super) fn give(
     let Ok(share) = ShareId::from_slice(&request.share) else {
         return Ok(Err(Refusal::Malformed));
     };
-    let us = node.parts().keys.organisation();
+    let us = own.organisation;
     let found = view.get(&table::SHARE, &share)?;
     let theirs = |found: &entity::Share| found.other(us) == caller && had(&found.header, caller);
     let Some(found) = found.filter(theirs) else {
@@ -91,7 +116,7 @@ pub(super) fn give(
     }
     let owner = header.owner == us;
     let advanced = matches!(header.kind, Kind::Advanced(_));
-    let journal = &node.parts().journal;
+    let journal = own.journal;
     let mut reply = revocation(view, journal, header, !owner)?;
     if owner && advanced && header.revoked {
         return Ok(Ok(reply));
@@ -104,7 +129,7 @@ pub(super) fn give(
     let seal = lent
         .as_ref()
         .map(lease::Lease::seal)
-        .or_else(|| node.seal(share));
+        .or_else(|| (own.seal)(share));
     let (from, most) = bounds(view, journal, header, owner, &request)?;
     let returned = history::returned(view, journal, share, from, most, seal.as_ref())?;
     let returned = match returned {
@@ -114,7 +139,7 @@ pub(super) fn give(
     };
     let lends = owner && advanced && returned.batch.head.head.side == Side::Owner;
     let lease = match lends {
-        true => lease::lend(node, view, share)?,
+        true => lease::lend(own.lender, view, share)?,
         false => None,
     };
     if lends && lease.is_none() {
@@ -296,7 +321,8 @@ async fn take_back(
     let mut before = None;
     loop {
         let reader = node.clone();
-        let request = node.read(move |view| ask(&reader, view, share));
+        let us = node.parts().keys.organisation();
+        let request = node.read(move |view| ask(us, Lender::of(&reader), view, share));
         let Some(request) = request.await? else {
             return Ok(());
         };
@@ -341,7 +367,12 @@ const fn malformed() -> Stop {
 }
 
 /// How far this node holds a share; none where it is not to be recovered.
-fn ask(node: &Node, view: &View<'_>, share: ShareId) -> Result<Option<v1::RecoverRequest>, Error> {
+pub(crate) fn ask(
+    us: OrganisationId,
+    lender: Lender<'_>,
+    view: &View<'_>,
+    share: ShareId,
+) -> Result<Option<v1::RecoverRequest>, Error> {
     let mut request = v1::RecoverRequest {
         share: share.as_bytes().to_vec().into(),
         ..Default::default()
@@ -358,9 +389,9 @@ fn ask(node: &Node, view: &View<'_>, share: ShareId) -> Result<Option<v1::Recove
     request.owner_hash = owner.hash.to_vec().into();
     request.partner_count = partner.count;
     request.partner_hash = partner.hash.to_vec().into();
-    let own = header.owner == node.parts().keys.organisation();
+    let own = header.owner == us;
     if own && matches!(header.kind, Kind::Advanced(_)) && !header.revoked {
-        request.lease = lease::held(node, share);
+        request.lease = lease::held(lender, share);
     }
     Ok(Some(request))
 }

@@ -50,9 +50,15 @@ pub(super) async fn synchronise(
     }
 }
 
-type Page = (Vec<Wish>, BTreeSet<Digest>, Option<EvidenceId>);
+/// Items with their files, what of these is here already, and behind which item the next page begins.
+pub(crate) type Page = (Vec<Wish>, BTreeSet<Digest>, Option<EvidenceId>);
 
-fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<Page, Error> {
+/// What is wanted of a synchronised share, from behind an item on.
+pub(crate) fn wishes(
+    view: &View<'_>,
+    share: ShareId,
+    after: Option<EvidenceId>,
+) -> Result<Page, Error> {
     let after = after.map(|evidence| (share, evidence));
     let rows = view.page(&table::WANTED, &share, after.as_ref(), WISHES)?;
     let last = (rows.len() == WISHES).then(|| rows.last().map(|((_, evidence), ())| *evidence));
@@ -78,12 +84,12 @@ fn wishes(view: &View<'_>, share: ShareId, after: Option<EvidenceId>) -> Result<
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub(super) fn whole(view: &View<'_>, share: ShareId, file: &File) -> Result<bool, Error> {
+pub(crate) fn whole(view: &View<'_>, share: ShareId, file: &File) -> Result<bool, Error> {
     Ok(begun(view, share, file)? == parts(file.size))
 }
 
 /// How many parts of a file are here: they come in order.
-fn begun(view: &View<'_>, share: ShareId, file: &File) -> Result<u32, Error> {
+pub(crate) fn begun(view: &View<'_>, share: ShareId, file: &File) -> Result<u32, Error> {
     let rows = view.page(&table::SEALED, &(share, file.blake3), None, usize::MAX)?;
     let in_order = (0..)
         .zip(&rows)
@@ -333,7 +339,8 @@ pub async fn stream(
     Ok(Some(bytes))
 }
 
-fn about(file: Digest, part: u32) -> Vec<u8> {
+/// What a sealed part is about.
+pub(crate) fn about(file: Digest, part: u32) -> Vec<u8> {
     [file.0.as_slice(), &part.to_be_bytes()].concat()
 }
 

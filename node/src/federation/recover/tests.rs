@@ -11,7 +11,7 @@ use prost::Message as _;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
-use super::{give, list, recover};
+use super::{Own, give, list, recover};
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode};
 use crate::event::{Event, NodeRestored};
@@ -198,7 +198,8 @@ fn given(
     let mut request = asked(share);
     let mut entries = Vec::new();
     loop {
-        let reply = give(&from.node, &view, to.id(), request.clone()).unwrap();
+        let seal = |share| from.node.seal(share);
+        let reply = give(&Own::of(&from.node, &seal), &view, to.id(), request.clone()).unwrap();
         let batch = match &reply {
             Ok(v1::RecoverReply {
                 batch: Some(batch), ..
