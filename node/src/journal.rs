@@ -293,7 +293,7 @@ impl Journal {
         for draft in drafts {
             self.shared
                 .keyring
-                .ensure(draft.key, keyring::draw)
+                .ensure(draft.key, crate::chance::fill)
                 .map_err(unsealed)?;
         }
         self.shared.keyring.sync().map_err(unsealed)?;

@@ -306,11 +306,6 @@ impl Slots {
     }
 }
 
-/// Fills `bytes` from the system's source of randomness.
-pub(crate) fn draw(bytes: &mut [u8]) {
-    aws_lc_rs::rand::fill(bytes).expect("a node without randomness must stop");
-}
-
 /// Makes a cipher of the bytes of a key.
 pub(crate) fn cipher(key: &[u8; 32]) -> LessSafeKey {
     LessSafeKey::new(UnboundKey::new(&AES_256_GCM, key).expect("a key of AES-256 has 32 bytes"))

@@ -11,6 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::Body;
 use super::frame::{AES, Header};
+use crate::chance;
 use crate::keyring::{self, Held, Key, Keyring};
 
 /// The salt before each body, in bytes.
@@ -32,8 +33,8 @@ impl Drawn {
             nonce: [0; 12],
             salt: [0; SALT],
         };
-        keyring::draw(&mut drawn.nonce);
-        keyring::draw(&mut drawn.salt);
+        chance::fill(&mut drawn.nonce);
+        chance::fill(&mut drawn.salt);
         drawn
     }
 }
