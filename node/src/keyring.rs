@@ -177,7 +177,8 @@ impl Keyring {
         disk.write_at(FILE, HEADER as u64, &bytes[HEADER..])?;
         disk.sync(FILE)?;
         disk.sync_dir()?;
-        let end = (bytes.len() - HEADER).div_ceil(SLOT) * SLOT + HEADER;
+        // A slot that was not written whole is written over: nobody was answered for it.
+        let end = (bytes.len() - HEADER) / SLOT * SLOT + HEADER;
         let slots = Slots {
             held,
             end: end as u64,

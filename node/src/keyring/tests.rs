@@ -130,3 +130,19 @@ fn a_full_disk_refuses_a_key_and_takes_it_later() {
     keyring.sync().unwrap();
     assert_eq!(*open(&disk).key(CASE).unwrap(), [5; 32]);
 }
+
+/// fault E3
+#[test]
+fn a_slot_that_was_not_written_whole_bars_nobody_from_a_key() {
+    let disk = Arc::new(Memory::default());
+    let keyring = open(&disk);
+    disk.limit(Some(HEADER as u64 + 64));
+    assert!(matches!(keyring.ensure(CASE, fill(5)), Err(Error::Full(_))));
+    disk.limit(None);
+    let keyring = open(&disk);
+    keyring.ensure(OTHER, fill(6)).unwrap();
+    keyring.sync().unwrap();
+    let keyring = open(&disk);
+    keyring.ensure(CASE, fill(5)).unwrap();
+    assert_eq!(*keyring.key(OTHER).unwrap(), [6; 32]);
+}
