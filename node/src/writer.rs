@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::event::{Entry, Event};
 use crate::journal::{self, Draft, Head, Journal};
-use crate::keyring::Keyring;
+use crate::keyring::{self, Keyring};
 use crate::metrics::Metrics;
 use crate::store::engine::{self, Op};
 use crate::store::project::{self, Meta, project};
@@ -29,7 +29,7 @@ pub enum Stopped {
     /// The disk has no room left.
     #[error("the disk is full: nothing was recorded; free some space, then try again")]
     Full,
-    /// A key for sealing could not be made durable, or storage failed.
+    /// Storage failed: that of the keys, of the journal or of the database.
     #[error("storage failed: the node has stopped taking changes; see its log, then restart it")]
     Failed,
     /// What was decided does not fit what is held, or is too large to be kept.
@@ -61,6 +61,7 @@ struct Staged {
     bytes: usize,
     failed: Option<view::Error>,
     unsealed: bool,
+    stopped: Option<keyring::Error>,
     seal: bool,
 }
 
@@ -93,9 +94,22 @@ impl Turn<'_> {
             return;
         }
         let draft = entry.draft();
-        if self.keyring.ensure(draft.key, crate::chance::fill).is_err() {
-            self.staged.unsealed = true;
-            return;
+        match self.keyring.ensure(draft.key, crate::chance::fill) {
+            Ok(()) => {}
+            Err(keyring::Error::Full(_)) => {
+                self.staged.unsealed = true;
+                return;
+            }
+            Err(error @ (keyring::Error::Erased(_) | keyring::Error::Damaged(_))) => {
+                let event = Event::name(entry.event.number());
+                tracing::error!(event, %error, "an event can't be sealed and is not recorded");
+                self.misfit = true;
+                return;
+            }
+            Err(error @ (keyring::Error::Io(_) | keyring::Error::Stopped)) => {
+                self.staged.stopped.get_or_insert(error);
+                return;
+            }
         }
         let seq = self.head.count + self.staged.drafts.len() as u64 + 1;
         let meta = Meta { seq, at: self.now };
@@ -258,6 +272,9 @@ impl Writer {
             );
             return Err(Stopped::Failed);
         }
+        if let Some(error) = &staged.stopped {
+            return Err(stop(error));
+        }
         if staged.unsealed {
             return Err(Stopped::Full);
         }
@@ -298,7 +315,7 @@ impl Writer {
 
 impl Staged {
     const fn broken(&self) -> bool {
-        self.failed.is_some() || self.unsealed
+        self.failed.is_some() || self.stopped.is_some() || self.unsealed
     }
 }
 

@@ -247,6 +247,11 @@ impl Bench {
         Self::open(self.dir, self.name, disks, Arc::default(), self.clock)
     }
 
+    /// Has the next call of the disk that holds the keys fail.
+    pub(crate) fn fail_keys(&self) {
+        self.keyring.fail(1);
+    }
+
     /// Lets this many seconds pass.
     pub(crate) fn pass(&self, seconds: i64) {
         self.clock.0.fetch_add(seconds, Ordering::SeqCst);

@@ -123,6 +123,24 @@ async fn what_the_database_would_not_keep_is_never_durable_and_hurts_nobody_else
     north.case("3/26").await;
 }
 
+/// fault E4
+#[tokio::test]
+async fn a_node_whose_keys_fail_stops_and_does_not_speak_of_a_full_disk() {
+    let north = Bench::new("north");
+    north.fail_keys();
+    let create = || crate::actions::case::Create {
+        number: "1/26".into(),
+        title: String::new(),
+        description: String::new(),
+    };
+    for _ in 0..2 {
+        let failed = north.change(create()).await.unwrap_err();
+        assert!(failed.message.contains("storage failed"), "{failed}");
+    }
+    let north = north.crash(1);
+    north.change(create()).await.unwrap();
+}
+
 /// fault A9
 #[tokio::test]
 async fn two_histories_freeze_the_share_and_nothing_of_it_is_tried_again() {
