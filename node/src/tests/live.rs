@@ -17,6 +17,7 @@ use crate::actions::user::Role;
 use crate::actions::{self, Run as _, case, evidence, external};
 use crate::event::Event;
 use crate::federation::texts::Texts;
+use crate::store::table;
 use crate::tests::bench::{Bench, only, to};
 
 use self::support::{Live, advanced, evidence_of, meet, sealed, status, title, until};
@@ -51,6 +52,10 @@ async fn what_is_added_to_the_case_arrives_sealed_by_itself() {
         Some("canary-two.bin")
     );
     live.end().await;
+    let reading = south.node.parts().store.read();
+    let wanted = reading.view().has(&table::FETCH, &(north.id(), share));
+    assert!(!wanted.unwrap(), "all of it is here");
+    drop(reading);
     south.rebuilds().await;
     for (key, value) in south.tables() {
         let holds = |bytes: &[u8]| bytes.windows(6).any(|window| window == b"canary");

@@ -88,6 +88,10 @@ impl Step<'_> {
         self.entries(&mut share, &written.entries, head.incarnation)?;
         self.batch(written.share, written.side, head.point);
         self.outgoing(written.side, &mut share);
+        if written.side == Side::Partner {
+            // What it states is not wanted any more.
+            self.incoming(Side::Owner, &share);
+        }
         self.put(&table::SHARE, &written.share, &share);
         Ok(())
     }
