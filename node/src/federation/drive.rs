@@ -117,6 +117,8 @@ enum Next {
     Gap(u64),
     /// Not now.
     Held,
+    /// Something changed: it is read again.
+    Again,
 }
 
 struct Drive {
@@ -262,6 +264,7 @@ impl Drive {
         let mut from: Option<u64> = None;
         let mut gaps = 0;
         loop {
+            let judged = self.node.judged();
             let read = self.node.clone();
             let (side, batch) = self
                 .node
@@ -282,7 +285,8 @@ impl Drive {
                 })
                 .await?;
             match batch {
-                Some(batch) => match self.deliver(id, batch).await? {
+                Some(batch) => match self.deliver(id, batch, judged).await? {
+                    Next::Again => {}
                     Next::After(last) => from = from.map(|_| last + 1),
                     Next::Gap(expected) => {
                         gaps += 1;
@@ -308,8 +312,8 @@ impl Drive {
         Ok(disclosed.await?)
     }
 
-    /// Delivers one batch; answers how to go on.
-    async fn deliver(&mut self, id: ShareId, batch: Batch) -> Result<Next, Stop> {
+    /// Delivers one batch, which was read when so much was judged; answers how to go on.
+    async fn deliver(&mut self, id: ShareId, batch: Batch, judged: u64) -> Result<Next, Stop> {
         let last = batch.head.head.point.count;
         let message = batch::write(&batch)
             .map_err(|_| actions::decide::broken("a batch can't be written"))?;
@@ -317,6 +321,10 @@ impl Drive {
             batch: Some(message),
             lease: self.lease(&batch).await?,
         };
+        // It may have been revoked since: then nothing more leaves.
+        if self.node.judged() != judged {
+            return Ok(Next::Again);
+        }
         let mut client = self.client();
         let reply = bounded(client.deliver(Request::new(request)))
             .await?
