@@ -102,7 +102,10 @@ pub(crate) fn synchronised(view: &View<'_>, share: ShareId) -> Result<bool, Erro
         return Ok(false);
     };
     let ready = header.partner_log.countersigned > 0 && header.hold == Hold::Free && header.lives();
-    Ok(policy.mode == Mode::Synchronised && ready && !rules::imports(node.role, policy))
+    // What is wanted though all was imported was withdrawn and came back: it is stated as stored once more.
+    let importing = rules::imports(node.role, policy)
+        && (header.open || view.has(&table::IMPORT, &(header.owner, share))?);
+    Ok(policy.mode == Mode::Synchronised && ready && !importing)
 }
 
 fn client(node: &Node, partner: OrganisationId) -> ConnectionClient<Channel> {
@@ -168,9 +171,15 @@ async fn import(
     if header.hold != Hold::Free || header.purged > 0 {
         return Ok(true);
     }
+    // The owner grants nothing before it has seen the acceptance: its receipt wakes this task.
+    if header.partner_log.countersigned == 0 {
+        return Ok(false);
+    }
     if header.grants.last < through && header.lives() {
         match ask(node, partner, share, &wish).await {
             Ok(()) => {}
+            // What nobody asked for nobody asks for again: it waits until its owner grants it.
+            Err(Asked::Refused(_)) if wish.by.is_none() => return Ok(false),
             Err(Asked::Refused(refused)) => {
                 end(node, share, through, Some(refused)).await?;
                 return Ok(true);
@@ -367,7 +376,15 @@ pub(crate) fn due(
                 page.sealed.insert(file.blake3);
             }
         }
-        page.items.insert(evidence, item);
+        // What was withdrawn meanwhile is not here, and its owner does not give it any more.
+        let gone = |file: &File| {
+            let here = page.delivered.contains(&file.blake3) || page.sealed.contains(&file.blake3);
+            let listed = facts.blob(file.blake3).is_some_and(|blob| blob.uses > 0);
+            file.size > 0 && !here && !listed
+        };
+        if !item.files.iter().any(gone) {
+            page.items.insert(evidence, item);
+        }
     }
     facts.done()?;
     Ok(page)
@@ -414,13 +431,19 @@ async fn purge(node: &Node, partner: OrganisationId) -> Result<(), Error> {
     for ((_, share), ()) in rows.await? {
         let row = (partner, share);
         let granted = node.read(move |view| Ok(view.get(&table::IMPORT, &row)?));
-        if let (Some(wish), Some(seal)) = (granted.await?, node.seal(share)) {
-            let brought = bring(node, partner, share, &seal, &wish.only, false).await;
-            if let Err(error) = brought {
-                tracing::warn!(%share, %error, "not all that was granted could be imported");
-            }
-            let through = wish.through;
-            end(node, share, through, None).await?;
+        if let Some(wish) = granted.await? {
+            let refused = match node.seal(share) {
+                Some(seal) => {
+                    let brought = bring(node, partner, share, &seal, &wish.only, false).await;
+                    if let Err(error) = brought {
+                        tracing::warn!(%share, %error, "not all that was granted could be imported");
+                    }
+                    None
+                }
+                // Without its lease nothing of it can be opened any more.
+                None => Some(Refusal::State),
+            };
+            end(node, share, wish.through, refused).await?;
         }
         node.parts().moment.leases.drop(share);
         loop {
@@ -482,6 +505,9 @@ async fn bounded<T>(call: impl Future<Output = Result<T, Status>>) -> Result<T, 
         .await
         .unwrap_or_else(|_| Err(Status::deadline_exceeded("no answer in time")))
 }
+
+#[cfg(test)]
+mod tests;
 
 /// Items or files that are looked at together.
 const PAGE: usize = 256;
