@@ -280,6 +280,17 @@ async fn what_was_chosen_waits_while_sending_is_not_enabled() {
     assert_eq!(south.shown(share).status, Status::Complete);
 }
 
+/// What was disclosed has to arrive, and an ended copy can't be resumed.
+#[tokio::test]
+async fn a_suspended_copy_is_not_ended() {
+    let (north, _, share) = listed(1).await;
+    north.change(share::Suspend { share }).await.unwrap();
+    let refused = north.change(share::End { share }).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict);
+    north.change(share::Resume { share }).await.unwrap();
+    north.change(share::End { share }).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_case_number_that_is_taken_gets_the_next_free_one() {
     let (north, south) = pair().await;

@@ -200,7 +200,8 @@ fn disclose(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<
         Command::Revoke(_) if header.revoked => Ok(Vec::new()),
         Command::Revoke(actor) if open && !copy => only(Body::Revoked(actor)),
         Command::List(actor) if open && lists => list(header, actor),
-        Command::End(actor) if copy && header.state == State::Accepted => {
+        // What was disclosed by then would never arrive: an ended copy is not resumed.
+        Command::End(actor) if copy && header.state == State::Accepted && !header.suspended => {
             let mut bodies = list(header, actor.clone())?;
             bodies.push(Body::Ended(actor));
             Ok(bodies)

@@ -215,6 +215,12 @@ impl Change for End {
             return Err(Error::new(ErrorKind::Conflict, message)
                 .hint("to stop it, cancel it: interdocket share cancel SHARE"));
         }
+        if header.suspended {
+            let message = "this copy is suspended: what was disclosed would never arrive";
+            return Err(Error::new(ErrorKind::Conflict, message).hint(
+                "resume it first, or cancel it: interdocket share resume SHARE, share cancel SHARE",
+            ));
+        }
         if share.waits() > 0 {
             let message = format!("{} changes of this copy still wait", share.waits());
             return Err(Error::new(ErrorKind::Conflict, message).hint(

@@ -149,6 +149,17 @@ fn ending_closes_the_update_that_is_open() {
 }
 
 #[test]
+fn a_suspended_copy_is_not_ended_before_it_is_resumed() {
+    let mut pair = Pair::listed(&[1]);
+    pair.owner.run(Command::Add(vec![item(2)])).unwrap();
+    pair.owner.run(Command::Suspend(actor())).unwrap();
+    assert_eq!(pair.owner.run(Command::End(actor())), Err(Refusal::State));
+    pair.owner.run(Command::Resume(actor())).unwrap();
+    pair.owner.run(Command::End(actor())).unwrap();
+    pair.exchange();
+}
+
+#[test]
 fn ending_what_never_listed_anything_is_ended() {
     let mut pair = Pair::listed(&[]);
     pair.owner.run(Command::End(actor())).unwrap();
