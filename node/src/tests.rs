@@ -11,4 +11,5 @@ mod reading;
 mod rebuild;
 mod restore;
 mod sets;
+pub(crate) mod simulation;
 mod wire;

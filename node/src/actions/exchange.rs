@@ -30,6 +30,8 @@ use crate::rules;
 use crate::seal::Seal;
 use crate::store::project::ShareFacts;
 use crate::store::{entity, table};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 pub use self::disclose::{covered, disclose, following, info, item, targets};
 pub use self::import::{Source, ask, delivered, describe, ended, grant, import, importable};
@@ -47,10 +49,13 @@ pub fn countersigned(context: &mut Context<'_>, receipt: &Receipt) -> Result<Dec
     if share.header.log(head.side).countersigned >= head.point.count {
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     }
+    let count = head.point.count;
+    #[cfg(test)]
+    let count = count + u64::from(planted(Bug::ReceiptAhead));
     let event = HeadCountersigned {
         share: head.share,
         side: head.side,
-        count: head.point.count,
+        count,
         head: Bytes(receipt.head.bytes.clone()),
         countersignature: Bytes(receipt.countersignature.bytes.clone()),
     };
@@ -211,6 +216,10 @@ fn record(
         head: Bytes(batch.head.bytes),
         countersignature: Bytes(countersignature.bytes.clone()),
     };
+    #[cfg(test)]
+    if planted(Bug::CountersignedUnrecorded) && admitted.header.owner_log.point.count > 1 {
+        return Ok(Decided::new(Vec::new(), move |_| Ok(Ok(countersignature))));
+    }
     let mut events = vec![Event::LogReceived(received)];
     events.extend(accept(context, node, &admitted.header)?);
     Ok(Decided::new(events, move |_| Ok(Ok(countersignature)))
@@ -224,6 +233,8 @@ fn kept(
     entries: &[Entry],
     lease: Option<&Seal>,
 ) -> (Vec<Bytes>, Vec<Bytes>) {
+    #[cfg(test)]
+    let lease = lease.filter(|_| !planted(Bug::NotRedacted));
     let Some(lease) = lease else {
         let whole = entries.iter().map(|entry| Bytes(entry.bytes.clone()));
         return (whole.collect(), Vec::new());

@@ -18,6 +18,8 @@ use crate::rules;
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
 use crate::store::{entity, table};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 /// Writes the next entries of this node's log of a share, as far as something waits: one batch.
 /// Answers whether there were any.
@@ -122,6 +124,10 @@ pub fn covered(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result
     }
     // What a copy brings was chosen once, and stays the partner's wherever it is put.
     if share.header.kind == Terms::Copy {
+        return Ok(true);
+    }
+    #[cfg(test)]
+    if planted(Bug::ScopeIgnored) {
         return Ok(true);
     }
     Ok(match &share.scope {

@@ -28,6 +28,8 @@ use crate::event::{
     RevocationReceived, ShareMade, ShareRevoked,
 };
 use crate::rules;
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 pub use self::facts::ShareFacts;
 
@@ -423,6 +425,10 @@ impl Step<'_> {
         }
         if share.behind_since.is_none() {
             share.behind_since = Some(self.meta.at);
+        }
+        #[cfg(test)]
+        if planted(Bug::OutboxForgotten) && share.header.owner_log.point.count > 3 {
+            return self.changes.delete(&table::OUTBOX, &key);
         }
         self.put(&table::OUTBOX, &key, &());
     }

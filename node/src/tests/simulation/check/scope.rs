@@ -1,0 +1,83 @@
+//! Nothing outside a share's scope is in a partner's store (S1, S2, A15): canaries are looked for in every
+//! table, record and blob. What is read live, or sealed under a lease, is nowhere in the clear.
+
+use std::ops::Bound;
+use std::sync::Arc;
+
+use super::super::oracle::{Deal, Oracle};
+use super::super::tap::{Canary, canaries};
+use super::{Broken, Seen, State};
+use crate::actions::partner::{Kind, OrganisationRole};
+use crate::journal::Body;
+use crate::store::engine::{Engine as _, Tree};
+
+/// How far each node's journal was looked through.
+pub(in super::super) type Scanned = std::collections::BTreeMap<usize, u64>;
+
+pub(super) fn check(seen: &Seen<'_>, scanned: &mut Scanned) -> Broken {
+    for state in &seen.states {
+        let mut found = Vec::new();
+        let engine = Arc::clone(&state.site.disks.borrow().engine);
+        for tree in Tree::ALL {
+            let all = (Bound::Unbounded, Bound::Unbounded);
+            let pairs = engine.scan(tree, all.0, all.1, usize::MAX);
+            for (_, value) in pairs.unwrap_or_default() {
+                found.extend(canaries(&value));
+            }
+        }
+        state
+            .process
+            .vault
+            .each(|bytes| found.extend(canaries(bytes)));
+        let from = scanned.entry(state.site.number).or_default();
+        let head = state.process.head().count;
+        let records = state.process.journal.scan((*from).min(head), None);
+        for record in records.map_while(Result::ok) {
+            if let Body::Open(body) = &record.body {
+                found.extend(canaries(body));
+            }
+        }
+        *from = head;
+        found.sort_unstable();
+        found.dedup();
+        for canary in found {
+            if !holds(seen.oracle, state, canary) {
+                let name = state.site.name;
+                return Err(format!("{name} holds {} in the clear", canary.text()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether a node may hold something in the clear: its own, and what became its own.
+fn holds(oracle: &Oracle, state: &State<'_>, canary: Canary) -> bool {
+    let site = state.site.number;
+    let auto = state.site.role == OrganisationRole::Justice;
+    let own = |deal: &Deal| {
+        let becomes = match deal.kind {
+            Kind::Copy => true,
+            Kind::Advanced => deal.wanted || auto,
+            Kind::Reference => false,
+        };
+        deal.partner == site && becomes
+    };
+    match canary {
+        Canary::Case(case) => {
+            let outlined = |deal: &Deal| {
+                let reference = deal.kind == Kind::Reference && deal.partner == site;
+                deal.case == case && (own(deal) || reference)
+            };
+            oracle.cases[case].site == site || oracle.deals.iter().any(outlined)
+        }
+        Canary::Item(item) => {
+            let items = 0..oracle.items.len();
+            let same = |place: &usize| *place == item || oracle.items[*place].content == item;
+            let listed = |deal: &Deal| {
+                let mut items = items.clone().filter(same);
+                own(deal) && items.any(|place| deal.covered(&oracle.items, place))
+            };
+            oracle.items[item].site == site || oracle.deals.iter().any(listed)
+        }
+    }
+}

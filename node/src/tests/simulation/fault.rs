@@ -1,0 +1,186 @@
+//! What befalls nodes and links: each fault, and how it goes over.
+
+use std::rc::Rc;
+
+use super::plan::Fault;
+use super::world::{Micros, SECOND, World};
+use super::{net, start, work};
+
+/// Has faults happen as long as the busy phase lasts.
+pub(super) fn begin(world: &World) {
+    if world.plan.faults.is_empty() {
+        return;
+    }
+    let wait = world.between(SECOND, world.plan.pause * SECOND);
+    world.after_do(wait, |world| {
+        if world.calm.get() {
+            return;
+        }
+        one(world);
+        begin(world);
+    });
+}
+
+fn one(world: &Rc<World>) {
+    let faults = &world.plan.faults;
+    let fault = faults[usize::try_from(world.below(faults.len() as u64)).expect("it is small")];
+    let site = some(world, world.sites.len());
+    let others: Vec<usize> = (0..world.sites.len())
+        .filter(|other| *other != site)
+        .collect();
+    let other = others[some(world, others.len())];
+    let name = world.sites[site].name;
+    world.note(format_args!("fault at {name}: {fault:?}"));
+    match fault {
+        Fault::Kill => crash(world, site, false),
+        Fault::Power => crash(world, site, true),
+        Fault::Torn | Fault::Disk => disk(world, site, fault == Fault::Torn),
+        Fault::Engine => {
+            let calls = world.below(400);
+            world.sites[site].faulty.set(true);
+            world.sites[site].disks.borrow().engine.fail_after(calls);
+        }
+        Fault::Full => full(world, site),
+        Fault::Cut => cut(world, vec![(site, other), (other, site)]),
+        Fault::OneWay => cut(world, vec![(site, other)]),
+        Fault::Alone => {
+            let both = |other: &usize| [(site, *other), (*other, site)];
+            cut(world, others.iter().flat_map(both).collect());
+        }
+        Fault::Flapping => {
+            for turn in 0..5 {
+                let wait = turn * 3 * SECOND;
+                world.after_do(wait, move |world| {
+                    if !world.calm.get() {
+                        cut(world, vec![(site, other), (other, site)]);
+                    }
+                });
+            }
+        }
+        Fault::Again => (0..8).for_each(|_| net::again(world)),
+        Fault::Slow => slow(world, (site, other)),
+        Fault::Skew => {
+            let by = world.below(600 * SECOND).cast_signed() - 300 * SECOND.cast_signed();
+            world.sites[site].watch.skew(by / 2);
+        }
+        Fault::Jump => {
+            let day = 86_400 * SECOND.cast_signed();
+            let by = [day, -day, 40 * day][some(world, 3)];
+            world.sites[site].watch.skew(by);
+            let wait = world.between(20 * SECOND, 90 * SECOND);
+            world.after_do(wait, move |world| world.sites[site].watch.skew(0));
+        }
+    }
+}
+
+fn some(world: &World, of: usize) -> usize {
+    usize::try_from(world.below(of as u64)).expect("it is a small number")
+}
+
+/// Ends a process without warning, also in the middle of something; it is started again after a while.
+pub(super) fn crash(world: &Rc<World>, site: usize, power: bool) {
+    let of = &world.sites[site];
+    world.kill_all(site);
+    let gone = of.process.take();
+    if gone.is_none() {
+        return;
+    }
+    drop(gone);
+    world.trace.borrow_mut().figures.crashes += 1;
+    let power = power || of.torn.replace(false);
+    let found = of.disks.borrow().found(world.below(1 << 32), power);
+    of.disks.replace(found);
+    for other in &world.sites {
+        net::cut(world, site, other.id);
+    }
+    world.note(format_args!("{} is down, power lost: {power}", of.name));
+    let wait = world.between(SECOND / 10, 20 * SECOND);
+    world.after_do(wait, move |world| start::start(world, site));
+}
+
+/// The disk fails at one of the next calls; with `torn`, power is lost in it.
+fn disk(world: &World, site: usize, torn: bool) {
+    let of = &world.sites[site];
+    let disks = of.disks.borrow();
+    let nth = 1 + world.below(12);
+    of.faulty.set(true);
+    let disk = match world.chance(800) {
+        true => &disks.journal,
+        false => &disks.keyring,
+    };
+    if torn {
+        disk.stop(nth);
+        of.torn.set(true);
+    } else {
+        disk.fail(nth);
+    }
+}
+
+/// There is no room at a node for a while.
+fn full(world: &World, site: usize) {
+    limit(world, site, Some(0));
+    let wait = world.between(5 * SECOND, 60 * SECOND);
+    world.after_do(wait, move |world| limit(world, site, None));
+}
+
+fn limit(world: &World, site: usize, capacity: Option<u64>) {
+    let disks = world.sites[site].disks.borrow();
+    disks.journal.limit(capacity);
+    disks.keyring.limit(capacity);
+    disks.vault.limit(capacity.is_some());
+}
+
+/// Nothing arrives in these directions for a while.
+fn cut(world: &World, links: Vec<(usize, usize)>) {
+    world.trace.borrow_mut().figures.cuts += 1;
+    world.net.cut.borrow_mut().extend(links.iter().copied());
+    let wait = world.between(SECOND, [3, 60][some(world, 2)] * SECOND);
+    world.after_do(wait, move |world| heal(world, &links));
+}
+
+fn heal(world: &World, links: &[(usize, usize)]) {
+    for link in links {
+        world.net.cut.borrow_mut().remove(link);
+    }
+    for (site, other) in links {
+        net::contact(world, *site, world.sites[*other].id);
+    }
+}
+
+fn slow(world: &World, link: (usize, usize)) {
+    let factor = world.between(10, 100);
+    world.net.slow.borrow_mut().insert(link, factor);
+    let wait = world.between(5 * SECOND, 60 * SECOND);
+    world.after_do(wait, move |world| {
+        world.net.slow.borrow_mut().remove(&link);
+    });
+}
+
+/// Everything is as it should be from now on: links, disks and clocks; what is down comes up.
+pub(super) fn calm(world: &Rc<World>) {
+    world.calm.set(true);
+    world.note(format_args!("faults stop"));
+    let links: Vec<(usize, usize)> = world.net.cut.borrow().iter().copied().collect();
+    heal(world, &links);
+    world.net.slow.borrow_mut().clear();
+    for site in 0..world.sites.len() {
+        limit(world, site, None);
+        world.sites[site].watch.skew(0);
+        let of = &world.sites[site];
+        match of.up() {
+            // Faults of its disks that are still to come are forgotten with the process.
+            Some(_) if of.faulty.replace(false) => crash(world, site, false),
+            Some(process) => {
+                let to = Rc::clone(world);
+                world.spawn(site, async move { work::repair(&to, &process).await });
+            }
+            None => {
+                let whole = of.disks.borrow().found(world.below(1 << 32), false);
+                of.disks.replace(whole);
+            }
+        }
+    }
+}
+
+/// How long everything may take to settle.
+pub(super) const PATIENCE: Micros = 40 * 60 * SECOND;
