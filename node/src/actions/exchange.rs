@@ -34,7 +34,9 @@ use crate::store::{entity, table};
 use crate::tests::simulation::bug::{Bug, planted};
 
 pub use self::disclose::{covered, disclose, following, info, item, targets};
-pub use self::import::{Source, ask, delivered, describe, ended, grant, import, importable};
+pub use self::import::{
+    NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable,
+};
 pub use self::recover::{Given, listed, recover, recovered, revoked_before, rewound};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};

@@ -27,6 +27,8 @@ use crate::store::{entity, table};
 
 pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Suspend, Withdraw};
 pub use self::offer::{Advanced, Copy, Made, Reference, Targets, To, bounded_recipients};
+#[cfg(test)]
+pub(crate) use self::offer::{FOLDERS_BYTES_MAX, FOLDERS_MAX};
 pub use self::set::{InSet, Set, SetId, SetPage, Sets};
 pub use self::targets::ChooseTargets;
 
@@ -441,7 +443,7 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         behind_since: share.behind_since,
         onward: onward(view, &share)?,
         recipients: share.recipients,
-        message: share.message,
+        message: view.get(&table::MESSAGE, &id)?.unwrap_or_default(),
         refusal: None,
         fork: None,
         receipts: Vec::new(),

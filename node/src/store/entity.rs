@@ -225,8 +225,6 @@ pub struct Share {
     pub all_targets: bool,
     /// The people who should have it; nobody where that is sealed under a lease.
     pub recipients: Vec<String>,
-    /// The message to them.
-    pub message: String,
     /// The share set it was made in; none where it was received, or came back from its partner.
     pub set: Option<SetId>,
     /// When it was offered.
@@ -324,4 +322,121 @@ pub struct Sealed {
 pub struct Session {
     /// The share.
     pub share: ShareId,
+}
+
+#[cfg(test)]
+mod tests {
+    use interdocket_sync::limits;
+    use interdocket_sync::log::Point;
+    use interdocket_sync::share::{Grants, Hold, Kind, Log, Mode, Onward, Policy, State, Totals};
+
+    use super::*;
+    use crate::actions::exchange::NAMED_MAX;
+    use crate::actions::share::{FOLDERS_BYTES_MAX, FOLDERS_MAX};
+    use crate::store::engine;
+
+    fn bytes(value: &impl Serialize) -> usize {
+        let mut bytes = Vec::new();
+        ciborium::into_writer(value, &mut bytes).unwrap();
+        bytes.len()
+    }
+
+    /// A header in which nothing is small.
+    fn largest() -> Header {
+        let log = Log {
+            point: Point {
+                count: u64::MAX,
+                hash: [u8::MAX; 32],
+            },
+            seen: u64::MAX,
+            incarnation: u64::MAX,
+            countersigned: u64::MAX,
+            at: DateTime::<Utc>::MAX_UTC,
+        };
+        let totals = Totals {
+            evidence: u64::MAX,
+            files: u64::MAX,
+            bytes: u64::MAX,
+        };
+        let (one, other) = ([u8::MAX; 32], [u8::MAX - 1; 32]);
+        Header {
+            share: ShareId::new(Uuid::max()),
+            owner: OrganisationId::from_bytes(one),
+            partner: OrganisationId::from_bytes(other),
+            kind: Kind::Advanced(Policy {
+                mode: Mode::Synchronised,
+                download: false,
+                import: false,
+                onward: false,
+            }),
+            terms: one,
+            state: State::Cancelled { at: u64::MAX },
+            suspended: false,
+            revoked: false,
+            hold: Hold::Recovering,
+            owner_log: log,
+            partner_log: log,
+            case: u64::MAX,
+            recipients: u64::MAX,
+            onward: Onward {
+                entry: u64::MAX,
+                seen: u64::MAX,
+            },
+            grants: Grants {
+                first: u64::MAX,
+                last: u64::MAX,
+            },
+            listed: totals,
+            stored: totals,
+            imported: totals,
+            purged: u64::MAX,
+            update: u32::MAX,
+            open: false,
+        }
+    }
+
+    /// However far its logs go, and whatever becomes of it: else a share could be made that can't be stopped.
+    #[test]
+    fn a_share_of_the_largest_bounds_fits_a_value_for_as_long_as_it_lives() {
+        let folders = vec!["x".repeat(FOLDERS_BYTES_MAX / FOLDERS_MAX); FOLDERS_MAX];
+        let share = Share {
+            header: largest(),
+            case: Some(CaseId::new(Uuid::max())),
+            scope: Scope::Folders(folders),
+            all_targets: false,
+            recipients: vec!["x".repeat(limits::RECIPIENT_MAX); limits::RECIPIENTS_MAX],
+            set: Some(SetId::new(Uuid::max())),
+            offered_at: DateTime::<Utc>::MAX_UTC,
+            made: u64::MAX,
+            waiting: u64::MAX,
+            case_waiting: false,
+            behind_since: Some(DateTime::<Utc>::MAX_UTC),
+            wanted: u64::MAX,
+            revocation: Some(Revocation {
+                at: DateTime::<Utc>::MAX_UTC,
+                record: u64::MAX,
+                countersigned: Some(u64::MAX),
+            }),
+            frozen: Some(u64::MAX),
+            imported_case: u64::MAX,
+        };
+        let length = bytes(&share);
+        assert!(length <= engine::VALUE, "{length}");
+    }
+
+    #[test]
+    fn an_import_of_the_largest_bounds_fits_a_value() {
+        let import = Import {
+            through: u64::MAX,
+            by: Some(Actor {
+                id: Uuid::max(),
+                name: "x".repeat(limits::ACTOR_NAME_MAX),
+                badge: "x".repeat(limits::BADGE_MAX),
+            }),
+            recipient: "x".repeat(limits::RECIPIENT_MAX),
+            only: vec![EvidenceId::new(Uuid::max()); NAMED_MAX],
+        };
+        let length = bytes(&import);
+        assert!(length <= engine::VALUE, "{length}");
+    }
 }

@@ -213,6 +213,8 @@ tables! {
     BLOB: Digest => entity::Blob, Entity 9;
     /// Shares.
     SHARE: ShareId => entity::Share, Entity 10;
+    /// The message to the recipients of a share; nothing where there is none.
+    MESSAGE: ShareId => String, Entity 16;
     /// Groups of users.
     GROUP: Uuid => entity::Group, Entity 12;
     /// Whom the partner of a share added to its recipients.

@@ -324,3 +324,33 @@ async fn what_a_partner_is_sent_is_the_same_whoever_else_is_in_the_set() {
         assert!(!windows(bytes, 16).contains(set.uuid().as_bytes().as_slice()));
     }
 }
+
+/// Whatever fits when it is made can be stopped: what is recorded then is more.
+#[tokio::test]
+async fn the_largest_share_can_be_revoked() {
+    use interdocket_sync::limits;
+    let (north, _) = north().await;
+    let people: Vec<String> = (10..10 + limits::RECIPIENTS_MAX)
+        .map(|number| format!("{number}{}", "x".repeat(limits::RECIPIENT_MAX - 2)))
+        .collect();
+    let mut last = None;
+    for length in (1..=256).rev() {
+        let offer = share::Advanced {
+            to: vec![To {
+                partner: "south".into(),
+                recipients: people.clone(),
+            }],
+            folders: vec!["f".repeat(length); 8],
+            message: "x".repeat(limits::MESSAGE_TEXT_MAX),
+            ..advanced(Vec::new())
+        };
+        if let Ok(made) = north.change(offer).await {
+            last = Some((length, made));
+            break;
+        }
+    }
+    let (length, made) = last.unwrap();
+    let share = made.shares[0].id;
+    let revoked = north.change(share::Revoke { share }).await;
+    assert!(revoked.is_ok(), "{length}: {:?}", revoked.err());
+}

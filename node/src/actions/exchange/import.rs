@@ -6,7 +6,6 @@ use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::limits;
 use interdocket_sync::log::entry::{Actor, CaseInfo, StoredItem};
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::{Command, decide as next};
@@ -62,11 +61,10 @@ pub fn ask(
         return Err(Error::new(ErrorKind::Conflict, message)
             .hint("look at it: interdocket external show SHARE"));
     }
-    if evidence.len() > limits::ENTRY_ITEMS_MAX {
+    if evidence.len() > NAMED_MAX {
         let message = format!(
-            "{} items of evidence are named, more than {}",
-            evidence.len(),
-            limits::ENTRY_ITEMS_MAX
+            "{} items of evidence are named, more than {NAMED_MAX}",
+            evidence.len()
         );
         return Err(Error::new(ErrorKind::Invalid, message)
             .hint("import all of it, or these in several steps"));
@@ -359,3 +357,6 @@ pub fn importable(
     }
     Ok((due, last))
 }
+
+/// Items that are named in one import, so that it stays under one value of the database.
+pub const NAMED_MAX: usize = 128;

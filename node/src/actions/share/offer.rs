@@ -475,7 +475,14 @@ fn folders(named: &[String]) -> Result<Vec<String>, Error> {
         return Err(Error::new(ErrorKind::Invalid, message).hint("name the folder above them"));
     }
     let folder = |name: &String| line("folder", name.trim_matches('/'), FOLDER_MAX);
-    named.iter().map(folder).collect()
+    let folders = named.iter().map(folder).collect::<Result<Vec<_>, _>>()?;
+    let bytes: usize = folders.iter().map(String::len).sum();
+    if bytes > FOLDERS_BYTES_MAX {
+        let message =
+            format!("the folders have {bytes} bytes in all, more than {FOLDERS_BYTES_MAX}");
+        return Err(Error::new(ErrorKind::Invalid, message).hint("name the folder above them"));
+    }
+    Ok(folders)
 }
 
 /// Recipients of a share of this kind. Nobody means nobody: a share that lives is for people.
@@ -530,7 +537,9 @@ pub(super) const WIDENED_MAX: usize = 512;
 const PARTNERS_MAX: usize = 16;
 /// Days of a reference: ten years.
 const DAYS_MAX: u32 = 3650;
-/// Folders of one share, so that with their names they stay under one value of the database.
-const FOLDERS_MAX: usize = 8;
+/// Folders of one share.
+pub(crate) const FOLDERS_MAX: usize = 8;
+/// Bytes of the folders of one share, so that it fits one value of the database for as long as it lives.
+pub(crate) const FOLDERS_BYTES_MAX: usize = 1024;
 /// Bytes of a folder that is shared.
 const FOLDER_MAX: usize = 256;

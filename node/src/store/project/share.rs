@@ -62,7 +62,6 @@ impl Step<'_> {
             scope: made.scope.clone(),
             all_targets: made.all_targets,
             recipients: made.recipients.clone(),
-            message: made.message.clone(),
             set: Some(made.set),
             offered_at: self.meta.at,
             made: self.meta.seq,
@@ -80,8 +79,16 @@ impl Step<'_> {
             &(terms.terms.partner, made.share),
             &(),
         );
+        self.message(made.share, &made.message);
         self.put(&table::SHARE, &made.share, &share);
         Ok(())
+    }
+
+    /// Beside its share, which has to fit a value whatever becomes of it.
+    fn message(&mut self, share: ShareId, message: &String) {
+        if !message.is_empty() {
+            self.put(&table::MESSAGE, &share, message);
+        }
     }
 
     pub(super) fn log_written(&mut self, written: &LogWritten) -> Result<(), Error> {
@@ -153,6 +160,7 @@ impl Step<'_> {
         if matches!(terms.terms.kind, Kind::Advanced(_)) {
             self.put(&table::FOLLOWED, &(owner, received.share), &());
         }
+        self.message(received.share, &offered.message);
         let mut header = apply::open(terms);
         let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
         header.revoked = revoked.is_some();
@@ -166,7 +174,6 @@ impl Step<'_> {
             scope: Scope::Entire,
             all_targets: false,
             recipients: offered.recipients,
-            message: offered.message,
             set: None,
             offered_at: self.meta.at,
             made: self.meta.seq,

@@ -111,6 +111,7 @@ impl Step<'_> {
             };
             self.case_made(&made, None)?;
         }
+        self.message(id, &offered.message);
         let mut header = apply::open(terms);
         header.hold = Hold::Recovering;
         self.put(&table::RECOVER, &(header.partner, id), &());
@@ -122,7 +123,6 @@ impl Step<'_> {
             scope: Scope::Selected,
             all_targets: false,
             recipients: offered.recipients,
-            message: offered.message,
             set: None,
             offered_at: terms.terms.created,
             made: self.meta.seq,
