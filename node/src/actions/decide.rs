@@ -117,16 +117,14 @@ pub fn broken(what: &str) -> Error {
 
 /// The case with this id or number.
 pub fn case(view: &View<'_>, name: &str) -> Result<(CaseId, entity::Case), Error> {
+    // First by id: a partner chooses the numbers of its cases, and may know ids here.
     let by_number = view.get(&table::CASE_NUMBER, &name.to_owned())?;
-    let id = by_number.or_else(|| name.parse().ok());
-    let found = id
-        .map(|id| view.get(&table::CASE, &id))
-        .transpose()?
-        .flatten();
-    match (id, found) {
-        (Some(id), Some(case)) => Ok((id, case)),
-        _ => Err(no_case(name)),
+    for id in name.parse().ok().into_iter().chain(by_number) {
+        if let Some(case) = view.get(&table::CASE, &id)? {
+            return Ok((id, case));
+        }
     }
+    Err(no_case(name))
 }
 
 /// That there is no case with this id or number, or none for this caller.
@@ -137,20 +135,15 @@ pub fn no_case(name: &str) -> Error {
 
 /// The partner with this name or id.
 pub fn partner(view: &View<'_>, name: &str) -> Result<(OrganisationId, entity::Partner), Error> {
+    // First by id: a partner chooses its own name.
     let by_name = view.get(&table::PARTNER_NAME, &name.to_owned())?;
-    let id = by_name.or_else(|| name.parse().ok());
-    let found = id
-        .map(|id| view.get(&table::PARTNER, &id))
-        .transpose()?
-        .flatten();
-    match (id, found) {
-        (Some(id), Some(partner)) => Ok((id, partner)),
-        _ => Err(Error::new(
-            ErrorKind::NotFound,
-            format!("there is no partner \"{name}\""),
-        )
-        .hint("list them: interdocket partner list")),
+    for id in name.parse().ok().into_iter().chain(by_name) {
+        if let Some(partner) = view.get(&table::PARTNER, &id)? {
+            return Ok((id, partner));
+        }
     }
+    let message = format!("there is no partner \"{name}\"");
+    Err(Error::new(ErrorKind::NotFound, message).hint("list them: interdocket partner list"))
 }
 
 /// The share with this id.

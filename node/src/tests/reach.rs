@@ -223,3 +223,31 @@ async fn a_copy_is_reached_by_its_recipients() {
     assert!(show(&south, &ben, "1/26").await.is_err());
     south.rebuilds().await;
 }
+
+/// A partner that knows an id here calls its own so: who means the id must not get what is the partner's.
+#[tokio::test]
+async fn an_id_means_what_has_it_whatever_else_is_called_so() {
+    let (north, south) = crate::tests::bench::pair().await;
+    let own = south.case("7/26").await.id.to_string();
+    north.case(&own).await;
+    north.evidence(&own, "a.bin", b"one").await;
+    let share = north.copy(&own, "south").await.unwrap().id;
+    settle(&north, &south, share).await;
+    let found = case::Show { case: own };
+    let found = found.run(&south.node, &south.node.owner()).await.unwrap();
+    assert_eq!(found.number, "7/26");
+    let harbour = Bench::new("harbour");
+    let name = south.id().to_string();
+    let met = crate::event::PartnerMet {
+        organisation: harbour.id(),
+        name: name.clone(),
+        role: partner::OrganisationRole::Investigation,
+        root: crate::event::Bytes(harbour.node.parts().keys.root_der().to_vec()),
+        address: None,
+        words: Vec::new(),
+    };
+    north.events(vec![Event::PartnerMet(met)]).await.unwrap();
+    let found = partner::Show { partner: name };
+    let found = found.run(&north.node, &north.node.owner()).await.unwrap();
+    assert_eq!(found.id, south.id());
+}
