@@ -261,6 +261,11 @@ macro_rules! about {
             About::Case(self.case.clone())
         }
     };
+    (case_if_named) => {
+        fn about(&self) -> About {
+            self.case.clone().map_or(About::Nothing, About::Case)
+        }
+    };
     (evidence) => {
         fn about(&self) -> About {
             About::Evidence(self.evidence)
@@ -335,7 +340,7 @@ actions! {
     evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case", case;
     evidence::Show, "evidence.show", get "/v0/evidence/{evidence}", evidence::Evidence, "Show an item of evidence", evidence;
     share::Copy, "share.copy", post "/v0/cases/{case}/copies", share::Made, "Share a copy of a case with partners", case;
-    share::List, "share.list", get "/v0/shares", share::Page, "List shares", nothing;
+    share::List, "share.list", get "/v0/shares", share::Page, "List shares", case_if_named;
     share::Sets, "share.sets", get "/v0/sets", share::SetPage, "List share sets: shares that were made together", nothing;
     share::Show, "share.show", get "/v0/shares/{share}", share::Share, "Show a share with its receipts", share;
     share::Add, "share.add", post "/v0/shares/{share}/evidence", share::Share, "Update a copy with new evidence", share;

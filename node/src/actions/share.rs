@@ -281,7 +281,7 @@ pub struct Page {
 impl Query for List {
     fn answer(&self, view: &View<'_>, caller: &Caller, now: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
-        let after: Option<ShareId> = decide::after(self.after.as_deref())?;
+        let mut after: Option<ShareId> = decide::after(self.after.as_deref())?;
         let case = self
             .case
             .as_deref()
@@ -293,37 +293,59 @@ impl Query for List {
             .map(|name| decide::partner(view, name))
             .transpose()?;
         let (case, partner) = (case.map(|(id, _)| id), partner.map(|(id, _)| id));
-        let ids: Vec<ShareId> = match (case, partner) {
-            (Some(case), _) => {
-                let after = after.map(|id| (case, id));
-                let rows = view.page(&table::CASE_SHARE, &case, after.as_ref(), limit)?;
-                rows.into_iter().map(|((_, id), ())| id).collect()
+        let mut shares = Vec::new();
+        // Nothing out of reach is in a page, or where it continues: not even an id.
+        loop {
+            let ids = ids(view, case, partner, after)?;
+            let whole = ids.len() < ROWS;
+            for id in ids {
+                if shares.len() == limit {
+                    let next = shares.last().map(|share: &Share| share.id.to_string());
+                    return Ok(Page { shares, next });
+                }
+                after = Some(id);
+                if reach::check(view, caller, &About::Share(id)).is_err() {
+                    continue;
+                }
+                let share = shown(view, id, now)?;
+                if partner.is_none_or(|partner| partner == share.partner) {
+                    shares.push(share);
+                }
             }
-            (None, Some(partner)) => {
-                let after = after.map(|id| (partner, id));
-                let rows = view.page(&table::PARTNER_SHARE, &partner, after.as_ref(), limit)?;
-                rows.into_iter().map(|((_, id), ())| id).collect()
-            }
-            (None, None) => {
-                let rows = view.page(&table::SHARE, &(), after.as_ref(), limit)?;
-                rows.into_iter().map(|(id, _)| id).collect()
-            }
-        };
-        let next = (ids.len() == limit)
-            .then(|| ids.last().map(ToString::to_string))
-            .flatten();
-        let mut shares = Vec::with_capacity(ids.len());
-        for id in ids {
-            let share = shown(view, id, now)?;
-            let about = About::Share(id);
-            let reached = reach::check(view, caller, &about).is_ok();
-            if reached && partner.is_none_or(|partner| partner == share.partner) {
-                shares.push(share);
+            if whole {
+                return Ok(Page { shares, next: None });
             }
         }
-        Ok(Page { shares, next })
     }
 }
+
+/// The next shares of a case, with a partner, or all.
+fn ids(
+    view: &View<'_>,
+    case: Option<CaseId>,
+    partner: Option<OrganisationId>,
+    after: Option<ShareId>,
+) -> Result<Vec<ShareId>, Error> {
+    Ok(match (case, partner) {
+        (Some(case), _) => {
+            let after = after.map(|id| (case, id));
+            let rows = view.page(&table::CASE_SHARE, &case, after.as_ref(), ROWS)?;
+            rows.into_iter().map(|((_, id), ())| id).collect()
+        }
+        (None, Some(partner)) => {
+            let after = after.map(|id| (partner, id));
+            let rows = view.page(&table::PARTNER_SHARE, &partner, after.as_ref(), ROWS)?;
+            rows.into_iter().map(|((_, id), ())| id).collect()
+        }
+        (None, None) => {
+            let rows = view.page(&table::SHARE, &(), after.as_ref(), ROWS)?;
+            rows.into_iter().map(|(id, _)| id).collect()
+        }
+    })
+}
+
+/// Rows that are looked at together.
+const ROWS: usize = 256;
 
 impl Fork {
     /// As it is shown.

@@ -251,3 +251,68 @@ async fn an_id_means_what_has_it_whatever_else_is_called_so() {
     let found = found.run(&north.node, &north.node.owner()).await.unwrap();
     assert_eq!(found.id, south.id());
 }
+
+/// Neither that there are others, nor how many, nor their ids: of what somebody reaches, every page is full.
+#[tokio::test]
+async fn lists_tell_nothing_of_what_is_out_of_reach() {
+    let (north, south) = crate::tests::bench::pair().await;
+    let amy = north.person("Amy", "").await.unwrap();
+    let who = caller(&amy);
+    let mut reached = Vec::new();
+    for number in ["1/26", "2/26", "3/26", "4/26", "5/26"] {
+        north.case(number).await;
+        north.evidence(number, "a.bin", b"one").await;
+        let share = north.copy(number, "south").await.unwrap().id;
+        if ["2/26", "4/26"].contains(&number) {
+            let access = case::Access {
+                case: number.into(),
+                add: vec!["Amy".into()],
+                remove: Vec::new(),
+            };
+            north.change(access).await.unwrap();
+            reached.push(share);
+        }
+    }
+    let of = |case: &str| share::List {
+        case: Some(case.into()),
+        ..share::List::default()
+    };
+    let hidden = of("1/26").run(&north.node, &who).await.unwrap_err();
+    let missing = of("9/26").run(&north.node, &who).await.unwrap_err();
+    assert_eq!(hidden.message.replace("1/26", "9/26"), missing.message);
+    for partner in [None, Some("south".to_owned())] {
+        let (mut after, mut found) = (None, Vec::new());
+        loop {
+            let list = share::List {
+                case: None,
+                partner: partner.clone(),
+                after,
+                limit: Some(1),
+            };
+            let page = list.run(&north.node, &who).await.unwrap();
+            found.extend(page.shares.iter().map(|share| share.id));
+            assert!(page.next.is_none() || page.next == found.last().map(ToString::to_string));
+            after = page.next;
+            if after.is_none() {
+                break;
+            }
+        }
+        assert_eq!(found, reached);
+    }
+    let (mut after, mut found) = (None, Vec::new());
+    loop {
+        let list = share::Sets {
+            after,
+            limit: Some(1),
+        };
+        let page = list.run(&north.node, &who).await.unwrap();
+        found.extend(page.sets.iter().map(|set| set.id));
+        assert!(page.next.is_none() || page.next == found.last().map(ToString::to_string));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), 2);
+    assert_eq!(south.shares(), []);
+}
