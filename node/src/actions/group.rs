@@ -172,8 +172,7 @@ fn shown(view: &View<'_>, id: Uuid, after: Option<Uuid>, limit: usize) -> Result
     let next = last.filter(|_| rows.len() == limit);
     let mut names = Vec::with_capacity(rows.len());
     for ((_, user), ()) in rows {
-        let user = view.get(&table::USER, &user)?;
-        names.push(user.ok_or_else(|| broken("a user is missing"))?.name);
+        names.push(people::of(view, user)?);
     }
     Ok(Shown {
         group: found(view, id)?,

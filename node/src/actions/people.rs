@@ -55,20 +55,19 @@ pub fn names(view: &View<'_>, texts: &[String]) -> Result<Vec<String>, Error> {
     Ok(names)
 }
 
-/// The name of a user or group.
+/// The name of a user or group; the id where the record about them can't be read: that closes nothing else.
 ///
 /// # Errors
-/// [`Error`] where there is none.
+/// [`Error`] where the tables fail.
 pub fn of(view: &View<'_>, id: Uuid) -> Result<String, Error> {
     if let Some(user) = view.get(&table::USER, &id)? {
         return Ok(user.name);
     }
     let group = view.get(&table::GROUP, &id)?;
-    let group = group.ok_or_else(|| broken("a user or group is missing"))?;
-    Ok(group.name)
+    Ok(group.map_or_else(|| id.to_string(), |group| group.name))
 }
 
-/// Users and groups.
+/// Users and groups, each once.
 ///
 /// # Errors
 /// `NotFound` for the first text that nobody is called by.
@@ -77,7 +76,14 @@ pub fn ids(view: &View<'_>, texts: &[String]) -> Result<Vec<Uuid>, Error> {
         Some(Known::User(id) | Known::Group(id)) => Ok(id),
         None => Err(nobody(text)),
     };
-    texts.iter().map(id).collect()
+    let mut ids: Vec<Uuid> = Vec::new();
+    for id in texts.iter().map(id) {
+        let id = id?;
+        if !ids.contains(&id) {
+            ids.push(id);
+        }
+    }
+    Ok(ids)
 }
 
 fn nobody(text: &str) -> Error {

@@ -417,13 +417,9 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         false => (Direction::Received, Side::Partner, header.owner),
     };
     let partner = view.get(&table::PARTNER, &other)?;
-    let case = share
-        .case
-        .map(|case| view.get(&table::CASE, &case))
-        .transpose()?;
-    let case = case
-        .map(|case| case.ok_or_else(|| broken("a case is missing")))
-        .transpose()?;
+    // None as well where its record can't be read: that closes no list of shares.
+    let case = share.case.map(|case| view.get(&table::CASE, &case));
+    let case = case.transpose()?.flatten();
     let countersigned = share
         .revocation
         .is_some_and(|revocation| revocation.countersigned.is_some());
@@ -438,8 +434,8 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
             countersignature: None,
         });
     let targets = match own {
-        Side::Owner => exchange::info(view, &share)?.targets,
-        Side::Partner => Vec::new(),
+        Side::Owner if case.is_some() => exchange::info(view, &share)?.targets,
+        _ => Vec::new(),
     };
     Ok(Share {
         id,

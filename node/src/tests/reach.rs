@@ -316,3 +316,48 @@ async fn lists_tell_nothing_of_what_is_out_of_reach() {
     assert_eq!(found.len(), 2);
     assert_eq!(south.shares(), []);
 }
+
+/// fault B1
+#[tokio::test]
+async fn a_user_whose_record_is_lost_closes_no_case() {
+    let north = Bench::new("north");
+    let amy = north.person("Amy", "").await.unwrap();
+    group(&north, "U1", group::Kind::Unit, "Amy").await;
+    north.case("1/26").await;
+    let access = case::Access {
+        case: "1/26".into(),
+        add: vec!["Amy".into()],
+        remove: Vec::new(),
+    };
+    north.change(access).await.unwrap();
+    let north = north.erased(amy.id);
+    let cases = case::List::default();
+    let cases = cases.run(&north.node, &north.node.owner()).await.unwrap();
+    assert_eq!(cases.cases.len(), 1);
+    let unit = group::Show {
+        group: "U1".into(),
+        after: None,
+        limit: None,
+    };
+    unit.run(&north.node, &north.node.owner()).await.unwrap();
+}
+
+/// fault B1
+#[tokio::test]
+async fn a_case_whose_record_is_lost_hides_no_share_of_another() {
+    let (north, _) = crate::tests::bench::pair().await;
+    let lost = north.case("1/26").await.id;
+    for number in ["1/26", "2/26"] {
+        if number == "2/26" {
+            north.case(number).await;
+        }
+        north.evidence(number, "a.bin", b"one").await;
+        north.copy(number, "south").await.unwrap();
+    }
+    let north = north.erased(lost.uuid());
+    let owner = north.node.owner();
+    let shares = share::List::default().run(&north.node, &owner).await;
+    assert_eq!(shares.unwrap().shares.len(), 2);
+    let sets = share::Sets::default().run(&north.node, &owner).await;
+    assert_eq!(sets.unwrap().sets.len(), 2);
+}

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Status;
-use crate::actions::decide::{self, broken};
+use crate::actions::decide;
 use crate::actions::partner::Kind;
 use crate::actions::{Caller, Error, Query, people, reach};
 use crate::store::view::View;
@@ -72,7 +72,7 @@ pub struct Set {
     /// The case that is shared.
     #[schemars(with = "uuid::Uuid")]
     pub case: CaseId,
-    /// The case's number.
+    /// The case's number; its id where the record of it can't be read.
     pub case_number: String,
     /// What kind its shares are.
     pub kind: Kind,
@@ -151,9 +151,7 @@ impl Query for Sets {
 const ROWS: usize = 256;
 
 fn listed(view: &View<'_>, id: SetId, set: entity::Set, now: DateTime<Utc>) -> Result<Set, Error> {
-    let case = view
-        .get(&table::CASE, &set.case)?
-        .ok_or_else(|| broken("a case is missing"))?;
+    let case = view.get(&table::CASE, &set.case)?;
     let shares = view.page(&table::SET_SHARE, &id, None, usize::MAX)?;
     let shares = shares
         .into_iter()
@@ -162,7 +160,7 @@ fn listed(view: &View<'_>, id: SetId, set: entity::Set, now: DateTime<Utc>) -> R
     Ok(Set {
         id,
         case: set.case,
-        case_number: case.number,
+        case_number: case.map_or_else(|| set.case.to_string(), |case| case.number),
         kind: set.kind,
         made_by: set.made_by,
         made_at: set.made_at,
