@@ -41,8 +41,9 @@ struct Asked {
 }
 
 impl Asked {
-    /// Counts a call; whether it may still be answered.
-    fn call(&mut self, now: Duration) -> bool {
+    /// Counts a call that asks for so many; whether it may still be answered. All of them count as unknown until it
+    /// is told who is known: calls that come at once would all be answered else.
+    fn call(&mut self, now: Duration, names: u32) -> bool {
         if now.saturating_sub(self.since) >= HOUR {
             *self = Self {
                 since: now,
@@ -50,7 +51,16 @@ impl Asked {
             };
         }
         self.calls = self.calls.saturating_add(1);
-        self.calls <= CALLS_MAX && self.unknown < UNKNOWN_MAX
+        let answered = self.calls <= CALLS_MAX && self.unknown < UNKNOWN_MAX;
+        if answered {
+            self.unknown = self.unknown.saturating_add(names);
+        }
+        answered
+    }
+
+    /// So many of whom a call asked for were no guesses.
+    const fn known(&mut self, names: u32) {
+        self.unknown = self.unknown.saturating_sub(names);
     }
 }
 
@@ -76,6 +86,7 @@ impl People {
         caller: OrganisationId,
         recipients: Vec<String>,
     ) -> Result<Result<Vec<String>, Refusal>, Error> {
+        let all = number(recipients.len());
         let taken = self.node.read(move |view| {
             let partner = view.get(&table::PARTNER, &caller)?;
             if !partner.is_some_and(|partner| rules::tells(&partner)) {
@@ -86,13 +97,12 @@ impl People {
             names.map(Some)
         });
         let Some(names) = taken.await? else {
+            self.count(caller, |asked| asked.known(all));
             return Ok(Err(Refusal::NotEnabled));
         };
         let known: Vec<String> = names.iter().filter(|it| !it.is_empty()).cloned().collect();
-        let unknown = u32::try_from(names.len() - known.len()).unwrap_or(u32::MAX);
-        self.count(caller, |asked| {
-            asked.unknown = asked.unknown.saturating_add(unknown);
-        });
+        let unknown = number(names.len() - known.len());
+        self.count(caller, |asked| asked.known(all - unknown));
         let asked = RecipientsAsked {
             partner: caller,
             known,
@@ -120,7 +130,8 @@ impl people_server::People for People {
         let now = self.node.parts().clock.elapsed();
         let long = |text: &String| text.len() > limits::RECIPIENT_MAX;
         let many = recipients.len() > limits::RECIPIENTS_MAX || recipients.iter().any(long);
-        let told = if many || !self.count(caller, |asked| asked.call(now)) {
+        let names = number(recipients.len());
+        let told = if many || !self.count(caller, |asked| asked.call(now, names)) {
             Err(Refusal::Limit)
         } else {
             Self::resolve(self, caller, recipients)
@@ -159,6 +170,10 @@ pub async fn resolve(
     Some(names.into_iter().map(known).collect())
 }
 
+fn number(names: usize) -> u32 {
+    u32::try_from(names).unwrap_or(u32::MAX)
+}
+
 const HOUR: Duration = Duration::from_secs(3600);
 /// Calls of one partner in an hour: each leaves a record.
 const CALLS_MAX: u32 = 256;
@@ -176,17 +191,33 @@ mod tests {
     #[test]
     fn a_partner_that_guesses_is_answered_no_more_until_the_hour_is_over() {
         let mut asked = Asked::default();
-        assert!(asked.call(HOUR));
-        asked.unknown = UNKNOWN_MAX;
-        assert!(!asked.call(HOUR * 2 - Duration::from_secs(1)));
-        assert!(asked.call(HOUR * 2));
-        assert_eq!(asked.unknown, 0);
+        assert!(asked.call(HOUR, UNKNOWN_MAX));
+        assert!(!asked.call(HOUR * 2 - Duration::from_secs(1), 1));
+        assert!(asked.call(HOUR * 2, 1));
+        assert_eq!(asked.unknown, 1);
+    }
+
+    /// fault C5
+    #[test]
+    fn a_partner_that_guesses_in_many_calls_at_once_guesses_no_more_often() {
+        let mut asked = Asked::default();
+        let answered = (0..CALLS_MAX).filter(|_| asked.call(HOUR, 16)).count();
+        assert_eq!(answered, 4);
+    }
+
+    #[test]
+    fn asking_for_who_is_known_is_no_guess() {
+        let mut asked = Asked::default();
+        for _ in 0..UNKNOWN_MAX {
+            assert!(asked.call(HOUR, 16));
+            asked.known(16);
+        }
     }
 
     #[test]
     fn a_partner_that_asks_without_end_is_answered_so_many_times_an_hour() {
         let mut asked = Asked::default();
-        let answered = (0..2 * CALLS_MAX).filter(|_| asked.call(HOUR)).count();
+        let answered = (0..2 * CALLS_MAX).filter(|_| asked.call(HOUR, 0)).count();
         assert_eq!(answered, CALLS_MAX as usize);
     }
 }
