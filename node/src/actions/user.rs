@@ -108,7 +108,8 @@ pub struct Issued {
 
 impl Change for Add {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<User>, Error> {
-        let name = filled("name", line("name", &self.name, limits::ACTOR_NAME_MAX)?)?;
+        // People are addressed by it.
+        let name = filled("name", line("name", &self.name, limits::RECIPIENT_MAX)?)?;
         let email = email(&self.email)?;
         let badge = line("badge", &self.badge, limits::BADGE_MAX)?;
         let id = context.id();

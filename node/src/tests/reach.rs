@@ -361,3 +361,12 @@ async fn a_case_whose_record_is_lost_hides_no_share_of_another() {
     let sets = share::Sets::default().run(&north.node, &owner).await;
     assert_eq!(sets.unwrap().sets.len(), 2);
 }
+
+#[tokio::test]
+async fn whoever_is_added_can_be_addressed_by_name() {
+    let north = Bench::new("north");
+    let long = "x".repeat(interdocket_sync::limits::RECIPIENT_MAX + 1);
+    let refused = north.person(&long, "").await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(north.person(&long[1..], "").await.is_ok());
+}
