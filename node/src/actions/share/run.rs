@@ -31,10 +31,12 @@ impl Run for Recipients {
         let id = self.share;
         let partner = node.read(move |view| {
             let header = decide::share(view, id)?.header;
-            decide::partner(view, &header.partner.to_string())
+            let partner = decide::partner(view, &header.partner.to_string())?;
+            Ok(header.open_to_owner().then_some(partner))
         });
-        // What was received has no recipients to be set here: that is refused without asking anybody.
-        if let Ok(partner) = partner.await {
+        // What was received has no recipients to be set here, and what is over has none any more: that is refused
+        // without asking anybody.
+        if let Ok(Some(partner)) = partner.await {
             self.recipients = known(node, partner, self.recipients).await?;
         }
         node.change(caller, self).await

@@ -78,6 +78,27 @@ async fn whom_the_partner_knows_is_named_as_it_names_them_and_nobody_else_is() {
     live.end().await;
 }
 
+/// What is over has no recipients: a partner is not told of anybody whom somebody wanted to have it.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partner_is_not_asked_about_recipients_of_what_is_over() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Live, true).await;
+    north.case("1/26").await;
+    south.person("Kim Berg", "4711").await.unwrap();
+    contact(&north, &south).await;
+    let share = share(&north, &south, &["4711"]).await.unwrap().id;
+    north.change(share::Revoke { share }).await.unwrap();
+    let set = share::Recipients {
+        share,
+        recipients: vec!["Lee".into()],
+    };
+    let refused = set.run(&north.node, &north.node.owner()).await;
+    assert_eq!(refused.unwrap_err().kind, ErrorKind::Conflict);
+    assert_eq!(told(&south, &north), [(vec!["Kim Berg".to_owned()], 0)]);
+    live.end().await;
+}
+
 /// Who takes nothing from a partner tells it nothing of people either.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_partner_whose_shares_are_not_taken_is_told_of_nobody() {
