@@ -371,6 +371,7 @@ fn onward(
     let entries = super::exchange::entries(context, &share.header, &facts, command)?;
     let written = super::exchange::written(context, &share.header, &node, entries);
     Ok(Decided::new(written.into_iter().collect(), |_| Ok(()))
+        .then(Effect::Recheck)
         .then(Effect::Nudge(share.header.owner)))
 }
 

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::decide::{self, Context, Decided, broken, filled, line};
+use super::decide::{self, Context, Decided, Effect, broken, filled, line};
 use super::{Caller, Change, Error, ErrorKind, Query, people};
 use crate::event::{Event, GroupChanged, GroupMade};
 use crate::store::view::View;
@@ -132,10 +132,12 @@ impl Change for Edit {
             added: ids(&self.add)?,
             removed: ids(&self.remove)?,
         };
-        Ok(Decided::new(
-            vec![Event::GroupChanged(changed)],
-            move |view| shown(view, group, None, 100),
-        ))
+        Ok(
+            Decided::new(vec![Event::GroupChanged(changed)], move |view| {
+                shown(view, group, None, 100)
+            })
+            .then(Effect::Recheck),
+        )
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Digest as _;
 use uuid::Uuid;
 
-use super::decide::{Context, Decided, broken, filled, line};
+use super::decide::{Context, Decided, Effect, broken, filled, line};
 use super::{Caller, Change, Error, ErrorKind, Query, people};
 use crate::event::{Event, TokenMade, UserAdded, UserEdited};
 use crate::store::view::View;
@@ -140,9 +140,10 @@ impl Change for Edit {
             badge: badge.transpose()?.unwrap_or(user.badge),
         };
         people::free(&context.view, id, [&edited.email, &edited.badge])?;
-        Ok(Decided::new(vec![Event::UserEdited(edited)], move |view| {
-            shown(view, id)
-        }))
+        Ok(
+            Decided::new(vec![Event::UserEdited(edited)], move |view| shown(view, id))
+                .then(Effect::Recheck),
+        )
     }
 }
 

@@ -124,10 +124,15 @@ impl Session {
         })
     }
 
-    /// Hands on a part of a file as it arrives, then closes the session; the last thing said is an error
-    /// where the part did not arrive whole.
-    pub async fn pass_on(self, arriving: Arriving, out: mpsc::Sender<io::Result<Bytes>>) {
-        if let Err(error) = self.hand_on(arriving, &out).await {
+    /// Hands on a part of a file as it arrives, for as long as its reader `may` have it, then closes the session; the
+    /// last thing said is an error where the part did not arrive whole.
+    pub async fn pass_on(
+        self,
+        arriving: Arriving,
+        out: mpsc::Sender<io::Result<Bytes>>,
+        may: impl FnMut() -> bool + Send,
+    ) {
+        if let Err(error) = self.hand_on(arriving, &out, may).await {
             // Whoever reads may have gone away.
             let _ = out.send(Err(io::Error::other(error))).await;
         }
@@ -140,8 +145,14 @@ impl Session {
         &self,
         mut arriving: Arriving,
         out: &mpsc::Sender<io::Result<Bytes>>,
+        mut may: impl FnMut() -> bool + Send,
     ) -> Result<(), Error> {
         while let Some(reply) = arriving.next(out).await? {
+            if !may() {
+                let message = "this share can't be read any more";
+                return Err(Error::new(ErrorKind::Forbidden, message)
+                    .hint("see whether it is: interdocket external show SHARE"));
+            }
             let way = Way {
                 direction: Direction::In,
             };

@@ -302,6 +302,7 @@ pub async fn stream(
     share: ShareId,
     file: &File,
     range: Range<u64>,
+    mut may: impl FnMut() -> bool + Send + 'static,
 ) -> Result<Option<mpsc::Receiver<io::Result<Bytes>>>, Error> {
     let Some(seal) = node.seal(share) else {
         return Ok(None);
@@ -316,9 +317,10 @@ pub async fn stream(
     tokio::task::spawn_blocking(move || {
         loop {
             let mut piece = vec![0; PIECE];
-            // The lease is asked for again before every piece: what is revoked meanwhile stops here.
+            // Lease and rights are asked for again before every piece: what is taken away meanwhile stops here.
             let read = match node.seal(share) {
-                Some(_) => reader.read(&mut piece),
+                Some(_) if may() => reader.read(&mut piece),
+                Some(_) => Err(io::Error::other("this share can't be read any more")),
                 None => Err(io::Error::other(
                     "the share was revoked, or its lease ran out",
                 )),

@@ -342,6 +342,15 @@ async fn a_user_whose_record_is_lost_closes_no_case() {
     unit.run(&north.node, &north.node.owner()).await.unwrap();
 }
 
+#[tokio::test]
+async fn whoever_is_added_can_be_addressed_by_name() {
+    let north = Bench::new("north");
+    let long = "x".repeat(interdocket_sync::limits::RECIPIENT_MAX + 1);
+    let refused = north.person(&long, "").await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Invalid);
+    assert!(north.person(&long[1..], "").await.is_ok());
+}
+
 /// fault B1
 #[tokio::test]
 async fn a_case_whose_record_is_lost_hides_no_share_of_another() {
@@ -360,13 +369,4 @@ async fn a_case_whose_record_is_lost_hides_no_share_of_another() {
     assert_eq!(shares.unwrap().shares.len(), 2);
     let sets = share::Sets::default().run(&north.node, &owner).await;
     assert_eq!(sets.unwrap().sets.len(), 2);
-}
-
-#[tokio::test]
-async fn whoever_is_added_can_be_addressed_by_name() {
-    let north = Bench::new("north");
-    let long = "x".repeat(interdocket_sync::limits::RECIPIENT_MAX + 1);
-    let refused = north.person(&long, "").await.unwrap_err();
-    assert_eq!(refused.kind, ErrorKind::Invalid);
-    assert!(north.person(&long[1..], "").await.is_ok());
 }

@@ -179,6 +179,12 @@ impl Node {
     /// [`Error`] of permissions, where there is no such file, or its owner does not give it.
     pub async fn open_external(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
         self.permit_to(caller, GET, About::Nothing).await?;
+        let still = Still {
+            node: self.clone(),
+            caller: caller.clone(),
+            share: request.share,
+            judged: self.judged(),
+        };
         let (of, who, now) = (self.clone(), caller.clone(), self.parts().clock.now());
         let (id, evidence) = (request.share, request.evidence);
         let found = self.read(move |view| {
@@ -195,7 +201,7 @@ impl Node {
         match found.await? {
             Ok((external, recipient, item)) => {
                 let reader = (&external, recipient);
-                self.external_bytes(caller, reader, item, request).await
+                self.external_bytes(still, reader, item, request).await
             }
             Err(refused) => Err(deny(self, caller, GET, id, refused).await),
         }
@@ -205,18 +211,18 @@ impl Node {
     /// owner of the share. The one place that says where they come from.
     async fn external_bytes(
         &self,
-        caller: &Caller,
+        mut still: Still,
         (external, recipient): (&External, String),
         item: Option<Described>,
         request: Get,
     ) -> Result<Opened, Error> {
         if let Some(opened) = self
-            .sealed_bytes(caller, external, item.as_ref(), &request)
+            .sealed_bytes(&still, external, item.as_ref(), &request)
             .await?
         {
             return Ok(opened);
         }
-        let session = session(self, caller, external, recipient, request.download).await?;
+        let session = session(self, &still.caller, external, recipient, request.download).await?;
         let item = match item {
             Some(item) => item,
             None => item_at_owner(&session, request.evidence).await?,
@@ -234,7 +240,7 @@ impl Node {
         };
         let arriving = session.view(&wanted).await?;
         let (out, bytes) = mpsc::channel::<io::Result<Bytes>>(AHEAD);
-        tokio::spawn(session.pass_on(arriving, out));
+        tokio::spawn(session.pass_on(arriving, out, move || still.holds()));
         Ok(Opened {
             name: file.name.clone(),
             size: to - request.from,
@@ -247,7 +253,7 @@ impl Node {
     /// The bytes of a file that is sealed here, once the opening is recorded.
     async fn sealed_bytes(
         &self,
-        caller: &Caller,
+        still: &Still,
         external: &External,
         item: Option<&Described>,
         request: &Get,
@@ -265,18 +271,49 @@ impl Node {
         }
         let range = request.from..to;
         let size = range.end - range.start;
-        let Some(bytes) = sealed::stream(self, external.share, file, range).await? else {
+        let mut asked = still.clone();
+        let may = move || asked.holds();
+        let Some(bytes) = sealed::stream(self, external.share, file, range, may).await? else {
             return Ok(None);
         };
         let (share, download) = (external.share, request.download);
-        let actor = Some(caller.actor.clone());
-        let recorded = self.decide(actor, caller.way, move |_| Ok(open(share, download)));
+        let actor = Some(still.caller.actor.clone());
+        let recorded = self.decide(actor, still.caller.way, move |_| Ok(open(share, download)));
         recorded.await?;
         Ok(Some(Opened {
             name: file.name.clone(),
             size,
             bytes,
         }))
+    }
+}
+
+/// Whether somebody who reads may go on: asked again once anything changed.
+#[derive(Clone)]
+struct Still {
+    node: Node,
+    caller: Caller,
+    share: ShareId,
+    judged: u64,
+}
+
+impl Still {
+    fn holds(&mut self) -> bool {
+        let judged = self.node.judged();
+        if judged == self.judged {
+            return true;
+        }
+        self.judged = judged;
+        let now = self.node.parts().clock.now();
+        let reading = self.node.parts().store.read();
+        let view = reading.view();
+        let may = || {
+            let share = received(&view, self.share)?;
+            usable(&share, now)?;
+            let said = said(&self.node, &view, &share)?;
+            recipient(&view, &said, &self.caller)
+        };
+        may().is_ok_and(|recipient: Option<String>| recipient.is_some())
     }
 }
 

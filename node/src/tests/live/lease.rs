@@ -4,10 +4,11 @@
 use interdocket_sync::id::ShareId;
 
 use super::support::{Live, advanced, sealed, status, title, until};
+use crate::actions::external;
 use crate::actions::share::{self, Mode, RevocationState, Status};
 use crate::keyring::KeyId;
 use crate::store::table;
-use crate::tests::bench::Bench;
+use crate::tests::bench::{Bench, caller};
 
 struct Shared {
     north: Bench,
@@ -236,4 +237,50 @@ async fn the_key_of_a_revoked_share_is_destroyed_at_once() {
     assert!(north.node.parts().keyring.key(key).is_some());
     north.change(share::Revoke { share }).await.unwrap();
     assert!(north.node.parts().keyring.key(key).is_none());
+}
+
+/// AE-021: the lease goes on for those who are recipients still.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_a_recipient_any_more_reads_no_further_of_what_is_sealed() {
+    const SIZE: usize = 16 << 20;
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, true).await;
+    let sol = south.person("Sol Reyes", "").await.unwrap();
+    north.case("1/26").await;
+    let item = north.evidence("1/26", "a.bin", &vec![1; SIZE]).await.id;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("it is sealed", || {
+        status(&north, share) == Some(Status::Active)
+    })
+    .await;
+    let get = external::Get {
+        share,
+        evidence: item,
+        file: 0,
+        from: 0,
+        to: None,
+        download: false,
+    };
+    let who = caller(&sol);
+    let opened = south.node.open_external(&who, get);
+    let mut opened = opened.await.unwrap();
+    opened.bytes.recv().await.unwrap().unwrap();
+    let robin = share::Recipients {
+        share,
+        recipients: vec!["Robin".into()],
+    };
+    north.change(robin).await.unwrap();
+    until("south knows", || {
+        let reading = south.node.parts().store.read();
+        let kept = reading.view().get(&table::SHARE, &share).unwrap();
+        kept.is_some_and(|share| share.header.recipients > 1)
+    })
+    .await;
+    let mut bytes = 0;
+    while let Some(Ok(piece)) = opened.bytes.recv().await {
+        bytes += piece.len();
+    }
+    assert!(bytes < SIZE / 2, "{bytes}");
+    live.end().await;
 }

@@ -272,3 +272,27 @@ async fn who_was_added_goes_with_the_recipients_whom_the_owner_changes() {
     let refused = add(&south, &kim, share, &["Bea Holm"]).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden);
 }
+
+/// Also while they read.
+#[tokio::test]
+async fn who_goes_out_of_a_group_reads_no_further() {
+    let (north, south, _) = three().await;
+    let kim = south.person("Kim Berg", "").await.unwrap();
+    group(&south, "Homicide", &["Kim Berg"]).await;
+    policy(&north, Mode::Live, true, true).await;
+    north.case("1/26").await;
+    let evidence = north.evidence("1/26", "a.bin", &vec![3; SIZE]).await.id;
+    let request = reference("1/26", &[], &["Homicide"]);
+    let share = only(north.change(request).await.unwrap()).id;
+    follow(&north, &south, share).await;
+    let who = caller(&kim);
+    let opened = south.node.open_external(&who, get(share, evidence));
+    let mut opened = opened.await.unwrap();
+    opened.bytes.recv().await.unwrap().unwrap();
+    edit(&south, "Homicide", &[], &["Kim Berg"]).await;
+    let mut bytes = 0;
+    while let Some(Ok(piece)) = opened.bytes.recv().await {
+        bytes += piece.len();
+    }
+    assert!(bytes < SIZE / 2, "{bytes}");
+}
