@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use crate::actions::decide::{Decided, broken};
 use crate::actions::evidence::{Add, Evidence, GET, Get, Taken, Upload, file_name, intake};
-use crate::actions::{About, Action, Caller, Error, ErrorKind, Run, Way};
+use crate::actions::{About, Action, Caller, Error, ErrorKind, Run, Way, reach};
 use crate::blobs::{self, Place, Placed, Staged};
 use crate::node::Node;
 use crate::store::entity::BlobState;
@@ -109,7 +109,10 @@ impl Node {
                 node.place(order, staged)
             })
             .await?;
-        self.decide(Some(caller.actor.clone()), caller.way, |context| {
+        let (who, about) = (caller.clone(), About::Case(taken.case.clone()));
+        self.decide(Some(caller.actor.clone()), caller.way, move |context| {
+            // The bytes may have taken hours.
+            reach::check(&context.view, &who, &about)?;
             taken.decide(context)
         })
         .await
@@ -165,9 +168,11 @@ impl Node {
     /// [`Error`] of permissions, or where there is no such file.
     pub async fn open_evidence(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
         let about = About::Evidence(request.evidence);
-        self.permit_to(caller, GET, about).await?;
+        self.permit_to(caller, GET, about.clone()).await?;
+        let who = caller.clone();
         let (name, placed) = self
-            .decide(Some(caller.actor.clone()), caller.way, |context| {
+            .decide(Some(caller.actor.clone()), caller.way, move |context| {
+                reach::check(&context.view, &who, &about)?;
                 request.decide(context)
             })
             .await?;

@@ -370,3 +370,28 @@ async fn a_case_whose_record_is_lost_hides_no_share_of_another() {
     let sets = share::Sets::default().run(&north.node, &owner).await;
     assert_eq!(sets.unwrap().sets.len(), 2);
 }
+
+/// Bytes take their time: who has no access any more when they are there adds nothing.
+#[tokio::test]
+async fn who_loses_access_while_a_file_arrives_adds_nothing() {
+    let north = Bench::new("north");
+    let amy = north.person("Amy", "").await.unwrap();
+    make(&north, &amy, "1/26").await;
+    let (send, body) = tokio::sync::mpsc::channel(1);
+    let upload = evidence::Upload {
+        case: "1/26".into(),
+        name: "a.bin".into(),
+        folder: String::new(),
+        title: None,
+    };
+    let (node, who) = (north.node.clone(), caller(&amy));
+    let upload = tokio::spawn(async move { node.upload_evidence(&who, upload, body).await });
+    let piece = || Ok(bytes::Bytes::from_static(b"one"));
+    send.send(piece()).await.unwrap();
+    // There is room again only when the node reads.
+    send.send(piece()).await.unwrap();
+    access(&north, &amy, &[], &["Amy"]).await;
+    drop(send);
+    let refused = upload.await.unwrap().unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::NotFound);
+}
