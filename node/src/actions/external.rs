@@ -247,29 +247,29 @@ struct Said {
     message: String,
 }
 
-/// A share that was received and lives at its owner.
+/// A share that was received and lives at its owner. What else a share is looks like none: not everybody here
+/// reaches it.
 ///
 /// # Errors
-/// `NotFound` where there is none; `Conflict` where it is something else.
+/// `NotFound` where there is none.
 fn received(view: &View<'_>, id: ShareId) -> Result<entity::Share, Error> {
-    let share = decide::share(view, id)?;
+    let share = view.get(&table::SHARE, &id)?.ok_or_else(|| absent(id))?;
     let node = view
         .get(&table::NODE, &())?
         .ok_or_else(|| broken("the node's own record is missing"))?;
-    if share.header.partner != node.organisation {
-        return Err(
-            Error::new(ErrorKind::Conflict, "this share is this node's own")
-                .hint("look at it: interdocket share show SHARE"),
-        );
-    }
-    if Kind::of(share.header.kind) == Kind::Copy {
-        return Err(
-            Error::new(ErrorKind::Conflict, "this is a copy: it is this node's own")
-                .hint("look at its case: interdocket share show SHARE, interdocket case show CASE"),
-        );
+    if share.header.partner != node.organisation || Kind::of(share.header.kind) == Kind::Copy {
+        return Err(absent(id));
     }
     decide::whole(view, id.uuid())?;
     Ok(share)
+}
+
+fn absent(id: ShareId) -> Error {
+    Error::new(
+        ErrorKind::NotFound,
+        format!("there is no external case {id}"),
+    )
+    .hint("list them: interdocket external list; own shares and copies: interdocket share list")
 }
 
 /// Refuses what can't be read by anybody now, with what to do about it.

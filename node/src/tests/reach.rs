@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use uuid::Uuid;
 
 use crate::actions::partner::{self, Kind};
-use crate::actions::{self, Action, ErrorKind, Run as _, case, evidence, group, share, user};
+use crate::actions::{
+    self, Action, ErrorKind, Run as _, case, evidence, external, group, share, user,
+};
 use crate::event::Event;
 use crate::store::table;
 use crate::tests::bench::{Bench, caller, only, settle, to};
@@ -181,6 +183,17 @@ async fn what_is_out_of_reach_looks_like_what_does_not_exist() {
         .message
         .replace(&shared.to_string(), &nowhere.to_string());
     assert_eq!(same, missing.message);
+    let external = |share| external::Show {
+        share,
+        after: None,
+        limit: None,
+    };
+    let hidden = external(shared).run(&north.node, &who).await.unwrap_err();
+    let missing = external(nowhere).run(&north.node, &who).await.unwrap_err();
+    let same = hidden
+        .message
+        .replace(&shared.to_string(), &nowhere.to_string());
+    assert_eq!((same, hidden.kind), (missing.message, missing.kind));
     let get = evidence::Get {
         evidence: item,
         file: 0,
