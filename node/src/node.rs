@@ -198,8 +198,9 @@ impl Node {
         let who = caller.clone();
         let reached = self.read(move |view| Ok(reach::check(view, &who, &about)));
         let reached = reached.await?;
-        if let Err(error) = &reached {
-            self.refused(refused(share, format!("{error}: {name}")))
+        if reached.is_err() {
+            // Without what was asked for: callers choose that, and each other text would be a record of its own.
+            self.refused(refused(share, format!("nothing that {name} reaches")))
                 .await;
         }
         reached

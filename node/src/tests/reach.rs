@@ -408,3 +408,16 @@ async fn who_loses_access_while_a_file_arrives_adds_nothing() {
     let refused = upload.await.unwrap().unwrap_err();
     assert_eq!(refused.kind, ErrorKind::NotFound);
 }
+
+/// fault C5
+#[tokio::test]
+async fn who_guesses_cases_gets_one_record_with_a_count() {
+    let north = Bench::new("north");
+    let amy = north.person("Amy", "").await.unwrap();
+    let records = || north.node.parts().journal.head().count;
+    let before = records();
+    for number in 0..50 {
+        assert!(show(&north, &amy, &format!("{number}/26")).await.is_err());
+    }
+    assert_eq!(records(), before + 1);
+}
