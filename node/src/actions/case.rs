@@ -207,6 +207,11 @@ pub fn access(
     if added.is_empty() && removed.is_empty() {
         return Ok(Vec::new());
     }
+    let most = added.len().max(removed.len());
+    if most > ACCESS_MAX {
+        let message = format!("{most} users and groups are more than {ACCESS_MAX} at once");
+        return Err(Error::new(ErrorKind::Invalid, message).hint("do it in several steps"));
+    }
     let held = view.page(&table::ACCESS, &case, None, ACCESS_MAX)?;
     let mut after: BTreeSet<Uuid> = held.into_iter().map(|((_, who), ())| who).collect();
     after.retain(|who| !removed.contains(who));

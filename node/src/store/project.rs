@@ -29,7 +29,7 @@ use crate::event::{
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 10;
+pub const SHAPE: u32 = 11;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]

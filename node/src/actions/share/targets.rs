@@ -1,6 +1,7 @@
 //! Which targets of a case a share has.
 
 use interdocket_sync::id::{ShareId, TargetId};
+use interdocket_sync::limits;
 use interdocket_sync::share as sync;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,11 @@ impl Change for ChooseTargets {
         let Some(case) = share.case else {
             return Err(broken("a share's case is missing"));
         };
+        let most = self.add.len().max(self.remove.len());
+        if most > limits::TARGETS_MAX {
+            let message = format!("{most} targets are more than {}", limits::TARGETS_MAX);
+            return Err(Error::new(ErrorKind::Invalid, message).hint("do it in several steps"));
+        }
         for id in &self.add {
             target::find(&context.view, case, *id)?;
         }
