@@ -2,7 +2,9 @@
 //!
 //! What a crate may depend on at all is said by its manifest, not here.
 
-use crate::source::{holds, sources};
+use std::process::Command;
+
+use crate::source::{holds, root, sources};
 
 #[test]
 fn each_outside_thing_has_one_home() {
@@ -114,4 +116,20 @@ fn module_with_the_name_of_a_crate_is_not_the_crate() {
         "sled"
     ));
     assert!(!names(&code("fn f() { store::sled::open() }"), "sled"));
+}
+
+/// What is made from the sources is no source: whoever inherits them reads all that is there.
+#[test]
+fn nothing_that_a_build_makes_is_in_the_repository() {
+    let listed = Command::new("git")
+        .args(["ls-files", "-z"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{listed:?}");
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    let files: Vec<&str> = listed.split_terminator('\0').collect();
+    assert!(files.contains(&"Cargo.toml"), "the list is that of git");
+    let made = |path: &&&str| path.split('/').any(|part| part == "target");
+    assert_eq!(files.iter().find(made), None);
 }
