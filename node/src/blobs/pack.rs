@@ -154,8 +154,13 @@ impl Packs {
         };
         for (at, placed) in blobs {
             match check(&file, placed, u64::from(*at)) {
+                Ok(()) => {}
                 Err(Error::Missing(_)) => continue,
-                checked => checked?,
+                Err(error) => match found(&file, placed, u64::from(*at)) {
+                    Found::Unreadable => {}
+                    Found::Cut => continue,
+                    Found::Other => return Err(error),
+                },
             }
             let erased = erase(&file, u64::from(*at), placed.size);
             erased.map_err(Error::io("erase in", &path))?;
@@ -235,6 +240,30 @@ fn check(file: &File, placed: &Placed, at: u64) -> Result<(), Error> {
         return Err(Error::Missing(placed.digest));
     }
     placed.check(&header, Kind::Packed)
+}
+
+/// What lies where a damaged blob is said to be.
+enum Found {
+    /// Its bytes, under a header that says nothing.
+    Unreadable,
+    /// The pack ends before it does.
+    Cut,
+    /// Something else: the place is wrong, or the disk gives nothing.
+    Other,
+}
+
+fn found(file: &File, placed: &Placed, at: u64) -> Found {
+    let end = at + header::LEN as u64 + placed.size;
+    match file.metadata() {
+        Ok(metadata) if metadata.len() < end => return Found::Cut,
+        Ok(_) => {}
+        Err(_) => return Found::Other,
+    }
+    let mut bytes = [0; header::LEN];
+    match file.read_exact_at(&mut bytes, at) {
+        Ok(()) if matches!(Header::decode(&bytes), Err(Fault::Invalid)) => Found::Unreadable,
+        _ => Found::Other,
+    }
 }
 
 fn erase(file: &File, at: u64, size: u64) -> io::Result<()> {

@@ -123,6 +123,25 @@ fn a_flipped_byte_is_damage_and_never_handed_out() {
 
 /// fault E5
 #[test]
+fn a_blob_with_a_damaged_header_can_be_deleted_and_takes_no_other_along() {
+    let (dir, blobs) = blobs();
+    let (first, second) = (store(&blobs, &bytes(5_000)), store(&blobs, &vec![7; 6_000]));
+    let path = dir.path().join("packs/00000000");
+    flip(&path, 30);
+    assert!(matches!(blobs.verify(&first), Err(Error::Damaged(_))));
+    blobs.delete(&[first]).unwrap();
+    assert!(matches!(blobs.verify(&first), Err(Error::Missing(_))));
+    let left = fs::read(&path).unwrap();
+    assert!(left[96..5_096].iter().all(|byte| *byte == 0));
+    assert!(blobs.verify(&second).is_ok());
+    let pack = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    pack.set_len(8_000).unwrap();
+    blobs.delete(&[second]).unwrap();
+    assert_eq!(pack.metadata().unwrap().len(), 8_000);
+}
+
+/// fault E5
+#[test]
 fn a_flipped_byte_of_a_big_blob_is_found_where_it_is() {
     let (_dir, blobs) = blobs();
     let data = bytes(1_000_000);
