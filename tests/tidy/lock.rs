@@ -16,19 +16,41 @@ fn lock_file_stays_below_its_ceiling() {
     );
 }
 
+/// fault E20
 #[test]
-fn every_dependency_comes_from_crates_io() {
-    for line in read("Cargo.lock")
-        .lines()
-        .filter(|line| line.starts_with("source = "))
-    {
-        assert_eq!(
-            line,
-            "source = \"registry+https://github.com/rust-lang/crates.io-index\""
+fn every_dependency_comes_from_crates_io_with_its_checksum() {
+    let lock = read("Cargo.lock");
+    let packages = lock.split("[[package]]").skip(1);
+    for package in packages.filter(|package| package.contains("\nsource = ")) {
+        let from = package.contains(
+            "\nsource = \"registry+https://github.com/rust-lang/crates.io-index\"\nchecksum = \"",
         );
+        assert!(from, "{package}");
     }
 }
 
+/// fault E20
+#[test]
+fn every_script_builds_with_the_versions_of_the_lock_file() {
+    let (mut builds, mut free) = (0, Vec::new());
+    for script in ["tests/run", "tests/bench", "deploy/image/build"] {
+        let script_text = read(script).replace(['"', ','], "");
+        for line in script_text.lines().map(str::trim) {
+            let called = ["build ", "clippy ", "doc ", "nextest run", "run ", "test "];
+            let called = called
+                .iter()
+                .any(|verb| line.contains(&format!("cargo {verb}")));
+            builds += usize::from(called);
+            if called && !line.contains("--locked") {
+                free.push(format!("{script}: {line}"));
+            }
+        }
+    }
+    assert!(builds > 4, "the scripts call cargo, and not like that");
+    assert!(free.is_empty(), "{free:#?}");
+}
+
+/// fault E20
 #[test]
 fn banned_crates_are_not_built_in() {
     let lock = read("Cargo.lock");
