@@ -166,7 +166,7 @@ pub enum Event {
     EvidenceReceived(EvidenceReceived),
     /// Files of a synchronised share are verified and durable here, sealed under its lease.
     EvidenceSealed(EvidenceSealed),
-    /// Sealed files were erased: they were withdrawn, or the share was revoked.
+    /// Sealed files were erased: they were withdrawn or damaged, or the share was revoked.
     SealedErased(SealedErased),
     /// Somebody, or the node by itself, wants a share imported.
     ImportAsked(ImportAsked),

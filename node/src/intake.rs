@@ -234,6 +234,8 @@ impl Node {
             if let Err(error) = node.decide(None, Way::Timer, decide).await {
                 tracing::warn!(%error, "a damaged blob could not be recorded");
             }
+            // One of them may owe it.
+            node.wake_all();
         });
     }
 }

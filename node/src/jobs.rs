@@ -10,13 +10,12 @@ use tokio_util::sync::CancellationToken;
 use crate::actions::decide::{Decided, Effect};
 use crate::actions::node::{Check, Checked, Unrecorded};
 use crate::actions::partner::State;
-use crate::actions::{Caller, Error, Progress, Run, Way};
+use crate::actions::{Caller, Error, Run, Way};
 use crate::blobs::Placed;
 use crate::event::{BlobCompared, ClockSuspected, Event};
 use crate::node::Node;
-use crate::store::entity::BlobState;
 use crate::store::table;
-use crate::{federation, metrics};
+use crate::{federation, metrics, scrub};
 
 /// Compares SHA-256 of received files, one after the other, until told to stop.
 pub async fn compare(node: Node, stop: CancellationToken) {
@@ -61,7 +60,8 @@ async fn compare_page(
                 let Some(placed) = place(&files, digest)? else {
                     continue;
                 };
-                match files.parts().blobs.verify(&placed) {
+                let mut step = |_| scrub::going(&stop);
+                match files.parts().blobs.verify_in_steps(&placed, &mut step) {
                     Ok(sha256) => compared.push(BlobCompared {
                         blake3: digest,
                         sha256,
@@ -216,6 +216,11 @@ pub async fn watch(node: Node, stop: CancellationToken) {
         }
         let suspect = node.read(crate::node::timely).await.is_err();
         node.parts().metrics.clock_suspect.set(suspect.into());
+        let damaged = node.read(|view| Ok(view.page(&table::DAMAGED, &(), None, usize::MAX)?));
+        if let Ok(damaged) = damaged.await {
+            let count = i64::try_from(damaged.len()).unwrap_or(i64::MAX);
+            node.parts().metrics.blobs_damaged.set(count);
+        }
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
@@ -248,76 +253,17 @@ impl Run for Check {
         let (work, progress) = (node.clone(), caller.progress.clone());
         node.blocking(move || {
             let mut checked = journal(&work)?;
-            let mut after = None;
-            loop {
-                let page = {
-                    let reading = work.parts().store.read();
-                    reading
-                        .view()
-                        .page(&table::BLOB, &(), after.as_ref(), 256)?
-                };
-                let Some((last, _)) = page.last() else {
-                    sealed(&work, &mut checked, &progress)?;
-                    unrecorded(&work, &mut checked)?;
-                    return Ok(checked);
-                };
-                after = Some(*last);
-                for (digest, blob) in page {
-                    let placed = Placed {
-                        digest,
-                        size: blob.size,
-                        place: blob.place,
-                    };
-                    checked.blobs += 1;
-                    checked.bytes += blob.size;
-                    match work.parts().blobs.verify(&placed) {
-                        Ok(sha256)
-                            if blob.state == BlobState::Compared && sha256 != blob.sha256 =>
-                        {
-                            checked.problems.push(format!(
-                                "blob {digest}: SHA-256 differs from what was recorded"
-                            ));
-                        }
-                        Ok(_) => {}
-                        Err(error) => {
-                            work.suspect(&placed, &error);
-                            checked.problems.push(error.to_string());
-                        }
-                    }
-                    progress.report(checked.blobs, checked.blobs);
-                }
-            }
+            scrub::all(&work, Digest([0; 32]), &mut |_| Ok(()), &mut |seen| {
+                checked.blobs += 1;
+                checked.bytes += seen.bytes;
+                checked.problems.extend(seen.problem);
+                progress.report(checked.blobs, checked.blobs);
+                true
+            })?;
+            unrecorded(&work, &mut checked)?;
+            Ok(checked)
         })
         .await
-    }
-}
-
-/// Reads what is sealed under leases: whether the sealed bytes are whole needs no lease.
-fn sealed(node: &Node, checked: &mut Checked, progress: &Progress) -> Result<(), Error> {
-    let mut after = None;
-    loop {
-        let page = {
-            let reading = node.parts().store.read();
-            let view = reading.view();
-            view.page(&table::SEALED, &(), after.as_ref(), 256)?
-        };
-        let Some((last, _)) = page.last() else {
-            return Ok(());
-        };
-        after = Some(*last);
-        for (_, part) in page {
-            let placed = Placed {
-                digest: part.blake3,
-                size: part.size,
-                place: part.place,
-            };
-            checked.blobs += 1;
-            checked.bytes += part.size;
-            if let Err(error) = node.parts().blobs.verify(&placed) {
-                checked.problems.push(error.to_string());
-            }
-            progress.report(checked.blobs, checked.blobs);
-        }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod refusals;
 pub mod restore;
 pub mod rules;
 pub mod run;
+pub mod scrub;
 pub mod seal;
 pub mod sessions;
 pub mod store;

@@ -41,6 +41,8 @@ pub struct Metrics {
     pub disk_free: Gauge,
     /// 1 while the machine's clock is not trusted, else 0.
     pub clock_suspect: Gauge,
+    /// Files that this node holds and found damaged.
+    pub blobs_damaged: Gauge,
     /// Actions that were asked for over the API, which the command line uses as well.
     pub requests: Family<Request, Counter>,
     registry: Arc<Registry>,
@@ -82,6 +84,7 @@ impl Metrics {
             ),
             disk_free: add(r, "disk_free", "Free space for data", Some(Unit::Bytes)),
             clock_suspect: add(r, "clock_suspect", "1 while the clock is not trusted", None),
+            blobs_damaged: add(r, "blobs_damaged", "Files that are damaged here", None),
             requests: add(r, "requests", "Actions asked for", None),
             registry: Arc::new(registry),
         };

@@ -369,6 +369,19 @@ impl Node {
         self.knock(partner, |knocks| knocks.greetings += 1);
     }
 
+    /// Wakes those who drive any partner.
+    pub fn wake_all(&self) {
+        let mut doors = self
+            .0
+            .moment
+            .doors
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        for door in doors.values_mut() {
+            door.send_modify(|knocks| knocks.wakes += 1);
+        }
+    }
+
     fn knock(&self, partner: OrganisationId, knock: impl FnOnce(&mut Knocks)) {
         let mut doors = self
             .0

@@ -34,7 +34,7 @@ use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
 use crate::writer::{Writer, catch_up};
-use crate::{chance, jobs, log, process, restore};
+use crate::{chance, jobs, log, process, restore, scrub};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -520,6 +520,7 @@ fn serve(
     tasks.spawn(jobs::clock(node.clone(), stop.clone()));
     tasks.spawn(jobs::compare(node.clone(), stop.clone()));
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
+    tasks.spawn(scrub::scrub(node.clone(), stop.clone()));
     tasks.spawn(jobs::sweep(node.clone(), stop.clone()));
     tasks.spawn(jobs::watch(node.clone(), stop.clone()));
     tasks.spawn(federation::sessions::watch(node.clone(), stop.clone()));

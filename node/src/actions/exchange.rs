@@ -4,6 +4,7 @@
 mod disclose;
 mod import;
 mod recover;
+mod repair;
 mod revoke;
 mod store;
 
@@ -38,6 +39,7 @@ pub use self::import::{
     NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable,
 };
 pub use self::recover::{Given, listed, recover, recovered, revoked_before, rewound};
+pub use self::repair::{having, owed, repaired, spoiled};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};
 

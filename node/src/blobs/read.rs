@@ -100,9 +100,25 @@ impl Blobs {
     /// # Errors
     /// [`Error::Missing`], [`Error::Damaged`], [`Error::Newer`].
     pub fn verify(&self, placed: &Placed) -> Result<Sha256, Error> {
+        self.verify_in_steps(placed, &mut |_| Ok(()))
+    }
+
+    /// The same, telling the bytes of each step before it is read; where that gives an error it ends.
+    ///
+    /// # Errors
+    /// As above, and [`Error::Io`].
+    pub fn verify_in_steps(
+        &self,
+        placed: &Placed,
+        step: &mut dyn FnMut(u64) -> io::Result<()>,
+    ) -> Result<Sha256, Error> {
         let Place::Pack { number, offset } = placed.place else {
-            return verify(&mut self.own(placed, Via::Disk)?, placed);
+            let mut file = self.own(placed, Via::Disk)?;
+            let mut told =
+                |bytes| step(bytes).map_err(Error::io("read", &self.inner.own(placed.digest)));
+            return verify(&mut file, placed, &mut told);
         };
+        step(placed.size).map_err(Error::io("read", &self.inner.packs_folder()))?;
         let data = Packs::read(&self.inner.packs_folder(), placed, number, offset)?;
         if tree::of(&data).0 != placed.digest {
             return Err(Error::Damaged(placed.digest));
@@ -131,7 +147,11 @@ pub(super) fn own(file: &File) -> io::Result<Result<Header, header::Fault>> {
     Ok(Header::decode(&bytes))
 }
 
-fn verify(file: &mut direct::Source, placed: &Placed) -> Result<Sha256, Error> {
+fn verify(
+    file: &mut direct::Source,
+    placed: &Placed,
+    step: &mut dyn FnMut(u64) -> Result<(), Error>,
+) -> Result<Sha256, Error> {
     let damaged = || Error::Damaged(placed.digest);
     let pairs = PAGE as u64 + placed.size.next_multiple_of(PAGE as u64);
     let (mut builder, mut sha) = (Builder::default(), sha2::Sha256::new());
@@ -139,6 +159,7 @@ fn verify(file: &mut direct::Source, placed: &Placed) -> Result<Sha256, Error> {
     let mut data = vec![0; STEP];
     while at < placed.size {
         let part = &mut data[..(placed.size - at).min(STEP as u64) as usize];
+        step(part.len() as u64)?;
         file.read(PAGE as u64 + at, part, pairs)
             .map_err(|_| damaged())?;
         sha.update(&*part);

@@ -546,6 +546,9 @@ pub struct SealedErased {
     pub share: ShareId,
     /// The files.
     pub files: Vec<Digest>,
+    /// Items that are to be read again, as their files were erased for being damaged.
+    #[serde(default)]
+    pub again: Vec<EvidenceId>,
 }
 
 /// An import has brought all that was granted, or was refused.

@@ -91,6 +91,7 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
             }
         }
     }
+    clean &= repair::repair(node, partner).await?;
     held_up.map_or(Ok(clean), Err)
 }
 
@@ -637,6 +638,7 @@ fn failed(error: &blobs::Error) -> Error {
     Error::new(ErrorKind::Unavailable, error.to_string())
 }
 
+mod repair;
 #[cfg(test)]
 mod tests;
 

@@ -374,7 +374,21 @@ impl Reader {
         }
     }
 
+    /// Opens a part; a file of which one is damaged is not served any more.
     fn part(&self, part: u32) -> io::Result<Vec<u8>> {
+        self.opened(part).inspect_err(|error| {
+            let reason = error.get_ref().and_then(|reason| reason.downcast_ref());
+            let damaged = matches!(
+                reason,
+                Some(blobs::Error::Damaged(_) | blobs::Error::Missing(_))
+            );
+            if damaged {
+                suspect(&self.node, self.share, self.file);
+            }
+        })
+    }
+
+    fn opened(&self, part: u32) -> io::Result<Vec<u8>> {
         let missing = || io::Error::new(io::ErrorKind::NotFound, "a sealed part is missing");
         let reading = self.node.parts().store.read();
         let row = reading
@@ -424,13 +438,41 @@ impl Read for Reader {
 /// # Errors
 /// [`Error`] where the tables or the disk fail.
 pub(super) async fn erase(node: &Node, share: ShareId, files: Vec<Digest>) -> Result<(), Error> {
+    delete(node, share, files.clone()).await?;
+    node.decide(None, Way::Timer, move |_| {
+        Ok(actions::exchange::erased(share, files))
+    })
+    .await
+}
+
+/// Has a sealed file that was found damaged erased, so that it is read again.
+pub fn suspect(node: &Node, share: ShareId, file: Digest) {
+    let node = node.clone();
+    tokio::runtime::Handle::current().spawn(async move {
+        if let Err(error) = spoiled(&node, share, file).await {
+            tracing::warn!(%error, "a damaged file could not be erased");
+        }
+    });
+}
+
+async fn spoiled(node: &Node, share: ShareId, file: Digest) -> Result<(), Error> {
+    tracing::error!(%share, %file, "a sealed file is damaged on disk: it is not served any more");
+    delete(node, share, vec![file]).await?;
+    let having = move |view: &View<'_>| actions::exchange::having(view, share, file);
+    let having = node.read(having).await?;
+    node.decide(None, Way::Timer, move |context| {
+        actions::exchange::spoiled(context, share, file, &having)
+    })
+    .await
+}
+
+async fn delete(node: &Node, share: ShareId, files: Vec<Digest>) -> Result<(), Error> {
     let of = node.clone();
-    let gone = files.clone();
     node.blocking(move || {
         let mut placed = Vec::new();
         {
             let reading = of.parts().store.read();
-            for file in &gone {
+            for file in &files {
                 let rows =
                     reading
                         .view()
@@ -446,10 +488,6 @@ pub(super) async fn erase(node: &Node, share: ShareId, files: Vec<Digest>) -> Re
             .blobs
             .delete(&placed)
             .map_err(|error| failed(&error))
-    })
-    .await?;
-    node.decide(None, Way::Timer, move |_| {
-        Ok(actions::exchange::erased(share, files))
     })
     .await
 }

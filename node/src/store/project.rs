@@ -29,7 +29,7 @@ use crate::event::{
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 11;
+pub const SHAPE: u32 = 12;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -187,6 +187,7 @@ impl Step<'_> {
             Event::BlobsStored(stored) => stored.iter().try_for_each(|blob| self.blob_stored(blob)),
             Event::BlobDamaged(digest) => {
                 self.changes.delete(&table::UNCOMPARED, digest);
+                self.put(&table::DAMAGED, digest, &());
                 self.blob(*digest, |blob| blob.state = BlobState::Damaged)
             }
             Event::ShareMade(made) => self.share_made(made, entry),
@@ -393,6 +394,7 @@ impl Step<'_> {
         {
             return Ok(());
         }
+        self.changes.delete(&table::DAMAGED, &stored.blake3);
         let state = match stored.compared {
             true => BlobState::Compared,
             false => BlobState::Stored,

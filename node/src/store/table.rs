@@ -266,6 +266,8 @@ tables! {
     DELIVERED: (OrganisationId, Digest) => (), Index 13;
     /// Blobs whose SHA-256 is still to be compared.
     UNCOMPARED: Digest => (), Index 14;
+    /// Blobs that were found damaged and have not come again.
+    DAMAGED: Digest => (), Index 33;
     /// Records about something.
     ABOUT: (Uuid, u64) => (), Index 15;
     /// Cases, shares and users of which a record can't be read, with the first such record.

@@ -1,6 +1,7 @@
 //! Shares that live, between whole nodes over real connections: what is shared follows the case, is sealed
 //! at the partner, and ends when it is told to.
 
+mod damaged;
 mod lease;
 mod own;
 mod people;

@@ -70,7 +70,12 @@ pub fn countersigned(
 
 /// Records that sealed files of a share were erased.
 pub fn erased(share: ShareId, files: Vec<Digest>) -> Decided<()> {
-    let erased = SealedErased { share, files };
+    let again = Vec::new();
+    let erased = SealedErased {
+        share,
+        files,
+        again,
+    };
     Decided::new(vec![Event::SealedErased(erased)], |_| Ok(()))
 }
 

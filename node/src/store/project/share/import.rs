@@ -121,6 +121,7 @@ impl Step<'_> {
             self.changes
                 .delete(&table::ERASING, &(owner, erased.share, *file));
         }
+        self.wanted_again(erased.share, &erased.again)?;
         let left = self.view().page(&table::SEALED, &erased.share, None, 1)?;
         if header.purged != 0 && left.is_empty() {
             self.changes.delete(&table::PURGE, &(owner, erased.share));

@@ -168,6 +168,25 @@ impl Step<'_> {
         Ok(matches!(before, Some(Fact::Item(item)) if item.stored != 0))
     }
 
+    /// Items were lost here: they are to be read again.
+    pub(super) fn wanted_again(
+        &mut self,
+        share: ShareId,
+        evidence: &[EvidenceId],
+    ) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &share)?;
+        for evidence in evidence {
+            let row = (share.header.share, *evidence);
+            if !self.view().has(&table::WANTED, &row)? {
+                self.put(&table::WANTED, &row, &());
+                share.wanted += 1;
+            }
+        }
+        self.incoming(Side::Owner, &share);
+        self.put(&table::SHARE, &share.header.share.clone(), &share);
+        Ok(())
+    }
+
     /// Items that were lost are whole here again.
     pub(super) fn again(
         &mut self,
