@@ -79,6 +79,20 @@ fn every_silenced_lint_has_a_reason() {
 }
 
 #[test]
+fn every_test_that_the_hazards_name_exists() {
+    let page = read("docs/hazards.md");
+    let code: String = files(".", ".rs").iter().map(|path| read(path)).collect();
+    let named = page.split('`').skip(1).step_by(2);
+    let tests: Vec<&str> = named.filter(|word| word.matches('_').count() > 2).collect();
+    assert!(tests.len() > 40, "the page names tests, and not like that");
+    let missing: Vec<&&str> = tests
+        .iter()
+        .filter(|name| !code.contains(&format!("fn {name}(")))
+        .collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+#[test]
 fn every_link_between_pages_leads_somewhere() {
     let mut faults = Vec::new();
     for page in files(".", ".md") {
