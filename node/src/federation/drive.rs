@@ -262,8 +262,6 @@ impl Drive {
         if !self.revoke(id).await? {
             return Ok(());
         }
-        // What is signed says when: that a share is over is all that does not wait for the clock.
-        self.node.read(timely).await?;
         let recovering = self.node.read(move |view| {
             Ok(actions::decide::share(view, id)?.header.hold == Hold::Recovering)
         });
@@ -274,6 +272,8 @@ impl Drive {
         let mut gaps = 0;
         loop {
             let judged = self.node.judged();
+            // What is signed says when: that a share is over is all that does not wait for the clock.
+            self.node.read(timely).await?;
             let read = self.node.clone();
             let (side, batch) = self
                 .node
