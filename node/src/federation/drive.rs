@@ -17,7 +17,7 @@ use interdocket_sync::log::Side;
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::{Consequence, Refusal};
 use interdocket_sync::share::terms::FORMAT;
-use interdocket_sync::share::{Hold, Kind};
+use interdocket_sync::share::{Header, Hold, Kind};
 use interdocket_sync::wire::batch::{self, Batch};
 use interdocket_sync::wire::refusal;
 use prost::Message as _;
@@ -119,6 +119,15 @@ enum Next {
     Held,
     /// Something changed: it is read again.
     Again,
+}
+
+/// What goes along with a batch.
+#[derive(Debug)]
+enum Lent {
+    /// A lease, where the share has one.
+    Now(Option<v1::Lease>),
+    /// Nothing: the share was revoked since the batch was read, so it stays unsent.
+    Never,
 }
 
 struct Drive {
@@ -272,10 +281,7 @@ impl Drive {
                     let share = actions::decide::share(view, id)?;
                     let side = share.header.side(organisation).unwrap_or(Side::Owner);
                     let next = from.unwrap_or_else(|| share.header.log(side).countersigned + 1);
-                    // What was not sent before a revocation stays unsent, but that it is over.
-                    let header = &share.header;
-                    if side == Side::Owner && header.revoked && next < header.owner_log.point.count
-                    {
+                    if unsent(&share.header, side, next) {
                         return Ok((side, None));
                     }
                     Ok((
@@ -315,11 +321,14 @@ impl Drive {
     /// Delivers one batch, which was read when so much was judged; answers how to go on.
     async fn deliver(&mut self, id: ShareId, batch: Batch, judged: u64) -> Result<Next, Stop> {
         let last = batch.head.head.point.count;
+        let Lent::Now(lease) = self.lease(&batch).await? else {
+            return Ok(Next::Again);
+        };
         let message = batch::write(&batch)
             .map_err(|_| actions::decide::broken("a batch can't be written"))?;
         let request = v1::DeliverRequest {
             batch: Some(message),
-            lease: self.lease(&batch).await?,
+            lease,
         };
         // It may have been revoked since: then nothing more leaves.
         if self.node.judged() != judged {
@@ -353,20 +362,24 @@ impl Drive {
     }
 
     /// What seals an owner's entries of an advanced share at the partner.
-    async fn lease(&self, batch: &Batch) -> Result<Option<v1::Lease>, Stop> {
+    async fn lease(&self, batch: &Batch) -> Result<Lent, Stop> {
         if batch.head.head.side != Side::Owner {
-            return Ok(None);
+            return Ok(Lent::Now(None));
         }
+        let first = batch.head.head.point.count + 1 - batch.entries.len() as u64;
         let (share, node) = (batch.share, self.node.clone());
         let lent = self.node.read(move |view| {
             let header = actions::decide::share(view, share)?.header;
             // While it is suspended recipients may change: that is sealed as well, and not readable.
+            if unsent(&header, Side::Owner, first) {
+                return Ok(Lent::Never);
+            }
             if !matches!(header.kind, Kind::Advanced(_)) || header.revoked {
-                return Ok(None);
+                return Ok(Lent::Now(None));
             }
             let lent = lease::lend(lease::Lender::of(&node), view, share)?;
             let lost = "the key of this share was lost: revoke it and share anew";
-            lent.map(Some)
+            lent.map(|lease| Lent::Now(Some(lease)))
                 .ok_or_else(|| Error::new(ErrorKind::Unavailable, lost))
         });
         Ok(lent.await?)
@@ -513,6 +526,12 @@ impl Drive {
             .set(count.cast_signed());
         Ok(())
     }
+}
+
+/// Whether what a log has from an entry on stays unsent: what was not sent before a revocation, but that it
+/// is over.
+fn unsent(header: &Header, side: Side, from: u64) -> bool {
+    side == Side::Owner && header.revoked && from < header.owner_log.point.count
 }
 
 /// A call that does not wait for ever.

@@ -9,6 +9,7 @@ use tonic::Response;
 use tonic::service::Routes;
 
 use super::*;
+use crate::actions::partner::Kind as Enabled;
 use crate::federation::exchange::Exchange;
 use crate::tests::bench::Bench;
 
@@ -219,4 +220,48 @@ async fn a_partner_that_lost_entries_gets_all_of_them_again() {
     drive.pass().await.unwrap();
     assert_eq!(restored.wanted(share).len(), 10);
     assert_eq!(north.shown(share).behind, 0);
+}
+
+/// fault A3, fault A4: the partner would refuse entries without their lease, and the revocation would wait
+/// as long as for something that a person has to look at.
+#[tokio::test]
+async fn entries_that_were_read_before_a_revocation_stay_unsent() {
+    let (north, south, mut drive, ..) = two().await;
+    let enable = actions::partner::Enable {
+        partner: "south".into(),
+        send: [Enabled::Copy, Enabled::Advanced].into(),
+        receive: Default::default(),
+    };
+    north.change(enable).await.unwrap();
+    let policy = actions::partner::SetPolicy {
+        partner: "south".into(),
+        mode: actions::share::Mode::Synchronised,
+        download: true,
+        import: false,
+        onward: false,
+    };
+    north.change(policy).await.unwrap();
+    let offer = actions::share::Advanced {
+        case: "1/26".into(),
+        to: vec![crate::tests::bench::to("south", &["Kim"])],
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
+        message: String::new(),
+    };
+    let made = north.change(offer).await.unwrap();
+    let share = crate::tests::bench::only(made).id;
+    let batch = north.batch(share, None).unwrap();
+    let revoke = actions::share::Revoke { share };
+    north.change(revoke).await.unwrap();
+    // It was read before; that much was judged is known only after.
+    let judged = north.node.judged();
+    let next = drive.deliver(share, batch, judged).await.unwrap();
+    assert!(matches!(next, Next::Again));
+    assert!(!south.holds(share));
+    drive.pass().await.unwrap();
+    assert!(drive.held.is_empty());
+    let shown = north.shown(share).revocation.unwrap();
+    assert_eq!(shown.state, actions::share::RevocationState::Received);
 }
