@@ -78,7 +78,7 @@ pub enum OpenError {
     Newer(u16),
     /// The master key does not belong to this keyring.
     #[error(
-        "the master key does not open this keyring; nothing was changed: put back the master key \
+        "keys/master.key does not open this keyring; nothing was changed: put back the master key \
          that belongs to it"
     )]
     Master,

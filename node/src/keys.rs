@@ -21,7 +21,7 @@ use std::sync::{Arc, RwLock};
 
 use aws_lc_rs::signature::Ed25519KeyPair;
 use chrono::{DateTime, Duration, Utc};
-use interdocket_sync::identity::{OrganisationId, Signer};
+use interdocket_sync::identity::{OrganisationId, Signer, Unverified};
 use rcgen::{KeyPair, PublicKeyData as _};
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
@@ -192,6 +192,9 @@ impl Keys {
         let damaged = || Error::Damaged(root_path.clone());
         let root = CertificateDer::from_pem_slice(&file::read(&root_path)?);
         let root = root.map_err(|_| damaged())?;
+        if !chain::itself(&root) {
+            return Err(damaged());
+        }
         let organisation = chain::organisation(&root).ok_or_else(damaged)?;
         let name = chain::name(&root).ok_or_else(damaged)?;
         let master_path = dir.join(MASTER);
@@ -201,6 +204,7 @@ impl Keys {
             .map_err(|_| Error::Damaged(master_path))?;
         let subject = Subject { organisation, now };
         let state = State::read(dir, subject)?;
+        state.recognise(dir, &root)?;
         let tls = state.tls(subject)?;
         Ok(Self {
             dir: dir.into(),
@@ -462,6 +466,11 @@ impl State {
             CertificateDer::from_pem_slice(&root).map_err(|_| Error::Damaged(dir.join(ROOT)))?;
         let mut above = vec![operational];
         above.extend(handed(&dir.join(HANDED))?);
+        // With clocks that went back nothing can be said of it.
+        let stands = chain::leads(&certificate, &above, &root);
+        if !matches!(stands, Some(Ok(()) | Err(Unverified::Expired))) {
+            return Err(Error::Damaged(dir.join(OPERATIONAL)));
+        }
         let chain = [&certificate].into_iter().chain(&above).chain([&root]);
         let chain = chain.map(|certificate| certificate.to_vec()).collect();
         Ok(Self {
@@ -469,6 +478,24 @@ impl State {
             above,
             signing: Signing(Arc::new((pair, chain))),
         })
+    }
+
+    /// Refuses a root's key that is here and is of none of this organisation's roots: found out when it is
+    /// needed, it would be too late.
+    fn recognise(&self, dir: &Path, root: &CertificateDer<'static>) -> Result<(), Error> {
+        let path = dir.join(ROOT_KEY);
+        if !path.exists() {
+            return Ok(());
+        }
+        let pem = file::read(&path)?;
+        let key = std::str::from_utf8(&pem).ok();
+        let key = key.and_then(|text| KeyPair::from_pem(text).ok());
+        let known = key.is_some_and(|key| {
+            let key = key.subject_public_key_info();
+            let mut roots = self.above[1..].iter().chain([root]);
+            roots.any(|root| chain::holds(root, key.clone()))
+        });
+        known.then_some(()).ok_or(Error::Damaged(path))
     }
 
     fn operational(&self) -> &CertificateDer<'static> {

@@ -265,11 +265,11 @@ fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
         return Err(restore::unfinished(data));
     }
     let config = Config::load(data).map_err(|error| {
-        let kind = match error {
-            config::Error::Missing(_) => ErrorKind::NotFound,
-            _ => ErrorKind::Invalid,
-        };
-        Error::new(kind, error.to_string())
+        if let config::Error::Missing(_) = error {
+            return Error::new(ErrorKind::NotFound, error.to_string());
+        }
+        Error::new(ErrorKind::Invalid, reasons(&error))
+            .hint("correct it, or bring it back from a backup")
     })?;
     let clock: Arc<dyn Clock> = Arc::new(clock::System);
     let keys = Keys::open(&data.join(KEYS), clock.now())
@@ -576,13 +576,20 @@ async fn supervise(
 
 /// What could not be done, and every reason below it.
 pub(crate) fn failed(what: &str, error: &dyn std::error::Error) -> Error {
-    let mut message = format!("could not {what}: {error}");
+    Error::new(
+        ErrorKind::Unavailable,
+        format!("could not {what}: {}", reasons(error)),
+    )
+}
+
+fn reasons(error: &dyn std::error::Error) -> String {
+    let mut message = error.to_string();
     let mut source = error.source();
     while let Some(reason) = source {
         message = format!("{message}: {reason}");
         source = reason.source();
     }
-    Error::new(ErrorKind::Unavailable, message)
+    message
 }
 
 pub(crate) const KEYS: &str = "keys";

@@ -4,6 +4,7 @@
 //! of logs. A certificate names exactly one organisation, by a URI; no DNS name, subject or issuer
 //! text ever decides. Which roots are pinned is not here.
 
+use aws_lc_rs::signature::{ED25519, UnparsedPublicKey};
 use chrono::{DateTime, Utc};
 use interdocket_sync::identity::{OrganisationId, Unverified};
 use rustls::pki_types::{CertificateDer, SignatureVerificationAlgorithm, TrustAnchor, UnixTime};
@@ -90,13 +91,31 @@ pub(super) fn holds(certificate: &[u8], key: Vec<u8>) -> bool {
 
 /// Whether `issuer` signed `leaf`, whatever the time.
 pub(super) fn issued(leaf: &CertificateDer<'_>, issuer: &[u8]) -> bool {
-    let (Some((start, _)), Some(anchor)) = (validity(leaf), anchor(issuer)) else {
-        return false;
-    };
+    leads(leaf, &[], issuer) == Some(Ok(()))
+}
+
+/// Whether a certificate that signs leads to a root, whatever the time now; none where one of them is none.
+pub(super) fn leads(
+    leaf: &CertificateDer<'_>,
+    above: &[CertificateDer<'_>],
+    root: &[u8],
+) -> Option<Result<(), Unverified>> {
+    let ((start, _), anchor) = (validity(leaf)?, anchor(root)?);
     let at = u64::try_from(start.timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at));
-    EndEntityCert::try_from(leaf)
-        .is_ok_and(|leaf| check(&leaf, &[], &anchor, Usage::Signing, at).is_ok())
+    let leaf = EndEntityCert::try_from(leaf).ok()?;
+    Some(check(&leaf, above, &anchor, Usage::Signing, at))
+}
+
+/// Whether a root is signed by itself.
+pub(super) fn itself(root: &[u8]) -> bool {
+    parse(root).is_some_and(|root| {
+        let key = &root.public_key().subject_public_key.data;
+        let signed = root.tbs_certificate.as_ref();
+        UnparsedPublicKey::new(&ED25519, key)
+            .verify(signed, &root.signature_value.data)
+            .is_ok()
+    })
 }
 
 /// A root as what a chain may lead to.

@@ -123,6 +123,33 @@ fn a_certificate_beside_another_key_is_damage() {
     ));
 }
 
+/// fault E5: a partner would find out first, or nobody before the root is needed.
+#[test]
+fn no_bit_of_a_key_or_certificate_changes_unnoticed() {
+    for name in ["root.key", "root.pem", "operational.pem", "signing.pem"] {
+        let north = organisation("north");
+        let path = north.path.join(name);
+        let text = fs::read(&path).unwrap();
+        let lines = String::from_utf8(text.clone()).unwrap();
+        let mut place = 0;
+        for line in lines.split_inclusive('\n') {
+            let middle = place + line.len() / 2;
+            place += line.len();
+            if line.starts_with('-') {
+                continue;
+            }
+            let mut changed = text.clone();
+            changed[middle] ^= 1;
+            fs::write(&path, &changed).unwrap();
+            let opened = Keys::open(&north.path, noon());
+            // A signing key is made again where it does not stand under the operational one.
+            let healed = name == "signing.pem" && fs::read(&path).unwrap() != changed;
+            assert!(opened.is_err() || healed, "byte {middle} of {name}");
+            fs::write(&path, &text).unwrap();
+        }
+    }
+}
+
 #[test]
 fn a_signature_counts_under_the_pinned_root_only() {
     let (north, south) = (organisation("north"), organisation("south"));
