@@ -15,6 +15,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interdocket_sync::blob::Digest;
 
+use crate::disk;
+
 mod copy;
 mod decode;
 mod direct;
@@ -120,6 +122,7 @@ impl Blobs {
             fs::create_dir_all(&folder).map_err(Error::io("create", &folder))?;
         }
         sync(dir)?;
+        sync(disk::above(dir))?;
         let (packs, count, ignored) = pack::Packs::open(dir.join("packs"))?;
         let inner = Inner {
             dir: dir.to_owned(),

@@ -9,7 +9,10 @@
 mod memory;
 mod real;
 
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::Path;
 
 pub(crate) use memory::Dice;
 pub use memory::Memory;
@@ -108,6 +111,22 @@ pub(crate) fn place(disk: &dyn Disk, name: &str, bytes: &[u8]) -> Result<(), Pla
     disk.sync(&stage).map_err(Placing::Synced)?;
     disk.rename(&stage, name).map_err(Placing::Written)?;
     disk.sync_dir().map_err(Placing::Synced)
+}
+
+/// Makes a directory for its user only, with those above it that are missing; all their names are durable.
+pub(crate) fn directory(path: &Path) -> io::Result<()> {
+    let ancestors = path.ancestors().filter(|path| *path != Path::new(""));
+    let missing: Vec<&Path> = ancestors.take_while(|path| !path.exists()).collect();
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true).mode(0o700).create(path)?;
+    let mut made = missing.into_iter().rev();
+    made.try_for_each(|made| File::open(above(made))?.sync_all())
+}
+
+/// The directory that holds `path`, which may be a bare name.
+pub(crate) fn above(path: &Path) -> &Path {
+    let parent = path.parent().filter(|parent| *parent != Path::new(""));
+    parent.unwrap_or_else(|| Path::new("."))
 }
 
 /// What a file is called until it is whole; such files count for nothing.

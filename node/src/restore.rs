@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -81,7 +81,7 @@ pub fn restore(
     compare(folder, &manifest, progress).map_err(|error| replaced(folder, &manifest, error))?;
     let there = data.exists();
     let io = |error: io::Error| unwritten(data, &error);
-    directory(data).map_err(io)?;
+    disk::directory(data).map_err(io)?;
     let lock = disk::Real::open(data).map_err(|error| match error.kind() {
         io::ErrorKind::WouldBlock => busy(data),
         _ => unwritten(data, &error),
@@ -214,7 +214,7 @@ fn build(
         let place = staged(data, path);
         let above = place.parent().unwrap_or(data);
         if folders.insert(above.to_owned()) {
-            directory(above).map_err(io)?;
+            disk::directory(above).map_err(io)?;
         }
         // The one that says that all this is under way.
         options.create_new(path != config::FILE);
@@ -238,8 +238,7 @@ fn build(
     let settings = data.join(config::FILE);
     fs::rename(staged(data, config::FILE), &settings).map_err(io)?;
     sync(data).map_err(io)?;
-    let parent = data.parent().filter(|parent| *parent != Path::new(""));
-    sync(parent.unwrap_or_else(|| Path::new("."))).map_err(io)?;
+    sync(disk::above(data)).map_err(io)?;
     Ok(recorded)
 }
 
@@ -345,13 +344,6 @@ fn staged(data: &Path, path: &str) -> PathBuf {
         true => data.join(UNDER_WAY),
         false => data.join(path),
     }
-}
-
-fn directory(path: &Path) -> io::Result<()> {
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(path)
 }
 
 fn sync(folder: &Path) -> io::Result<()> {

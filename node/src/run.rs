@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -90,11 +89,7 @@ pub fn init(init: &Init) -> Result<Initialised, Error> {
     }
     let data = &init.data;
     empty(data)?;
-    std::fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(data)
-        .map_err(|error| failed("make the data directory", &error))?;
+    disk::directory(data).map_err(|error| failed("make the data directory", &error))?;
     let clock = clock::System;
     let keys = Keys::create(&data.join(KEYS), name, clock.now())
         .map_err(|error| failed("make the node's keys", &error))?;
@@ -120,11 +115,9 @@ pub fn init(init: &Init) -> Result<Initialised, Error> {
         ..init.clone()
     })
     .render();
-    let written = std::fs::write(&configuration, text).and_then(|()| {
-        std::fs::File::open(&configuration)?.sync_all()?;
-        std::fs::File::open(data)?.sync_all()
-    });
-    written.map_err(|error| failed("write the configuration", &error))?;
+    let placed = disk::Real::open(data)
+        .and_then(|disk| Ok(disk::place(&disk, config::FILE, text.as_bytes())?));
+    placed.map_err(|error| failed("write the configuration", &error))?;
     Ok(Initialised {
         organisation,
         configuration,
@@ -294,11 +287,7 @@ impl Held {
 pub(crate) fn hold(data: &Path) -> Result<Held, Error> {
     let disk = |folder: &str| {
         let path = data.join(folder);
-        let made = std::fs::DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&path);
-        made.map_err(|error| failed("make a directory", &error))?;
+        disk::directory(&path).map_err(|error| failed("make a directory", &error))?;
         let opened = disk::Real::open(&path);
         opened
             .map(|disk| Arc::new(disk) as Arc<dyn Disk>)

@@ -404,7 +404,7 @@ fn folder(path: &Path) -> io::Result<()> {
                 false => Err(io::ErrorKind::NotADirectory.into()),
             }
         }
-        made => made,
+        made => made.and_then(|()| File::open(disk::above(path))?.sync_all()),
     }
 }
 

@@ -7,8 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt as _;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -41,9 +40,7 @@ impl Real {
     /// whatever the file system reports.
     pub fn open(dir: &Path) -> io::Result<Self> {
         if !dir.is_dir() {
-            std::fs::DirBuilder::new().mode(0o700).create(dir)?;
-            let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
-            File::open(parent.unwrap_or_else(|| Path::new(".")))?.sync_all()?;
+            super::directory(dir)?;
         }
         let lock = File::open(dir)?;
         rustix::fs::flock(&lock, FlockOperation::NonBlockingLockExclusive)?;
