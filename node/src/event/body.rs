@@ -497,7 +497,7 @@ pub struct ShareFrozen {
     pub side: Side,
     /// How many entries of it are held here.
     pub held: u64,
-    /// The other history's entries.
+    /// The other history's entries; of an advanced share without texts.
     pub entries: Vec<Bytes>,
     /// The other history's signed head.
     pub head: Bytes,

@@ -3,16 +3,20 @@
 use interdocket_sync::blob::Sha256;
 use interdocket_sync::evidence::{File, Item};
 use interdocket_sync::id::{CaseId, EvidenceId};
-use interdocket_sync::log::entry::Body;
+use interdocket_sync::log::Side;
+use interdocket_sync::log::entry::Body as Said;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::Command;
 use uuid::Uuid;
 
 use crate::actions::evidence::{self, FileState};
 use crate::actions::exchange;
+use crate::actions::partner::{self, Kind};
 use crate::actions::share::Status;
 use crate::actions::{ErrorKind, Way, decide::Decided, share};
-use crate::event::{AddedFile, BlobCompared, CaseMade, Event, EvidenceAdded};
+use crate::event::{AddedFile, BlobCompared, Bytes, CaseMade, Event, EvidenceAdded, ShareFrozen};
+use crate::federation::history::fork;
+use crate::journal::Body;
 use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::tests::bench::{Bench, only, pair, settle, to};
@@ -346,7 +350,7 @@ async fn a_partner_that_is_newer_is_recorded_once() {
     north.deliver(&south, share).await.unwrap().unwrap();
     north.disclose(share).await.unwrap();
     let mut batch = north.batch(share, None).unwrap();
-    batch.entries[0].body = Body::Unread;
+    batch.entries[0].body = Said::Unread;
     let before = south.node.parts().journal.head().count;
     for _ in 0..3 {
         let refused = south.take(north.id(), batch.clone()).await.unwrap();
@@ -407,4 +411,95 @@ async fn items_of_any_legal_size_are_disclosed_in_batches_that_are_taken() {
     settle(&south, &harbour, onward).await;
     assert_eq!(harbour.shown(onward).stored.evidence, 49);
     assert_eq!(south.shown(onward).status, Status::Complete);
+}
+
+/// What proves a fork is on disk without the texts that a lease covers.
+///
+/// fault A9
+#[tokio::test]
+async fn the_other_history_of_an_advanced_share_is_kept_without_its_texts() {
+    let (north, south, share) = live().await;
+    let twin = north.twin();
+    for (node, title) in [(&north, "first.txt"), (&twin, "canary.txt")] {
+        node.evidence("1/26", title, title.as_bytes()).await;
+        let taken = loop {
+            match node.deliver(&south, share).await {
+                Some(Ok(())) => {}
+                taken => break taken,
+            }
+        };
+        let forked = title == "canary.txt";
+        assert_eq!(taken, forked.then_some(Err(Refusal::Fork)));
+    }
+    assert_eq!(south.shown(share).status, Status::Frozen);
+    let reading = south.node.parts().store.read();
+    let fork = fork(&reading.view(), &south.node.parts().journal, share);
+    assert!(fork.unwrap().is_some(), "both heads are kept");
+    drop(reading);
+    let records = south.node.parts().journal.scan(0, None);
+    for record in records.map(Result::unwrap) {
+        let Body::Open(body) = record.body else {
+            continue;
+        };
+        let told = body.windows(6).any(|window| window == b"canary");
+        assert!(!told, "record {}", record.position.seq);
+    }
+}
+
+/// Whatever a partner does to the logs, it is told that its share is over.
+///
+/// fault A5, fault A9
+#[tokio::test]
+async fn a_revocation_that_waits_is_not_forgotten_when_its_share_freezes() {
+    let (north, south, share) = live().await;
+    north.change(share::Revoke { share }).await.unwrap();
+    let head = north.batch(share, Some(1)).unwrap().head;
+    let frozen = ShareFrozen {
+        share,
+        side: Side::Partner,
+        held: 1,
+        entries: Vec::new(),
+        head: Bytes(head.bytes),
+    };
+    north
+        .events(vec![Event::ShareFrozen(frozen)])
+        .await
+        .unwrap();
+    let reading = north.node.parts().store.read();
+    let waits = reading.view().has(&table::OUTBOX, &(south.id(), share));
+    assert!(waits.unwrap());
+}
+
+/// South has accepted an advanced share of north.
+async fn live() -> (Bench, Bench, interdocket_sync::id::ShareId) {
+    let (north, south) = pair().await;
+    for (node, other) in [(&north, "south"), (&south, "north")] {
+        let enable = partner::Enable {
+            partner: other.into(),
+            send: [Kind::Advanced].into(),
+            receive: [Kind::Advanced].into(),
+        };
+        node.change(enable).await.unwrap();
+    }
+    let policy = partner::SetPolicy {
+        partner: "south".into(),
+        mode: share::Mode::Live,
+        download: true,
+        import: true,
+        onward: false,
+    };
+    north.change(policy).await.unwrap();
+    north.case("1/26").await;
+    let advanced = share::Advanced {
+        case: "1/26".into(),
+        to: vec![to("south", &["Sol Reyes"])],
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        targets: None,
+        units: Vec::new(),
+        message: String::new(),
+    };
+    let share = only(north.change(advanced).await.unwrap()).id;
+    settle(&north, &south, share).await;
+    (north, south, share)
 }

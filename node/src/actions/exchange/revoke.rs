@@ -13,6 +13,8 @@ use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::event::{Bytes, Event, RevocationCountersigned, RevocationReceived, SealedErased};
 use crate::store::project::ShareFacts;
 use crate::store::table;
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 /// Takes a partner's revocation whose signature holds, whatever is held of the share, and countersigns
 /// it.
@@ -26,7 +28,10 @@ pub fn receive(
     let said = &revocation.revocation;
     let countersignature = Countersignature::revocation(revocation, context.now, context.signer);
     let key = (said.owner, said.share);
-    if context.view.has(&table::REVOKED, &key)? {
+    let known = context.view.has(&table::REVOKED, &key)?;
+    #[cfg(test)]
+    let known = known && !planted(Bug::RevokedTwice);
+    if known {
         return Ok(Decided::new(Vec::new(), |_| Ok(countersignature)));
     }
     let received = RevocationReceived {

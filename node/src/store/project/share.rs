@@ -344,8 +344,16 @@ impl Step<'_> {
             share.frozen = Some(self.meta.seq);
             // Nothing moves until people have looked at it: nobody is to try again and again.
             let header = &share.header;
+            // A revocation goes out whatever became of the logs.
+            let unsaid = share
+                .revocation
+                .is_some_and(|said| said.countersigned.is_none());
+            #[cfg(test)]
+            let unsaid = unsaid && !planted(Bug::RevocationFrozen);
             for other in [header.owner, header.partner] {
-                self.changes.delete(&table::OUTBOX, &(other, id));
+                if !unsaid {
+                    self.changes.delete(&table::OUTBOX, &(other, id));
+                }
                 self.changes.delete(&table::FETCH, &(other, id));
                 self.changes.delete(&table::IMPORT, &(other, id));
                 self.changes.delete(&table::RECOVER, &(other, id));

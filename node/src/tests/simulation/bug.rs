@@ -44,6 +44,24 @@ pub(crate) enum Bug {
     KeyKept,
     /// Entries that were read before a revocation are sent after it.
     EntriesNotJudged,
+    /// What proves a fork of an advanced share is kept with its texts.
+    ForkInClear,
+    /// A second history is refused and not recorded.
+    ForkForgotten,
+    /// A revocation that was not delivered is forgotten when its share freezes.
+    RevocationFrozen,
+    /// A node that comes back from its past goes on under its old incarnation.
+    SameLife,
+    /// The shares of a node that comes back from its past go on at once.
+    NotHeldBack,
+    /// A revocation that is known is recorded once more.
+    RevokedTwice,
+    /// A partner that lost a revocation is not given it back.
+    RevocationNotGiven,
+    /// What was restored and no partner ever had stays held back.
+    OfferHeldBack,
+    /// What this node holds from elsewhere is not read from a partner once more.
+    HeldElsewhere,
 }
 
 impl Bug {
