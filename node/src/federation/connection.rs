@@ -11,7 +11,7 @@ use interdocket_sync::wire::session as wire;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::exchange::{Exchange, serves, unavailable};
+use super::exchange::{Exchange, serves, status, unavailable};
 use super::lease;
 use super::sessions::{self, Outcome};
 use crate::actions::{self, Way};
@@ -63,6 +63,10 @@ impl connection_server::Connection for Connection {
         let node = self.node.clone();
         let lent = self.node.read(move |view| {
             let mut leases = Vec::new();
+            // What is left out is wiped there; what this node lost it may yet be given back.
+            if lease::recovers(view, caller)? {
+                return Ok(None);
+            }
             for share in &message.shares {
                 let Ok(share) = ShareId::from_slice(share) else {
                     continue;
@@ -72,9 +76,10 @@ impl connection_server::Connection for Connection {
                     leases.extend(lease::lend(lease::Lender::of(&node), view, share)?);
                 }
             }
-            Ok(leases)
+            Ok(Some(leases))
         });
-        let leases = lent.await.map_err(unavailable)?;
+        let lent = lent.await.map_err(unavailable)?;
+        let leases = lent.ok_or_else(|| status(Refusal::Busy))?;
         Ok(Response::new(v1::RenewReply { leases }))
     }
 

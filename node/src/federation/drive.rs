@@ -320,10 +320,11 @@ impl Drive {
 
     /// Delivers one batch, which was read when so much was judged; answers how to go on.
     async fn deliver(&mut self, id: ShareId, batch: Batch, judged: u64) -> Result<Next, Stop> {
-        let last = batch.head.head.point.count;
         let Lent::Now(lease) = self.lease(&batch).await? else {
             return Ok(Next::Again);
         };
+        let (head, last) = (&batch.head.head, batch.head.head.point.count);
+        let behind = head.side == Side::Owner && batch.entries.iter().all(|entry| entry.number > 1);
         let message = batch::write(&batch)
             .map_err(|_| actions::decide::broken("a batch can't be written"))?;
         let request = v1::DeliverRequest {
@@ -348,6 +349,8 @@ impl Drive {
                 let refused = refusal::read(message).unwrap_or(Refusal::Malformed);
                 match refused {
                     Refusal::Gap { expected } if expected < last => Ok(Next::Gap(expected)),
+                    // It may have lost the offer, as a machine that was set back: it is told once more.
+                    Refusal::NotShared if behind => Ok(Next::Gap(1)),
                     refused => {
                         self.hold(id, refused);
                         Ok(Next::Held)

@@ -17,6 +17,12 @@ use crate::seal::Seal;
 use crate::store::table;
 use crate::store::view::View;
 
+/// Whether this node came back from its past, and has not asked this partner yet what it lost.
+pub(crate) fn recovers(view: &View<'_>, partner: OrganisationId) -> Result<bool, Error> {
+    let known = view.get(&table::PARTNER, &partner)?;
+    Ok(known.is_some_and(|known| known.recover))
+}
+
 /// A lease that came from a share's owner.
 pub(crate) struct Lease {
     /// The share.

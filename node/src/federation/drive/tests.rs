@@ -265,3 +265,37 @@ async fn entries_that_were_read_before_a_revocation_stay_unsent() {
     let shown = north.shown(share).revocation.unwrap();
     assert_eq!(shown.state, actions::share::RevocationState::Received);
 }
+
+/// A partner whose machine was set back to before the offer is told the share from its beginning.
+///
+/// fault E7
+#[tokio::test]
+async fn an_offer_that_a_partner_lost_is_told_once_more() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    north.trust(&south, None).await;
+    south.trust(&north, None).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    let past = south.twin();
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    while north.deliver(&south, share).await.is_some() {}
+    let honest = DeliveryServer::new(Exchange::new(past.node.clone()));
+    let address = past.serve(Routes::new(honest)).await;
+    north.trust(&past, Some(address)).await;
+    north.evidence("1/26", "b.bin", b"two").await;
+    let add = actions::share::Add {
+        share,
+        evidence: Vec::new(),
+    };
+    north.change(add).await.unwrap();
+    let mut drive = Drive {
+        knocks: Default::default(),
+        node: north.node.clone(),
+        partner: south.id(),
+        held: BTreeMap::new(),
+        recover: None,
+        greeted: false,
+    };
+    drive.pass().await.unwrap();
+    assert_eq!(past.shown(share).listed.evidence, 2);
+}

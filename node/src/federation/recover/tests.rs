@@ -180,6 +180,27 @@ async fn nothing_that_a_partner_changed_on_its_way_back_is_believed() {
     assert_eq!(past.tables(), past.rebuilt());
 }
 
+/// fault E7
+#[tokio::test]
+async fn an_offer_that_no_partner_ever_had_goes_on_after_a_restore() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    let back = NodeRestored {
+        made_at: noon(),
+        above: 0,
+    };
+    north.events(vec![Event::NodeRestored(back)]).await.unwrap();
+    let honest = DeliveryServer::new(Exchange::new(south.node.clone()));
+    let address = south.serve(Routes::new(honest)).await;
+    north.trust(&south, Some(address)).await;
+    let client = DeliveryClient::new(north.node.parts().transport.channel(south.id()));
+    assert!(recover(&north.node, south.id(), &client).await.unwrap());
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, share::Status::Complete);
+}
+
 fn asked(share: ShareId) -> v1::RecoverRequest {
     v1::RecoverRequest {
         share: share.as_bytes().to_vec().into(),

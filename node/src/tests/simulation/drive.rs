@@ -254,7 +254,8 @@ impl Drive<'_> {
     }
 
     async fn deliver(&mut self, id: ShareId, batch: Batch, judged: u64) -> Result<Next, Stop> {
-        let last = batch.head.head.point.count;
+        let (head, last) = (&batch.head.head, batch.head.head.point.count);
+        let behind = head.side == Side::Owner && batch.entries.iter().all(|entry| entry.number > 1);
         let message = batch::write(&batch).map_err(|_| broken("a batch can't be written"))?;
         let request = v1::DeliverRequest {
             batch: Some(message),
@@ -275,6 +276,8 @@ impl Drive<'_> {
             Some(Outcome::Refusal(message)) => {
                 match refusal::read(message).unwrap_or(Refusal::Malformed) {
                     Refusal::Gap { expected } if expected < last => Ok(Next::Gap(expected)),
+                    // It may have lost the offer, as a machine that was set back: it is told once more.
+                    Refusal::NotShared if behind => Ok(Next::Gap(1)),
                     refused => {
                         self.hold(id, refused);
                         Ok(Next::Held)

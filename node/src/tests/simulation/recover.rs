@@ -97,6 +97,12 @@ async fn once(
 ) -> Result<bool, Stop> {
     match take_back(world, me, partner, share).await {
         Ok(()) => Ok(true),
+        Err(Stop::Refused(Refusal::NotShared))
+            if me.read(|view| node::unknown(view, me.id, share))? =>
+        {
+            finish(world, me, partner, share).await?;
+            Ok(true)
+        }
         Err(Stop::Refused(refused)) => {
             let name = world.sites[me.site].name;
             world.note(format_args!(

@@ -15,6 +15,8 @@ use crate::actions::share::Scope;
 use crate::event::{CaseMade, LogRecovered};
 use crate::store::project::Error;
 use crate::store::{entity, table};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 impl Step<'_> {
     /// A new incarnation begins, above this one: nothing moves in any share until its other side has
@@ -22,6 +24,10 @@ impl Step<'_> {
     pub(in super::super) fn anew(&mut self, above: u64) -> Result<(), Error> {
         let mut node = self.get(&table::NODE, &())?;
         node.incarnation = node.incarnation.max(above).saturating_add(1);
+        #[cfg(test)]
+        if planted(Bug::SameLife) {
+            node.incarnation -= 1;
+        }
         self.put(&table::NODE, &(), &node);
         let partners = self.view().page(&table::PARTNER, &(), None, usize::MAX)?;
         for (id, mut partner) in partners {
@@ -31,6 +37,10 @@ impl Step<'_> {
         let shares = self.view().page(&table::SHARE, &(), None, usize::MAX)?;
         for (id, mut share) in shares {
             if share.header.hold == Hold::Frozen {
+                continue;
+            }
+            #[cfg(test)]
+            if planted(Bug::NotHeldBack) {
                 continue;
             }
             share.header.hold = Hold::Recovering;
