@@ -8,15 +8,19 @@
 //! The tasks around the decisions (`drive`, `fetch`, `follow`, `serve`, `recover`) are thin copies of those
 //! in `federation`; real connections are not here.
 
+mod back;
 pub(crate) mod bug;
 mod check;
+mod double;
 mod drive;
 mod fault;
 mod fetch;
 mod follow;
+mod lies;
 mod net;
 mod oracle;
 mod plan;
+mod quiet;
 mod read;
 mod recover;
 mod seeds;
@@ -27,6 +31,7 @@ mod site;
 mod start;
 mod tap;
 mod trace;
+mod twin;
 mod vault;
 mod work;
 mod world;
@@ -35,7 +40,7 @@ use std::fmt;
 use std::rc::Rc;
 
 use self::bug::Bug;
-use self::plan::Plan;
+use self::plan::{Odd, Plan};
 use self::site::Site;
 use self::world::{SECOND, World};
 use crate::actions::partner::OrganisationRole;
@@ -61,6 +66,8 @@ struct Figures {
     steps: u64,
     crashes: u64,
     cuts: u64,
+    returns: u64,
+    lies: u64,
     messages: u64,
     commands: u64,
 }
@@ -70,6 +77,8 @@ impl Figures {
         self.steps += other.steps;
         self.crashes += other.crashes;
         self.cuts += other.cuts;
+        self.returns += other.returns;
+        self.lies += other.lies;
         self.messages += other.messages;
         self.commands += other.commands;
         self
@@ -80,8 +89,15 @@ impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} steps, {} crashes, {} partitions, {} messages, {} commands",
-            self.steps, self.crashes, self.cuts, self.messages, self.commands
+            "{} steps, {} crashes, {} partitions, {} returns, {} lies, {} messages, \
+             {} commands",
+            self.steps,
+            self.crashes,
+            self.cuts,
+            self.returns,
+            self.lies,
+            self.messages,
+            self.commands
         )
     }
 }
@@ -91,13 +107,18 @@ fn run(seed: u64, bug: Option<Bug>) -> Run {
     seeded::set(Some(seed ^ 0x5EED));
     bug::plant(bug);
     let mut dice = Dice::new(seed);
-    let plan = Plan::new(&mut dice);
+    let plan = Plan::new(&mut dice, Odd::of(seed));
     let role = |number: usize| match number % 3 == 2 && seed.is_multiple_of(2) {
         true => OrganisationRole::Justice,
         false => OrganisationRole::Investigation,
     };
-    let sites = (0..plan.nodes).map(|number| Site::new(number, role(number)));
-    let world = World::new(plan, dice, sites.collect());
+    let mut sites: Vec<Site> = (0..plan.nodes)
+        .map(|number| Site::new(number, role(number)))
+        .collect();
+    if plan.odd == Odd::Doubled {
+        sites.push(Site::double(plan.nodes, &sites[0]));
+    }
+    let world = World::new(plan, dice, sites);
     busy(&world);
     settle(&world);
     world.end();
@@ -118,6 +139,12 @@ fn busy(world: &Rc<World>) {
     start::federation(world);
     watch(world);
     fault::begin(world);
+    match world.plan.odd {
+        Odd::None => {}
+        Odd::Lies => lies::begin(&world),
+        Odd::Restored | Odd::SetBack => back::begin(world),
+        Odd::Doubled => double::begin(world),
+    }
     world.run(world.now() + world.plan.busy * SECOND);
 }
 

@@ -66,7 +66,7 @@ pub(crate) enum Bug {
 
 impl Bug {
     /// All of them, each with a seed that finds it.
-    pub(crate) const ALL: [(Self, u64); 17] = [
+    pub(crate) const ALL: [(Self, u64); 25] = [
         (Self::NotJudgedAgain, 0),
         (Self::SentAfterRevocation, 0),
         (Self::RevocationNotSent, 0),
@@ -84,6 +84,14 @@ impl Bug {
         (Self::NotWoken, 0),
         (Self::KeyKept, 0),
         (Self::EntriesNotJudged, 0),
+        (Self::ForkInClear, 81),
+        (Self::ForkForgotten, 81),
+        (Self::RevocationFrozen, 80),
+        (Self::SameLife, 60),
+        (Self::NotHeldBack, 60),
+        (Self::RevokedTwice, 0),
+        (Self::RevocationNotGiven, 60),
+        (Self::OfferHeldBack, 69),
     ];
 }
 

@@ -3,7 +3,11 @@
 mod acknowledged;
 mod agree;
 mod blame;
+pub(super) mod fork;
+mod incarnation;
 mod intact;
+pub(super) mod interference;
+mod once;
 mod owed;
 mod purged;
 mod receipts;
@@ -14,6 +18,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use interdocket_sync::id::ShareId;
+use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::share::{Header, Hold};
 
 use super::oracle::Oracle;
 use super::site::{Process, Site};
@@ -21,6 +27,7 @@ use super::world::World;
 use crate::store::entity::{BlobState, Share};
 use crate::store::table;
 
+pub(super) use self::incarnation::Lives;
 pub(super) use self::scope::Scanned;
 
 /// The state of a node that runs.
@@ -46,9 +53,16 @@ impl State<'_> {
 pub(super) struct Seen<'a> {
     pub(super) states: Vec<State<'a>>,
     pub(super) oracle: &'a Oracle,
+    /// Whether everything has settled.
+    pub(super) settled: bool,
 }
 
 impl Seen<'_> {
+    /// Whether a node may not know yet that it is behind.
+    fn early(&self, id: OrganisationId) -> bool {
+        !self.settled && self.oracle.odd(id)
+    }
+
     /// The state of a node, if it runs.
     fn of(&self, site: usize) -> Option<&State<'_>> {
         self.states.iter().find(|state| state.site.number == site)
@@ -62,22 +76,25 @@ type Broken = Result<(), String>;
 type Check = fn(&Seen<'_>) -> Broken;
 
 /// What has to hold at every moment.
-const ALWAYS: [(&str, Check); 5] = [
+const ALWAYS: [(&str, Check); 6] = [
     ("acknowledged", acknowledged::check),
     ("receipts", receipts::check),
     ("revoked", revoked::check),
     ("purged", purged::check),
     ("intact", intact::check),
+    ("fork", fork::check),
 ];
 
 /// What has to hold once everything has settled.
-const SETTLED: [(&str, Check); 3] = [
+const SETTLED: [(&str, Check); 5] = [
     ("blame", blame::check),
     ("agree", agree::check),
     ("owed", owed::check),
+    ("incarnation", incarnation::settled),
+    ("once", once::check),
 ];
 
-fn seen<'a>(world: &'a World, oracle: &'a Oracle) -> Option<Seen<'a>> {
+fn seen<'a>(world: &'a World, oracle: &'a Oracle, settled: bool) -> Seen<'a> {
     let mut states = Vec::new();
     for site in &world.sites {
         let Some(process) = site.up() else {
@@ -94,15 +111,21 @@ fn seen<'a>(world: &'a World, oracle: &'a Oracle) -> Option<Seen<'a>> {
             shares: shares.into_iter().collect(),
         });
     }
-    Some(Seen { states, oracle })
+    Seen {
+        states,
+        oracle,
+        settled,
+    }
 }
 
 /// Checks what has to hold at every moment.
 pub(super) fn always(world: &World) {
+    moment(world, false);
+}
+
+fn moment(world: &World, settled: bool) {
     let oracle = world.oracle.borrow();
-    let Some(seen) = seen(world, &oracle) else {
-        return;
-    };
+    let seen = seen(world, &oracle, settled);
     for (name, check) in ALWAYS {
         let held = check(&seen);
         // Where a database fails just now, nobody can say.
@@ -118,15 +141,17 @@ pub(super) fn always(world: &World) {
     if let Err(broken) = scope::check(&seen, &mut scanned) {
         world.fail(format!("scope: {broken}"));
     }
+    let mut lives = world.lives.borrow_mut();
+    if let Err(broken) = incarnation::check(&seen, &mut lives) {
+        world.fail(format!("incarnation: {broken}"));
+    }
 }
 
 /// Checks what has to hold once everything has settled.
 pub(super) fn settled(world: &World) {
-    always(world);
+    moment(world, true);
     let oracle = world.oracle.borrow();
-    let Some(seen) = seen(world, &oracle) else {
-        return;
-    };
+    let seen = seen(world, &oracle, true);
     for (name, check) in SETTLED {
         if let Err(broken) = check(&seen) {
             world.fail(format!("{name}: {broken}"));
@@ -137,7 +162,8 @@ pub(super) fn settled(world: &World) {
 /// What still waits somewhere; nothing once everything has settled.
 pub(super) fn waits(world: &World) -> Vec<String> {
     let mut waits = Vec::new();
-    for site in &world.sites {
+    let oracle = world.oracle.borrow();
+    for site in world.nodes() {
         let name = site.name;
         let Some(process) = site.up() else {
             waits.push(format!("{name} is down"));
@@ -145,10 +171,14 @@ pub(super) fn waits(world: &World) -> Vec<String> {
         };
         macro_rules! empty {
             ($($table:ident),*) => {$(
-                let rows = process.read(|view| view.page(&table::$table, &(), None, 5));
+                let rows = process.read(|view| view.page(&table::$table, &(), None, usize::MAX));
                 for (key, _) in rows.unwrap_or_default() {
                     let share = process.read(|view| view.get(&table::SHARE, &key.1));
                     let header = share.ok().flatten().map(|share| share.header);
+                    let for_ever = |header: &Header| endless(&oracle, &process, header);
+                    if header.as_ref().is_some_and(for_ever) {
+                        continue;
+                    }
                     waits.push(format!("{name}: {} {header:?}", stringify!($table)));
                 }
             )*};
@@ -159,4 +189,23 @@ pub(super) fn waits(world: &World) -> Vec<String> {
         }
     }
     waits
+}
+
+/// Whether something of a share waits for ever, and nobody can help it: it is frozen, or nobody can say how it
+/// ends, or its owner lost with its past what the partner wants.
+fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
+    if header.hold == Hold::Frozen || oracle.excused(header) {
+        return true;
+    }
+    if !oracle.odd(header.owner) {
+        return false;
+    }
+    let share = header.share;
+    let wanted = process.read(|view| view.page(&table::WANTED, &share, None, usize::MAX));
+    let wanted = wanted.unwrap_or_default();
+    let lost = |evidence| {
+        let item = oracle.items.iter().find(|item| item.id == Some(evidence));
+        item.is_none_or(|item| item.lost)
+    };
+    !wanted.is_empty() && wanted.into_iter().all(|((_, evidence), ())| lost(evidence))
 }

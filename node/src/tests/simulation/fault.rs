@@ -24,8 +24,8 @@ pub(super) fn begin(world: &World) {
 fn one(world: &Rc<World>) {
     let faults = &world.plan.faults;
     let fault = faults[usize::try_from(world.below(faults.len() as u64)).expect("it is small")];
-    let site = some(world, world.sites.len());
-    let others: Vec<usize> = (0..world.sites.len())
+    let site = some(world, world.plan.nodes);
+    let others: Vec<usize> = (0..world.plan.nodes)
         .filter(|other| *other != site)
         .collect();
     let other = others[some(world, others.len())];
@@ -160,10 +160,11 @@ fn slow(world: &World, link: (usize, usize)) {
 pub(super) fn calm(world: &Rc<World>) {
     world.calm.set(true);
     world.note(format_args!("faults stop"));
+    super::double::end(world);
     let links: Vec<(usize, usize)> = world.net.cut.borrow().iter().copied().collect();
     heal(world, &links);
     world.net.slow.borrow_mut().clear();
-    for site in 0..world.sites.len() {
+    for site in 0..world.plan.nodes {
         limit(world, site, None);
         world.sites[site].watch.skew(0);
         let of = &world.sites[site];

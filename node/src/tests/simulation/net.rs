@@ -121,7 +121,7 @@ pub(super) fn begin<'a>(
     bytes: Vec<u8>,
 ) -> Call<'a> {
     let number = world.number();
-    let to = world.site(partner).number;
+    let to = world.route(partner);
     let mail = Mail {
         task: world.running(),
         from: me.site,
@@ -310,6 +310,12 @@ pub(super) fn cut(world: &World, site: usize, partner: OrganisationId) {
             world.after(0, Due::Poll(mail.task));
         }
     }
+}
+
+/// Nothing that a site sent before comes again.
+pub(super) fn forget(world: &World, site: usize) {
+    let mut made = world.net.made.borrow_mut();
+    made.retain(|message| message.from != site && message.to != site);
 }
 
 /// A call that was made before arrives once more.

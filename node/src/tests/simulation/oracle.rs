@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use interdocket_sync::blob::Digest;
 use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::log::Side;
 use interdocket_sync::log::head::Head;
+use interdocket_sync::log::{Point, Side};
+use interdocket_sync::share::Header;
 
+use super::plan::Odd;
 use crate::actions::partner::Kind;
 
 /// All that was done.
@@ -23,6 +25,14 @@ pub(super) struct Oracle {
     pub(super) revocations: BTreeSet<(usize, OrganisationId, ShareId)>,
     /// The hash of each entry that was ever under way.
     pub(super) entries: BTreeMap<(ShareId, Side, u64), [u8; 32]>,
+    /// The entries that each node let in of a partner's log.
+    pub(super) taken: BTreeMap<(usize, ShareId, Side, u64), [u8; 32]>,
+    /// Shares of which a node was shown two histories, with how far it held either log then.
+    pub(super) forked: BTreeMap<(usize, ShareId), [Point; 2]>,
+    /// Which node lies: it may give away what is its own.
+    pub(super) liar: Option<usize>,
+    /// What is odd about nodes.
+    pub(super) odd: BTreeMap<OrganisationId, Odd>,
 }
 
 /// A case that somebody made.
@@ -32,6 +42,7 @@ pub(super) struct Case {
 }
 
 /// An item of evidence that somebody added; its canary is its place.
+#[derive(Clone)]
 pub(super) struct Item {
     pub(super) site: usize,
     pub(super) case: usize,
@@ -46,6 +57,8 @@ pub(super) struct Item {
     pub(super) folders: BTreeSet<String>,
     /// Its title; none while that is not certain.
     pub(super) title: Option<String>,
+    /// Whether its node may have lost it with its past.
+    pub(super) lost: bool,
 }
 
 /// What of a case a share covers.
@@ -57,6 +70,7 @@ pub(super) enum Reach {
 }
 
 /// A share that somebody made.
+#[derive(Clone)]
 pub(super) struct Deal {
     pub(super) owner: usize,
     pub(super) partner: usize,
@@ -77,6 +91,8 @@ pub(super) struct Deal {
     pub(super) stopped: bool,
     /// Whether somebody at the partner wanted it imported.
     pub(super) wanted: bool,
+    /// Whether its owner may have lost it with its past.
+    pub(super) lost: bool,
 }
 
 impl Deal {
@@ -114,7 +130,7 @@ impl Deal {
                     item.folder.as_ref().is_some_and(|of| within(of, folder))
                 }
             };
-            if item.id.is_none() {
+            if item.id.is_none() || item.lost {
                 unsure.insert(place);
             }
             if chosen {
@@ -138,6 +154,35 @@ impl Oracle {
         let said = (head.point.count, head.point.hash);
         let held = self.receipts.entry(at).or_insert(said);
         *held = (*held).max(said);
+    }
+
+    /// Whether a node has come back from its past, runs twice or lies.
+    pub(super) fn odd(&self, id: OrganisationId) -> bool {
+        self.odd.contains_key(&id)
+    }
+
+    /// Whether a node that lost a share with its past is not given it back: nothing of a revoked one is, nor
+    /// what is sealed under a lease that was lost as well.
+    pub(super) fn lost(&self, share: ShareId) -> bool {
+        let gone = |deal: &Deal| deal.stopped || deal.lost && deal.kind == Kind::Advanced;
+        self.deal(share).is_none_or(gone)
+    }
+
+    /// Whether a node does not know that it is behind, or is not honest.
+    pub(super) fn behind(&self, id: OrganisationId) -> bool {
+        let odd = self.odd.get(&id);
+        odd.is_some_and(|odd| *odd != Odd::Restored)
+    }
+
+    /// Whether something of a share may have forked, as one of its nodes is not honest, or does not know that
+    /// it is behind.
+    pub(super) fn forks(&self, header: &Header) -> bool {
+        self.behind(header.owner) || self.behind(header.partner)
+    }
+
+    /// Whether nobody can say how a share ends: it may have forked, or its owner lost it with its past.
+    pub(super) fn excused(&self, header: &Header) -> bool {
+        self.forks(header) || self.deal(header.share).is_some_and(|deal| deal.lost)
     }
 
     /// The deal of a share.

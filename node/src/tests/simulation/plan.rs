@@ -1,5 +1,5 @@
 //! What a seed stands for: how many nodes there are, and which faults meet them. Each seed leaves some
-//! faults out, so that the others have room.
+//! faults out, so that the others have room. Of a hundred seeds, forty have something odd as well.
 
 use crate::disk::Dice;
 
@@ -20,6 +20,35 @@ pub(super) struct Plan {
     pub(super) faults: Vec<Fault>,
     /// Seconds between two faults, at most.
     pub(super) pause: u64,
+    /// What is odd about one of the nodes.
+    pub(super) odd: Odd,
+}
+
+/// What is odd about one of the nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Odd {
+    /// Nothing.
+    None,
+    /// It is restored from a backup, which says so in its journal.
+    Restored,
+    /// Its machine is set back to an earlier state, and nobody tells it.
+    SetBack,
+    /// It runs twice for a while.
+    Doubled,
+    /// It lies, beside what it does as others do.
+    Lies,
+}
+
+impl Odd {
+    pub(super) const fn of(seed: u64) -> Self {
+        match seed % 100 {
+            60..70 => Self::Restored,
+            70..80 => Self::SetBack,
+            80..90 => Self::Doubled,
+            90..100 => Self::Lies,
+            _ => Self::None,
+        }
+    }
 }
 
 /// What can befall nodes and links.
@@ -73,7 +102,7 @@ const FAULTS: [Fault; 14] = [
 ];
 
 impl Plan {
-    pub(super) fn new(dice: &mut Dice) -> Self {
+    pub(super) fn new(dice: &mut Dice, odd: Odd) -> Self {
         let mut up_to = |end: usize| dice.below(end) as u64;
         let calm = up_to(8) == 0;
         let faults = FAULTS.into_iter().filter(|_| up_to(2) == 0 && !calm);
@@ -87,6 +116,7 @@ impl Plan {
             busy: 60 + up_to(240),
             faults,
             pause: 2 + up_to(20),
+            odd,
         }
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn serve(world: &Rc<World>, me: &Rc<Process>, method: Method, m
         }
         Ok(()) => one(world, me, method, caller, &message.bytes).await,
     };
-    match answered {
+    match super::lies::answered(world, me, method, answered) {
         Ok(bytes) => {
             answer(world, &message, Part::Answer(0), bytes);
             answer(world, &message, Part::End(1), Vec::new());
@@ -174,7 +174,7 @@ async fn take(
     if let Err(refusal) = exchange::verify(&batch, caller, &me.pinned()) {
         return Ok(Err(refusal));
     }
-    let (share, head) = (batch.share, batch.head.head.clone());
+    let (share, head, said) = (batch.share, batch.head.head.clone(), batch.clone());
     let (store, journal) = (me.store.clone(), me.journal.clone());
     let seal = lease.as_ref().map(lease::Lease::seal);
     let decided = me.decide(world, None, Way::Partner, move |context| {
@@ -192,6 +192,7 @@ async fn take(
         (Ok(_), Some(lease)) => keep(me, lease, caller, asked).map_err(|_| Refusal::Busy)?,
         _ => review(me, share).map_err(|_| Refusal::Busy)?,
     }
+    super::check::fork::judged(world, me, &said, &taken);
     if taken.is_ok() {
         let mut oracle = world.oracle.borrow_mut();
         oracle.countersigned(me.site, &head);
@@ -259,6 +260,9 @@ fn renew(me: &Process, caller: OrganisationId, bytes: &[u8]) -> Answer {
     let message = v1::RenewRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
     let lent = me.read(|view| {
         let mut leases = Vec::new();
+        if lease::recovers(view, caller)? {
+            return Ok(None);
+        }
         for share in &message.shares {
             let Ok(share) = ShareId::from_slice(share) else {
                 continue;
@@ -267,9 +271,9 @@ fn renew(me: &Process, caller: OrganisationId, bytes: &[u8]) -> Answer {
                 leases.extend(lease::lend(lender(me), view, share)?);
             }
         }
-        Ok::<_, Error>(leases)
+        Ok::<_, Error>(Some(leases))
     });
-    let leases = lent.map_err(|_| Refusal::Busy)?;
+    let leases = lent.map_err(|_| Refusal::Busy)?.ok_or(Refusal::Busy)?;
     Ok(v1::RenewReply { leases }.encode_to_vec())
 }
 
@@ -322,7 +326,7 @@ async fn read(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, asked
             }
             super::tap::leaves(world, share, "a piece of a file");
             let reply = v1::ReadReply {
-                pieces: vec![piece],
+                pieces: super::lies::piece(world, me, piece),
             };
             answer(world, asked, Part::Answer(place), reply.encode_to_vec());
             place += 1;

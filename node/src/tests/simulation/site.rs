@@ -88,6 +88,21 @@ impl Disks {
         }
     }
 
+    /// A copy of all that they hold now, as a backup or a machine's image has it. The tables are built again.
+    pub(super) fn image(&self) -> Self {
+        let (journal, keyring) = (self.journal.copy(), self.keyring.copy());
+        journal.limit(None);
+        keyring.limit(None);
+        let vault = Vault::clone(&self.vault);
+        vault.limit(false);
+        Self {
+            journal: Arc::new(journal),
+            keyring: Arc::new(keyring),
+            engine: Arc::default(),
+            vault: Rc::new(vault),
+        }
+    }
+
     /// As it is found when the process was ended; `power` says whether power was lost, and the seed how the
     /// dice fell.
     pub(super) fn found(&self, seed: u64, power: bool) -> Self {
@@ -114,6 +129,8 @@ impl Disks {
 /// A node.
 pub(super) struct Site {
     pub(super) number: usize,
+    /// The site whose organisation it is: its own number, but for a double.
+    pub(super) origin: usize,
     pub(super) name: &'static str,
     pub(super) id: OrganisationId,
     pub(super) role: OrganisationRole,
@@ -124,6 +141,8 @@ pub(super) struct Site {
     pub(super) torn: Cell<bool>,
     /// Whether its disks may still fail.
     pub(super) faulty: Cell<bool>,
+    /// Whether there is no such machine: not yet, or not any more.
+    pub(super) gone: Cell<bool>,
 }
 
 impl Site {
@@ -131,6 +150,7 @@ impl Site {
         let byte = u8::try_from(number + 1).expect("there are few nodes");
         Self {
             number,
+            origin: number,
             name: NAMES[number],
             id: OrganisationId::from_bytes([byte; 32]),
             role,
@@ -139,6 +159,18 @@ impl Site {
             process: RefCell::default(),
             torn: Cell::new(false),
             faulty: Cell::new(false),
+            gone: Cell::new(false),
+        }
+    }
+
+    /// Room for a second machine of a node, which is not there yet.
+    pub(super) fn double(number: usize, of: &Self) -> Self {
+        Self {
+            origin: of.number,
+            name: DOUBLE,
+            id: of.id,
+            gone: Cell::new(true),
+            ..Self::new(number, of.role)
         }
     }
 
@@ -496,4 +528,7 @@ impl Site {
     }
 }
 
-const NAMES: [&str; 6] = ["north", "south", "harbour", "island", "valley", "summit"];
+const DOUBLE: &str = "double";
+const NAMES: [&str; 7] = [
+    "north", "south", "harbour", "island", "valley", "summit", DOUBLE,
+];

@@ -20,7 +20,7 @@ use crate::store::table;
 
 /// Makes every node, starts it, and has all of them trust each other.
 pub(super) fn federation(world: &Rc<World>) {
-    for site in &world.sites {
+    for site in world.nodes() {
         let made = Event::NodeMade(NodeMade {
             organisation: site.id,
             name: site.name.into(),
@@ -38,10 +38,10 @@ pub(super) fn federation(world: &Rc<World>) {
         let mut journal = Journal::open(disks.journal.clone(), ring).unwrap();
         journal.append(noon(), &[record.draft()]).unwrap();
     }
-    for site in 0..world.sites.len() {
+    for site in 0..world.plan.nodes {
         start(world, site);
     }
-    for site in 0..world.sites.len() {
+    for site in 0..world.plan.nodes {
         let (of, me) = (Rc::clone(world), world.sites[site].up().unwrap());
         world.spawn(site, async move { pair(&of, &me).await });
     }
@@ -50,7 +50,7 @@ pub(super) fn federation(world: &Rc<World>) {
 
 /// Trusts every other node, as if paired; everything is enabled.
 async fn pair(world: &Rc<World>, me: &Rc<Process>) {
-    for other in world.sites.iter().filter(|other| other.id != me.id) {
+    for other in world.nodes().iter().filter(|other| other.id != me.id) {
         let met = Event::PartnerMet(PartnerMet {
             organisation: other.id,
             name: other.name.into(),
@@ -115,7 +115,7 @@ pub(super) async fn change<A: Change>(
 /// Starts a node.
 pub(super) fn start(world: &Rc<World>, site: usize) {
     let of = &world.sites[site];
-    if of.up().is_some() {
+    if of.up().is_some() || of.gone.get() {
         return;
     }
     let process = match of.open() {
@@ -151,7 +151,12 @@ pub(super) fn start(world: &Rc<World>, site: usize) {
     world.spawn(site, async move { clock(&w1, &p1).await });
     if !world.calm.get() {
         let of = Rc::clone(world);
-        world.spawn(site, async move { work::people(&of, &process).await });
+        world.spawn(site, async move {
+            match of.sites[site].origin == site {
+                true => work::people(&of, &process).await,
+                false => super::double::people(&of, &process).await,
+            }
+        });
     } else {
         let of = Rc::clone(world);
         world.spawn(site, async move { work::repair(&of, &process).await });

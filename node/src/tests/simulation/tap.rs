@@ -8,6 +8,8 @@ use interdocket_sync::refusal::{Fault, Refusal};
 use interdocket_sync::wire::batch::Batch;
 
 use super::net::Message;
+use super::oracle::Deal;
+use super::plan::Odd;
 use super::site::Process;
 use super::world::World;
 
@@ -60,11 +62,17 @@ fn memchr(bytes: &[u8]) -> impl Iterator<Item = usize> {
 
 /// A message is on the wire.
 pub(super) fn seen(world: &World, message: &Message) {
+    super::twin::hears(world, message);
     let oracle = world.oracle.borrow();
+    let [from, to] = [message.from, message.to].map(|site| world.sites[site].origin);
+    // Who lies shows what it likes: what comes of it is looked for in stores.
+    if world.oracle.borrow().odd.get(&world.sites[from].id) == Some(&Odd::Lies) {
+        return;
+    }
     for canary in canaries(&message.bytes) {
         let tells = match canary {
-            Canary::Item(item) => oracle.tells(message.from, message.to, item),
-            Canary::Case(case) => oracle.tells_case(message.from, message.to, case),
+            Canary::Item(item) => oracle.tells(from, to, item),
+            Canary::Case(case) => oracle.tells_case(from, to, case),
         };
         if !tells {
             let (from, to) = (world.sites[message.from].name, world.sites[message.to].name);
@@ -73,10 +81,13 @@ pub(super) fn seen(world: &World, message: &Message) {
     }
 }
 
-/// Something of a share is about to leave its owner: not after somebody was told that it is revoked.
+/// Something of a share is about to leave its owner: not after somebody was told that it is revoked. What
+/// was told at one of two machines the other one does not know.
 pub(super) fn leaves(world: &World, share: ShareId, what: &str) {
     let oracle = world.oracle.borrow();
-    if oracle.deal(share).is_some_and(|deal| deal.revoked) {
+    let doubled = |deal: &Deal| oracle.odd.get(&world.sites[deal.owner].id) == Some(&Odd::Doubled);
+    let revoked = |deal: &&Deal| deal.revoked && !doubled(deal);
+    if oracle.deal(share).filter(revoked).is_some() {
         world.fail(format!("revoked: {what} leaves through {share}"));
     }
 }
@@ -104,6 +115,9 @@ pub(super) fn delivered(world: &World, me: &Process, batch: &Batch, lease: bool)
         words(&batch.entries),
     ));
     let mut oracle = world.oracle.borrow_mut();
+    if oracle.odd(me.id) {
+        return;
+    }
     for entry in &batch.entries {
         let at = (entry.share, entry.side, entry.number);
         let held = *oracle.entries.entry(at).or_insert(entry.hash);
@@ -125,7 +139,9 @@ fn words(entries: &[Entry]) -> String {
 
 /// A partner refused something: an honest node is never refused as one that is at fault.
 pub(super) fn refused(world: &World, me: &Process, partner: OrganisationId, refused: Refusal) {
-    if refused.fault() == Fault::Asking {
+    let odd = [me.id, partner].map(|id| world.oracle.borrow().odd.get(&id).copied());
+    let honest = |odd: &Option<Odd>| odd.is_none_or(|odd| odd == Odd::Restored);
+    if refused.fault() == Fault::Asking && odd.iter().all(honest) {
         let (name, other) = (world.sites[me.site].name, world.site(partner).name);
         world.fail(format!("{other} blames {name}: {}", refused.name()));
     }

@@ -209,6 +209,7 @@ impl People<'_> {
                 folder: Some(folder.clone()),
                 folders: [folder.clone()].into(),
                 title: Some(text.clone()),
+                lost: false,
             });
             let taken = Taken {
                 case: oracle.cases[case].number.clone(),
@@ -375,6 +376,7 @@ impl People<'_> {
             revoked: false,
             stopped: false,
             wanted: false,
+            lost: false,
         });
     }
 

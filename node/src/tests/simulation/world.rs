@@ -39,6 +39,14 @@ pub(super) struct World {
     failed: RefCell<Option<String>>,
     /// How far each node's journal was looked through.
     pub(super) scanned: RefCell<super::check::Scanned>,
+    /// The incarnation of each node, as it was seen last.
+    pub(super) lives: RefCell<super::check::Lives>,
+    /// Whether whatever could take longer or shorter takes the same time, and nothing is left to chance.
+    pub(super) even: Cell<bool>,
+    /// Who is listened to, and what was heard.
+    pub(super) ear: RefCell<Option<super::twin::Ear>>,
+    /// Who lies, and how it answers.
+    pub(super) lying: super::lies::Lying,
     /// Whether faults have stopped and everything is to settle.
     pub(super) calm: Cell<bool>,
 }
@@ -77,6 +85,10 @@ impl World {
             trace: RefCell::default(),
             failed: RefCell::default(),
             scanned: RefCell::default(),
+            lives: RefCell::default(),
+            even: Cell::new(false),
+            ear: RefCell::default(),
+            lying: super::lies::Lying::default(),
             calm: Cell::new(false),
         })
     }
@@ -92,13 +104,16 @@ impl World {
 
     /// A number from 0 to `end` - 1.
     pub(super) fn below(&self, end: u64) -> u64 {
+        if self.even.get() {
+            return 0;
+        }
         let end = usize::try_from(end.max(1)).expect("it is a small number");
         self.dice.borrow_mut().below(end) as u64
     }
 
     /// Whether something happens that does so many times in a thousand.
     pub(super) fn chance(&self, permille: u64) -> bool {
-        self.below(1000) < permille
+        !self.even.get() && self.below(1000) < permille
     }
 
     /// A time between the two.
@@ -129,6 +144,15 @@ impl World {
 
     pub(super) fn after_do(&self, wait: Micros, what: impl FnOnce(&Rc<Self>) + 'static) {
         self.after(wait, Due::Do(Box::new(what)));
+    }
+
+    /// Loses what is under way from and to a site: its connections end with its machine.
+    pub(super) fn lose(&self, site: usize) {
+        let ours = |due: &Due| match due {
+            Due::Arrive(message) => message.from == site || message.to == site,
+            _ => false,
+        };
+        self.due.borrow_mut().retain(|_, due| !ours(due));
     }
 
     /// Starts a task of a site; it dies with the site's process.
@@ -242,6 +266,21 @@ impl World {
 }
 
 impl World {
+    /// Every node, once.
+    pub(super) fn nodes(&self) -> &[Site] {
+        &self.sites[..self.plan.nodes]
+    }
+
+    /// Where a call to an organisation arrives: where it runs twice, at either.
+    pub(super) fn route(&self, id: interdocket_sync::identity::OrganisationId) -> usize {
+        let site = self.site(id).number;
+        let double = self.sites.get(self.plan.nodes);
+        match double.filter(|double| double.origin == site && !double.gone.get()) {
+            Some(double) if self.chance(500) => double.number,
+            _ => site,
+        }
+    }
+
     /// The site of an organisation.
     pub(super) fn site(&self, id: interdocket_sync::identity::OrganisationId) -> &Site {
         let site = self.sites.iter().find(|site| site.id == id);

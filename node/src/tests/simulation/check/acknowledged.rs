@@ -3,24 +3,35 @@
 
 use interdocket_sync::log::Side;
 
-use super::{Broken, Seen};
+use super::{Broken, Seen, State};
 use crate::actions::Error;
 use crate::federation::history::Hashes;
 use crate::store::table;
 
 pub(super) fn check(seen: &Seen<'_>) -> Broken {
+    // A machine that was set back and only took things in since is found by what comes next.
+    let knows = |state: &&State<'_>| {
+        let id = state.site.id;
+        !seen.early(id) && !seen.oracle.behind(id)
+    };
     commands(seen)?;
     deals(seen)?;
     for ((site, share, side), (count, hash)) in &seen.oracle.receipts {
-        let Some(state) = seen.of(*site) else {
+        let Some(state) = seen.of(*site).filter(knows) else {
             continue;
         };
         let name = state.site.name;
         let Some(held) = state.shares.get(share) else {
+            if seen.oracle.odd(state.site.id) && seen.oracle.lost(*share) {
+                continue;
+            }
             return Err(format!(
                 "{name} gave a receipt of {share} and does not know it"
             ));
         };
+        if seen.oracle.forks(&held.header) {
+            continue;
+        }
         let point = held.header.log(*side).point;
         let same = match point.count == *count {
             true => Some(point.hash),
@@ -38,7 +49,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
         }
     }
     for (site, owner, share) in &seen.oracle.revocations {
-        let Some(state) = seen.of(*site) else {
+        let Some(state) = seen.of(*site).filter(knows) else {
             continue;
         };
         let held = state
@@ -55,7 +66,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
 }
 
 fn hash_of(
-    state: &super::State<'_>,
+    state: &State<'_>,
     share: interdocket_sync::id::ShareId,
     side: Side,
     count: u64,
@@ -68,7 +79,7 @@ fn hash_of(
 
 fn commands(seen: &Seen<'_>) -> Broken {
     for (number, item) in seen.oracle.items.iter().enumerate() {
-        let (Some(id), Some(state)) = (item.id, seen.of(item.site)) else {
+        let (Some(id), Some(state)) = (item.id.filter(|_| !item.lost), seen.of(item.site)) else {
             continue;
         };
         let name = state.site.name;
@@ -96,6 +107,9 @@ fn deals(seen: &Seen<'_>) -> Broken {
         let (Some(share), Some(state)) = (deal.share, seen.of(deal.owner)) else {
             continue;
         };
+        if deal.lost || seen.early(state.site.id) {
+            continue;
+        }
         let name = state.site.name;
         let Some(held) = state.shares.get(&share) else {
             return Err(format!("{name} lost {share}"));

@@ -19,7 +19,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
     for owner in &seen.states {
         rebuilt(owner)?;
         for (id, share) in &owner.shares {
-            if share.header.owner != owner.site.id {
+            if share.header.owner != owner.site.id || seen.oracle.excused(&share.header) {
                 continue;
             }
             let partner = seen.states.iter();

@@ -22,17 +22,23 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
         };
         let name = partner.site.name;
         let Some(held) = partner.shares.get(&id) else {
-            // What was revoked or cancelled before it was offered need not arrive.
-            if deal.stopped {
+            // What was revoked or cancelled before it was offered need not arrive, nor what its owner lost.
+            let behind = seen.oracle.behind(partner.site.id);
+            if deal.stopped || deal.lost || behind || seen.oracle.odd(owner.site.id) {
                 continue;
             }
             return Err(format!("{name} does not know {id}"));
         };
         if deal.revoked {
-            revoked(name, owner, held)?;
+            // A machine that was set back does not know what it told its people and never heard of again.
+            match seen.oracle.behind(owner.site.id) || seen.oracle.behind(partner.site.id) {
+                true => {}
+                false => revoked(name, owner, held)?,
+            }
             continue;
         }
-        if deal.stopped || deal.kind == Kind::Reference {
+        let excused = seen.oracle.excused(&held.header);
+        if deal.stopped || excused || deal.kind == Kind::Reference {
             continue;
         }
         if !matches!(held.header.state, Life::Accepted | Life::Ended) {
@@ -106,7 +112,8 @@ fn listed(seen: &Seen<'_>, deal: &Deal, partner: &State<'_>, held: &Share) -> Br
         ));
     }
     for item in &seen.oracle.items {
-        let Some(evidence) = item.id.filter(|evidence| there.contains(evidence)) else {
+        let held_there = |evidence: &EvidenceId| there.contains(evidence) && !item.lost;
+        let Some(evidence) = item.id.filter(held_there) else {
             continue;
         };
         if !brought(deal, partner, held, evidence, item.digest) {

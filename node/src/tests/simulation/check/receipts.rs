@@ -17,6 +17,13 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
             let Some(there) = there else {
                 continue;
             };
+            let early = seen.early(state.site.id) || seen.early(other);
+            if early || seen.oracle.forks(header) {
+                continue;
+            }
+            if !there.shares.contains_key(id) && seen.oracle.lost(*id) {
+                continue;
+            }
             let said = header.log(own).countersigned;
             let held = there
                 .shares

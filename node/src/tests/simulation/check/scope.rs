@@ -52,7 +52,7 @@ pub(super) fn check(seen: &Seen<'_>, scanned: &mut Scanned) -> Broken {
 
 /// Whether a node may hold something in the clear: its own, and what became its own.
 fn holds(oracle: &Oracle, state: &State<'_>, canary: Canary) -> bool {
-    let site = state.site.number;
+    let site = state.site.origin;
     let auto = state.site.role == OrganisationRole::Justice;
     let own = |deal: &Deal| {
         let becomes = match deal.kind {
@@ -62,7 +62,10 @@ fn holds(oracle: &Oracle, state: &State<'_>, canary: Canary) -> bool {
         };
         deal.partner == site && becomes
     };
+    let lies = |site: usize| oracle.liar == Some(site);
     match canary {
+        Canary::Case(case) if lies(oracle.cases[case].site) => true,
+        Canary::Item(item) if lies(oracle.items[item].site) => true,
         Canary::Case(case) => {
             let outlined = |deal: &Deal| {
                 let reference = deal.kind == Kind::Reference && deal.partner == site;
