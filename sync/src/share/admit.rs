@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::apply;
-use super::decide::{accepted_once, described, stored};
+use super::decide::{accepted_once, described, stored, ungranted};
 use super::terms::{FORMAT, SignedTerms};
 use super::{Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Policy, Put, State};
 use crate::blob::Digest;
@@ -172,8 +172,11 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
                 return Err(Refusal::State);
             }
         }
-        Body::Ended(_)
-            if copy && header.state == State::Accepted && !header.open && entry.other.count > 0 => {
+        Body::Ended(_) if copy && header.state == State::Accepted && entry.other.count > 0 => {
+            // An ended copy is not resumed, and what is open would never be an update.
+            if header.suspended || header.open {
+                return Err(Refusal::State);
+            }
         }
         Body::Cancelled(_) if open && copy => {}
         Body::Accepted(_) if !told && entry.other.count > 0 => {}
@@ -195,10 +198,11 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
     Ok(Admission::Apply)
 }
 
-/// The owner grants by its policy, to a partner that has accepted.
+/// The owner grants by its policy what it had not granted, to a partner that has accepted.
 fn granted(header: &Header, seen: u64) -> bool {
     let policy = matches!(header.kind, Kind::Advanced(Policy { import: true, .. }));
-    policy && !header.suspended && header.state == State::Accepted && seen > 0
+    let accepted = header.state == State::Accepted && seen > 0;
+    policy && !header.suspended && accepted && ungranted(header)
 }
 
 /// Something is disclosed, each item once, and none that is listed. One that was withdrawn may come back,

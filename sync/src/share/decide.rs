@@ -181,14 +181,10 @@ fn disclose(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<
             recipients(&names)?;
             only(Body::RecipientsChanged(actor, names))
         }
-        Command::Grant(actor) if grantable(header) => {
-            // Nothing was written since the last one: it says all that this one would.
-            let changed = header.open || header.update > 0;
-            match changed && header.grants.last < header.owner_log.point.count {
-                true => only(Body::ImportGranted(actor)),
-                false => Ok(Vec::new()),
-            }
-        }
+        Command::Grant(actor) if grantable(header) => match ungranted(header) {
+            true => only(Body::ImportGranted(actor)),
+            false => Ok(Vec::new()),
+        },
         Command::Suspend(actor) if open => match header.suspended {
             true => Ok(Vec::new()),
             false => only(Body::Suspended(actor)),
@@ -260,6 +256,12 @@ pub(super) const fn accepted_once(header: &Header) -> bool {
 pub(super) fn grantable(header: &Header) -> bool {
     let policy = matches!(header.kind, Kind::Advanced(Policy { import: true, .. }));
     policy && !header.revoked && !header.suspended && header.state == State::Accepted
+}
+
+/// Whether a grant would say something: there is something in the log, and the last one does not say it.
+pub(super) const fn ungranted(header: &Header) -> bool {
+    let changed = header.open || header.update > 0;
+    changed && header.grants.last < header.owner_log.point.count
 }
 
 fn offer(header: &Header, offered: Offered) -> Result<Vec<Body>, Refusal> {

@@ -342,6 +342,17 @@ fn granting_against_the_policy_or_before_acceptance_is_refused() {
     assert_eq!(owner(&pair, grant()), STATE);
 }
 
+/// A log grows by what it has to say.
+#[test]
+fn granting_what_was_granted_is_refused() {
+    let grant = || Body::ImportGranted(actor());
+    let mut pair = after(SYNCHRONISED, [Command::Grant(actor())]);
+    assert_eq!(owner(&pair, grant()), STATE);
+    run(&mut pair.owner, [Command::Add(vec![item(3)])]);
+    pair.exchange();
+    assert_eq!(owner(&pair, grant()), Took(1));
+}
+
 /// A copy is the partner's own, the others are not.
 #[test]
 fn revoking_a_copy_and_ending_or_cancelling_another_kind_is_refused() {

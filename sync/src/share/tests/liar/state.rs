@@ -156,6 +156,20 @@ fn ending_before_acceptance_or_with_an_open_update_is_refused() {
     assert_eq!(end(&pair), Refused(Refusal::State));
 }
 
+/// Nothing resumes it any more: it would be on its way for ever.
+#[test]
+fn ending_while_suspended_is_refused() {
+    let mut pair = Pair::listed(&[1]);
+    pair.owner.run(Command::Suspend(actor())).unwrap();
+    pair.exchange();
+    let ended = lie(&pair, Side::Owner, Body::Ended(actor()), |_| {});
+    assert_eq!(ended, Refused(Refusal::State));
+    pair.owner.run(Command::Resume(actor())).unwrap();
+    pair.exchange();
+    let ended = lie(&pair, Side::Owner, Body::Ended(actor()), |_| {});
+    assert_eq!(ended, Took(1));
+}
+
 #[test]
 fn an_owner_says_nothing_after_the_end_or_the_cancelling() {
     for stop in [Command::End(actor()), Command::Cancel(actor())] {
