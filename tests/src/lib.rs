@@ -4,12 +4,14 @@
 //! it looks until what it waits for is so, or a generous deadline has passed.
 //! What a story claims is not here.
 
+pub mod disk;
 pub mod files;
 pub mod https;
 pub mod node;
 pub mod program;
 pub mod site;
 pub mod skip;
+pub mod socket;
 pub mod wait;
 pub mod world;
 

@@ -4,17 +4,18 @@
 //! only the test holds, and it stops when that closes.
 
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::program;
 use crate::site::Site;
+use crate::socket;
 use crate::wait::until;
 use crate::world::Reach;
 
@@ -30,6 +31,7 @@ pub struct Node {
     /// Where the API is served over HTTPS.
     pub api: SocketAddr,
     metrics: SocketAddr,
+    addresses: [String; 4],
     process: Option<Child>,
     wrapper: Vec<String>,
 }
@@ -53,18 +55,18 @@ impl Node {
     /// Makes a node in a folder that does not exist yet; it does not run yet.
     pub(crate) fn init(data: &Path, name: &'static str, reach: Reach) -> Self {
         let [federation, pairing, api, metrics] = std::array::from_fn(|_| port());
-        let mut init = Command::new(program::path());
-        init.args(["init", "--json", "--allow-private", "--name", name])
-            .arg("--data")
-            .arg(data);
-        for (option, address) in [
+        let addresses = [
             ("--federation", federation),
             ("--pairing", pairing),
             ("--api", api),
             ("--metrics", metrics),
-        ] {
-            init.args([option, &address.to_string()]);
-        }
+        ];
+        let addresses = addresses.map(|(option, address)| format!("{option}={address}"));
+        let mut init = Command::new(program::path());
+        init.args(["init", "--json", "--allow-private", "--name", name])
+            .arg("--data")
+            .arg(data)
+            .args(&addresses);
         if reach == Reach::Dialable {
             init.args(["--advertise", &federation.to_string()]);
         }
@@ -75,9 +77,27 @@ impl Node {
             data: data.to_owned(),
             api,
             metrics,
+            addresses,
             process: None,
             wrapper: Vec::new(),
         }
+    }
+
+    /// The options of `init` that say where it listens.
+    pub fn addresses(&self) -> [String; 4] {
+        self.addresses.clone()
+    }
+
+    /// Makes the node where it is not yet, by the program that other words run.
+    pub fn make(&self, wrapper: &[String]) {
+        let mut init = Command::new(&wrapper[0]);
+        init.args(&wrapper[1..])
+            .arg(program::path())
+            .args(["init", "--allow-private", "--json", "--name", self.name])
+            .arg("--data")
+            .arg(&self.data)
+            .args(&self.addresses);
+        output(&mut init).unwrap_or_else(|refused| panic!("{}: {refused:?}", self.name));
     }
 
     /// Starts the node, and waits until it answers.
@@ -99,7 +119,7 @@ impl Node {
             let ended = process.try_wait().expect("a child can be watched");
             match ended {
                 Some(_) => Some(true),
-                None => self.try_call(&["status"]).ok().map(|_| false),
+                None => self.answers().then_some(false),
             }
         });
         if !ended {
@@ -108,6 +128,11 @@ impl Node {
         self.process = None;
         let log = self.log();
         Err(log.get(before..).unwrap_or_default().to_owned())
+    }
+
+    fn answers(&self) -> bool {
+        let asked = self.ask("GET", "/v0/node", None);
+        asked.is_ok_and(|(status, _)| status == 200)
     }
 
     /// Starts the node where it is to refuse that, and gives what it says.
@@ -141,12 +166,24 @@ impl Node {
 
     /// Stops the node in order.
     pub fn stop(&mut self) {
+        let status = self.close();
+        assert!(status.success(), "{} stops in order: {status}", self.name);
+    }
+
+    /// Tells the node to stop, and waits until it has, in order or not.
+    pub fn close(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it runs");
         drop(process.stdin.take());
-        let status = until(&format!("{} stops", self.name), || {
+        until(&format!("{} stops", self.name), || {
             process.try_wait().expect("a child can be watched")
-        });
-        assert!(status.success(), "{} stops in order: {status}", self.name);
+        })
+    }
+
+    /// Starts the node and kills it so much later, whether it answers by then or not.
+    pub fn start_and_kill(&mut self, after: Duration) {
+        self.launch();
+        std::thread::sleep(after);
+        self.kill();
     }
 
     /// Kills the node with SIGKILL, wherever it is.
@@ -190,25 +227,34 @@ impl Node {
 
     /// Calls the API over the local socket, and gives the status and the answer.
     pub fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let body = body.to_string();
-        let head = format!(
-            "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        let mut page = String::new();
-        let read = UnixStream::connect(self.data.join("api.sock")).and_then(|mut stream| {
-            stream.write_all((head + &body).as_bytes())?;
-            stream.read_to_string(&mut page)
-        });
-        read.unwrap_or_else(|error| panic!("{}: POST {path}: {error}", self.name));
-        let (head, body) = page.split_once("\r\n\r\n").expect("an answer has a head");
-        let status = head
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok());
-        let json = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {page}"));
-        (status.expect("an answer has a status"), json)
+        self.ask("POST", path, Some(body))
+            .unwrap_or_else(|error| panic!("{}: POST {path}: {error}", self.name))
+    }
+
+    /// Calls the API over the local socket where the node may not answer.
+    ///
+    /// # Errors
+    /// Where it does not, or not in time.
+    pub fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> io::Result<(u16, Value)> {
+        let body = body.map(Value::to_string).unwrap_or_default();
+        let (status, page) = socket::call(&self.data, method, path, body.as_bytes())?;
+        let json = serde_json::from_slice(&page).map_err(io::Error::other)?;
+        Ok((status, json))
+    }
+
+    /// The same node with its data elsewhere; it does not run there.
+    #[must_use]
+    pub fn moved(&self, data: &Path) -> Self {
+        Self {
+            name: self.name,
+            id: self.id.clone(),
+            data: data.to_owned(),
+            api: self.api,
+            metrics: self.metrics,
+            addresses: self.addresses.clone(),
+            process: None,
+            wrapper: Vec::new(),
+        }
     }
 
     /// Reads all of the node's figures.

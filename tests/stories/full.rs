@@ -1,9 +1,9 @@
 //! A disk that is full.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
+use interdocket_tests::disk::Disk;
 use interdocket_tests::files::{noise, write};
 use interdocket_tests::node::text;
 use interdocket_tests::skip::skip;
@@ -11,38 +11,6 @@ use interdocket_tests::wait::until;
 use interdocket_tests::world::{add, case, copy, delivered, enable, pair, share, whole};
 use interdocket_tests::{Node, Reach, World};
 use serde_json::Value;
-
-/// A small disk of its own, in memory; it goes with the test.
-struct Disk(PathBuf);
-
-impl Disk {
-    /// Mounts it; none where that is not allowed here.
-    fn mount(path: PathBuf, mebibytes: u32) -> Option<Self> {
-        fs::create_dir(&path).unwrap();
-        let options = format!("size={mebibytes}m,mode=700");
-        let mount = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", &options, "tmpfs"])
-            .arg(&path)
-            .output();
-        mount.ok()?.status.success().then_some(Self(path))
-    }
-
-    fn grow(&self, mebibytes: u32) {
-        let options = format!("remount,size={mebibytes}m");
-        let grown = Command::new("mount")
-            .args(["-o", &options])
-            .arg(&self.0)
-            .status();
-        assert!(grown.unwrap().success());
-    }
-}
-
-impl Drop for Disk {
-    fn drop(&mut self) {
-        // Lazily: whoever failed here may still run on it.
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
 
 /// Makes a node on a small disk, with a reserve that fits it.
 fn node(disk: &Path, name: &'static str, reach: Reach) -> Node {
@@ -60,10 +28,10 @@ fn node(disk: &Path, name: &'static str, reach: Reach) -> Node {
 #[test]
 fn full_disk_pauses_intake_and_nothing_else() {
     let world = World::new();
-    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+    let Some(disk) = Disk::mount(&world.path("disk"), 64) else {
         return skip("no file system can be mounted here: it takes root");
     };
-    let north = node(&disk.0, "north", Reach::Dialable);
+    let north = node(disk.path(), "north", Reach::Dialable);
     let (small, large) = (world.path("small.txt"), world.path("large.bin"));
     write(&small, "fits");
     noise(&large, 80, 9);
@@ -94,16 +62,15 @@ fn full_disk_pauses_intake_and_nothing_else() {
 #[test]
 fn disk_without_a_byte_left_loses_nothing_and_serves_what_it_has() {
     let world = World::new();
-    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+    let Some(disk) = Disk::mount(&world.path("disk"), 64) else {
         return skip("no file system can be mounted here: it takes root");
     };
-    let mut north = node(&disk.0, "north", Reach::Dialable);
+    let mut north = node(disk.path(), "north", Reach::Dialable);
     let small = world.path("small.txt");
     write(&small, "fits");
     case(&north, "2026-17", &[&small]);
-    let filler = disk.0.join("filler");
-    let filled = noise_until_full(&filler);
-    assert!(filled > 0);
+    let filler = disk.path().join("filler");
+    disk.fill(&filler, 0);
     let mut acknowledged = Vec::new();
     let refused = until("a change is refused", || {
         let number = format!("full-{}", acknowledged.len());
@@ -134,24 +101,15 @@ fn disk_without_a_byte_left_loses_nothing_and_serves_what_it_has() {
     drop(north);
 }
 
-fn noise_until_full(path: &Path) -> u64 {
-    use std::io::Write as _;
-    let mut file = fs::File::create(path).unwrap();
-    for piece in [1 << 16, 1 << 12, 1 << 8, 1] {
-        while file.write_all(&vec![7; piece]).is_ok() {}
-    }
-    file.metadata().unwrap().len()
-}
-
 /// fault E3
 #[test]
 fn receiver_whose_disk_was_full_goes_on_by_itself() {
     let world = World::new();
-    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+    let Some(disk) = Disk::mount(&world.path("disk"), 64) else {
         return skip("no file system can be mounted here: it takes root");
     };
     let north = world.node("north", Reach::Dialable);
-    let south = node(&disk.0, "south", Reach::Hidden);
+    let south = node(disk.path(), "south", Reach::Hidden);
     pair(&north, &south);
     enable(&north, &south);
     let large = world.path("large.bin");
@@ -179,7 +137,7 @@ fn receiver_whose_disk_was_full_goes_on_by_itself() {
 #[test]
 fn backup_that_does_not_fit_leaves_the_one_before() {
     let world = World::new();
-    let Some(disk) = Disk::mount(world.path("disk"), 16) else {
+    let Some(disk) = Disk::mount(&world.path("disk"), 16) else {
         return skip("no file system can be mounted here: it takes root");
     };
     let north = world.node("north", Reach::Dialable);
@@ -187,7 +145,7 @@ fn backup_that_does_not_fit_leaves_the_one_before() {
     write(&small, "fits");
     noise(&large, 24, 9);
     case(&north, "2026-17", &[&small]);
-    let folder = disk.0.display().to_string();
+    let folder = disk.path().display().to_string();
     let first = north.call(&["backup", &folder]);
     north.call(&["evidence", "add", "2026-17", &large.display().to_string()]);
     let refused = north.refused(&["backup", &folder]);
@@ -209,15 +167,15 @@ fn backup_that_does_not_fit_leaves_the_one_before() {
 #[test]
 fn backup_on_the_disk_of_the_node_leaves_its_reserve_alone() {
     let world = World::new();
-    let Some(disk) = Disk::mount(world.path("disk"), 64) else {
+    let Some(disk) = Disk::mount(&world.path("disk"), 64) else {
         return skip("no file system can be mounted here: it takes root");
     };
-    let north = node(&disk.0, "north", Reach::Dialable);
+    let north = node(disk.path(), "north", Reach::Dialable);
     let (small, large) = (world.path("small.txt"), world.path("large.bin"));
     write(&small, "fits");
     noise(&large, 28, 9);
     case(&north, "2026-17", &[&large]);
-    let near = disk.0.join("backup").display().to_string();
+    let near = disk.path().join("backup").display().to_string();
     let refused = north.refused(&["backup", &near]);
     assert!(refused.message.contains("is full"), "{refused:?}");
     add(&north, "2026-17", &[&small]);
