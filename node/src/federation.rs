@@ -4,6 +4,7 @@
 //! comes in as [`crate::keys::Pins`] and a [`Directory`]; what is said over a connection comes in
 //! as `tonic` routes. Neither is decided here.
 
+mod arrival;
 pub mod ceremony;
 pub mod connection;
 pub mod dial;
@@ -11,12 +12,14 @@ pub mod drive;
 pub mod exchange;
 pub mod fetch;
 pub mod follow;
+mod frames;
 pub mod history;
 pub(crate) mod lease;
 pub mod link;
 mod outlet;
 pub mod pairing;
 pub mod people;
+mod places;
 pub mod reading;
 pub(crate) mod recover;
 mod reverse;
@@ -24,6 +27,7 @@ pub mod sealed;
 pub mod serve;
 mod server;
 pub mod sessions;
+mod source;
 #[cfg(test)]
 mod tests;
 pub mod texts;
@@ -32,7 +36,6 @@ pub mod tls;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing::Address;
 use rustls::ServerConfig;
@@ -60,16 +63,19 @@ pub struct Partner {
 /// What strangers and partners may cost.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// Handshakes under way at once; more are dropped.
+    /// Handshakes under way at once; more are dropped. Partners that were let in before have some more.
     pub handshakes: usize,
     /// How long a handshake, and dialling, may take.
     pub handshake: Duration,
     /// How long a call waits for a connection.
     pub connect: Duration,
-    /// How long a silent connection waits before it asks, and then for the answer.
+    /// How long a silent connection waits before it asks, and then for the answer; who does not read for both
+    /// together is cut off.
     pub keepalive: Duration,
     /// How long calls may go on once the node is told to stop.
     pub drain: Duration,
+    /// How long a call may take to arrive: as long as a partner waits for its answer.
+    pub arrival: Duration,
     /// The longest pause between two attempts to dial a partner.
     pub pause: Duration,
     /// Whether partners may be at private and loopback addresses.
@@ -84,6 +90,7 @@ impl Default for Limits {
             connect: Duration::from_secs(10),
             keepalive: Duration::from_secs(10),
             drain: Duration::from_secs(10),
+            arrival: Duration::from_secs(60),
             pause: Duration::from_secs(15),
             private: false,
         }
@@ -101,6 +108,8 @@ struct Inner {
     limits: Limits,
     registry: Registry,
     slots: reverse::Slots,
+    places: places::Places,
+    arrivals: arrival::Arrivals,
 }
 
 impl Transport {
@@ -116,6 +125,8 @@ impl Transport {
         let server = Arc::new(tls.server()?);
         let registry = Registry::default();
         let slots = reverse::Slots::default();
+        let places = places::Places::new(limits.handshakes);
+        let arrivals = arrival::Arrivals::new(limits.arrival);
         Ok(Self(Arc::new(Inner {
             tls,
             server,
@@ -123,6 +134,8 @@ impl Transport {
             limits,
             registry,
             slots,
+            places,
+            arrivals,
         })))
     }
 
@@ -179,10 +192,5 @@ impl Transport {
 
     fn trusted(&self, organisation: OrganisationId) -> bool {
         self.0.directory.partner(organisation).is_some() && self.0.tls.pins.contains(organisation)
-    }
-
-    fn now(&self) -> Option<DateTime<Utc>> {
-        let now = self.0.tls.clock.current_time()?;
-        DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)
     }
 }

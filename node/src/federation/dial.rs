@@ -18,7 +18,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
-use super::link::{Link, Peer};
+use super::link::{Link, Peer, Term};
+use super::source::Source;
 use super::{Limits, Transport, server, tls};
 use crate::keys::chain;
 
@@ -184,18 +185,23 @@ async fn secure(
 ///
 /// Trust is asked for again once it is listed: whoever lost it while the handshake ran was not cut.
 pub(super) fn admit(transport: &Transport, stream: TlsStream<TcpStream>) -> Result<Link, Error> {
-    let now = transport.now().ok_or(Error::Untrusted)?;
     let peer = peer(&stream).ok_or(Error::Untrusted)?;
-    let lifetime = (peer.expires - now)
-        .to_std()
-        .map_err(|_| Error::Untrusted)?;
+    let source = stream.get_ref().0.peer_addr();
+    let source = source.map(|address| Source::of(address.ip()));
+    let term = Term {
+        clock: Arc::clone(&transport.0.tls.clock),
+        unread: transport.0.limits.keepalive * 2,
+    };
     let link = transport
         .0
         .registry
-        .admit(stream, peer, lifetime)
+        .admit(stream, peer, term)
         .ok_or(Error::Crowded)?;
     if !transport.trusted(peer.organisation) {
         return Err(Error::Untrusted);
+    }
+    if let Ok(source) = source {
+        transport.0.places.met(source);
     }
     Ok(link)
 }

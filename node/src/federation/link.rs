@@ -1,9 +1,9 @@
 //! One connection with a partner, and the list of all that are up.
 //!
-//! A link ends when it is cut, when the certificate it began with ends, or when the peer goes; its
-//! end is seen by whoever reads from it. A link counts as contact from the first bytes on, because
-//! a dialler's handshake looks finished before the other side has judged its certificate. Whether a
-//! partner is trusted is not decided here.
+//! A link ends when it is cut, when the certificate it began with ends, when the peer goes, floods it with
+//! frames or does not read from it; its end is seen by whoever reads from it. A link counts as contact from the
+//! first frame on, because a dialler's handshake looks finished before the other side has judged its
+//! certificate. Whether a partner is trusted is not decided here.
 
 use std::collections::BTreeMap;
 use std::future::Future as _;
@@ -12,16 +12,19 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
+use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use super::frames::Frames;
 
 /// Who is at the other end of a call, by certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,7 +111,7 @@ impl Registry {
         &self,
         stream: TlsStream<TcpStream>,
         peer: Peer,
-        lifetime: Duration,
+        term: Term,
     ) -> Option<Link> {
         let mut links = self.lock();
         links.next += 1;
@@ -130,7 +133,11 @@ impl Registry {
             stream,
             peer,
             killed: Box::pin(kill.clone().cancelled_owned()),
-            end: Box::pin(tokio::time::sleep(lifetime)),
+            look: Box::pin(tokio::time::sleep(Duration::ZERO)),
+            term,
+            unread: None,
+            frames: Frames::new(Instant::now()),
+            aborted: false,
             listing: Listing {
                 registry: self.clone(),
                 partner: peer.organisation,
@@ -141,7 +148,7 @@ impl Registry {
         })
     }
 
-    /// Notes the first bytes of a link.
+    /// Notes the first frame of a link.
     fn hear(&self, partner: OrganisationId, id: u64) {
         let mut links = self.lock();
         let Some(of_partner) = links.by_partner.get_mut(&partner) else {
@@ -195,12 +202,26 @@ impl Drop for Listing {
     }
 }
 
+/// What ends a link by itself.
+pub(super) struct Term {
+    /// By which its certificate ends.
+    pub(super) clock: Arc<dyn TimeProvider>,
+    /// How long the other side may not read.
+    pub(super) unread: Duration,
+}
+
 /// An authenticated connection that can be cut.
 pub(super) struct Link {
     stream: TlsStream<TcpStream>,
     peer: Peer,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
-    end: Pin<Box<Sleep>>,
+    /// When to look at the clock again, which may have jumped.
+    look: Pin<Box<Sleep>>,
+    term: Term,
+    /// Since nothing of what was written is taken.
+    unread: Option<Pin<Box<Sleep>>>,
+    frames: Frames,
+    aborted: bool,
     listing: Listing,
     heard: Arc<AtomicBool>,
 }
@@ -227,19 +248,71 @@ impl Link {
     }
 
     fn alive(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
+        let alive = self.ended(cx);
+        self.aborted |= alive.is_err();
+        alive
+    }
+
+    fn ended(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.killed.as_mut().poll(cx).is_ready() {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the connection was cut",
-            ));
+            return Err(aborted("the connection was cut"));
         }
-        if self.end.as_mut().poll(cx).is_ready() {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "the certificate of the connection has expired",
-            ));
+        while self.look.as_mut().poll(cx).is_ready() {
+            let left = self.left().filter(|left| !left.is_zero());
+            let left =
+                left.ok_or_else(|| aborted("the certificate of the connection has expired"))?;
+            let next = Instant::now() + left.min(LOOK);
+            self.look.as_mut().reset(next.into());
         }
         Ok(())
+    }
+
+    /// How much longer the certificate counts.
+    fn left(&self) -> Option<Duration> {
+        let now = self.term.clock.current_time()?;
+        let now = DateTime::from_timestamp(i64::try_from(now.as_secs()).ok()?, 0)?;
+        (self.peer.expires - now).to_std().ok()
+    }
+
+    /// Counts what was read; the first frame makes the link one in contact.
+    fn read(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.frames
+            .pass(bytes, Instant::now())
+            .map_err(io::Error::other)?;
+        if self.frames.begun() && !self.heard.swap(true, Ordering::Relaxed) {
+            self.listing
+                .registry
+                .hear(self.listing.partner, self.listing.id);
+        }
+        Ok(())
+    }
+
+    /// Ends a link that takes nothing of what is written for too long.
+    fn taken<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.unread = None;
+            return written;
+        }
+        let patience = self.term.unread;
+        let new = || Box::pin(tokio::time::sleep(patience));
+        match self.unread.get_or_insert_with(new).as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(Err(aborted("the other side does not read"))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if self.aborted || self.unread.is_some() {
+            // What the system still has for the other side goes as well, instead of being held until it reads.
+            // Where that fails, the connection has ended already.
+            let _ = self.stream.get_ref().0.set_zero_linger();
+        }
     }
 }
 
@@ -252,11 +325,7 @@ impl AsyncRead for Link {
         self.alive(cx)?;
         let before = buf.filled().len();
         let polled = Pin::new(&mut self.stream).poll_read(cx, buf);
-        if buf.filled().len() > before && !self.heard.swap(true, Ordering::Relaxed) {
-            self.listing
-                .registry
-                .hear(self.listing.partner, self.listing.id);
-        }
+        self.read(&buf.filled()[before..])?;
         polled
     }
 }
@@ -268,11 +337,13 @@ impl AsyncWrite for Link {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.alive(cx)?;
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.taken(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.taken(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -280,5 +351,11 @@ impl AsyncWrite for Link {
     }
 }
 
+fn aborted(why: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, why)
+}
+
+/// Between two looks at the clock.
+const LOOK: Duration = Duration::from_secs(30);
 /// Connections of one partner at once: two are needed, the rest are those about to end.
 const MAX_LINKS: usize = 8;

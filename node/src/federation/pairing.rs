@@ -38,7 +38,9 @@ use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 use tower::ServiceExt as _;
 
-use self::knocks::{Knocks, Source};
+use self::knocks::Knocks;
+use super::places::Places;
+use super::source::Source;
 use super::{Limits, dial, server, tls};
 use crate::keys::{Keys, Leaf, Pins, Usage, chain};
 
@@ -130,19 +132,18 @@ pub async fn serve(
     );
     let routes = routes.prepare();
     let token = stop.clone();
-    let greet = move |socket: TcpStream| {
-        let source = socket
-            .peer_addr()
-            .ok()
-            .map(|address| Source::of(address.ip()));
-        let welcome = source.filter(|source| !knocks.tired(*source, Instant::now()));
+    let greet = move |socket: TcpStream, source: Source| {
+        let welcome = !knocks.tired(source, Instant::now());
         let (acceptor, routes, stop) = (acceptor.clone(), routes.clone(), token.clone());
         async move {
-            visit(socket, welcome?, acceptor, routes, (limits, stop)).await;
+            if welcome {
+                visit(socket, source, acceptor, routes, (limits, stop)).await;
+            }
             None::<std::future::Ready<()>>
         }
     };
-    server::accept(listener, &limits, &stop, greet).await;
+    let places = Places::new(limits.handshakes);
+    server::accept(listener, &places, limits.handshake, &stop, greet).await;
     Ok(())
 }
 

@@ -15,7 +15,6 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -25,6 +24,8 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt as _};
 
 use super::link::Link;
+use super::places::Places;
+use super::source::Source;
 use super::{Limits, Transport, dial, reverse, tls};
 
 /// Accepts connections until told to stop.
@@ -35,37 +36,38 @@ pub(super) async fn serve(
     stop: CancellationToken,
 ) {
     let routes = routes.prepare();
-    let greet = |socket| {
+    let greet = |socket, _| {
         let (transport, routes, stop) = (transport.clone(), routes.clone(), stop.clone());
         async move {
             let link = handshake(&transport, socket).await?;
             Some(async move { take(&transport, link, routes, stop).await })
         }
     };
-    accept(listener, &transport.0.limits, &stop, greet).await;
+    let patience = transport.0.limits.handshake;
+    accept(listener, &transport.0.places, patience, &stop, greet).await;
 }
 
-/// Accepts sockets, at most so many unauthenticated at once; what `greet` gives for one that is
-/// let in runs without holding a place.
+/// Accepts sockets, unauthenticated ones where there is a place only; what `greet` gives for one that is
+/// let in runs without holding its place.
 pub(super) async fn accept<G, S>(
     listener: TcpListener,
-    limits: &Limits,
+    places: &Places,
+    patience: Duration,
     stop: &CancellationToken,
-    greet: impl Fn(TcpStream) -> G,
+    greet: impl Fn(TcpStream, Source) -> G,
 ) where
     G: Future<Output = Option<S>> + Send + 'static,
     S: Future<Output = ()> + Send + 'static,
 {
-    let places = Arc::new(Semaphore::new(limits.handshakes));
-    let (patience, mut running) = (limits.handshake, JoinSet::new());
+    let mut running = JoinSet::new();
     loop {
         let socket = tokio::select! {
             () = stop.cancelled() => break,
             Some(_) = running.join_next() => continue,
             accepted = listener.accept() => accepted,
         };
-        let socket = match socket {
-            Ok((socket, _)) => socket,
+        let (socket, source) = match socket {
+            Ok((socket, address)) => (socket, Source::of(address.ip())),
             Err(error) => {
                 tracing::warn!(%error, "cannot accept a connection");
                 // Out of file descriptors: they come back when connections end.
@@ -73,11 +75,11 @@ pub(super) async fn accept<G, S>(
                 continue;
             }
         };
-        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+        let Some(place) = places.take(source) else {
             tracing::debug!("too many handshakes under way, a connection was dropped");
             continue;
         };
-        let greeting = greet(socket);
+        let greeting = greet(socket, source);
         running.spawn(async move {
             let served = tokio::time::timeout(patience, greeting).await;
             drop(place);
@@ -125,7 +127,7 @@ pub(super) async fn run(
     let (transport, peer) = (transport.clone(), link.peer());
     let limits = transport.0.limits;
     let (heard, kill) = (link.heard(), link.kill());
-    // Before the first bytes nothing asks whether the other side is still there.
+    // Before the first frame nothing asks whether the other side is still there.
     let silence = async move {
         tokio::time::sleep(limits.connect).await;
         if !heard.load(Ordering::Relaxed) {
@@ -135,13 +137,20 @@ pub(super) async fn run(
     };
     let service = tower::service_fn(move |mut request: Request<Incoming>| {
         let routes = routes.clone();
-        let trusted = transport.trusted(peer.organisation);
+        let transport = transport.clone();
         request.extensions_mut().insert(peer);
         async move {
-            if !trusted {
+            if !transport.trusted(peer.organisation) {
                 return Ok(Status::permission_denied("not a partner").into_http());
             }
-            routes.oneshot(request.map(Body::new)).await
+            let (head, body) = request.into_parts();
+            match transport.0.arrivals.receive(peer.organisation, body).await {
+                Ok(body) => {
+                    let request = Request::from_parts(head, Body::new(body));
+                    routes.oneshot(request).await
+                }
+                Err(late) => Ok(late.into_http()),
+            }
         }
     });
     tokio::select! {

@@ -138,6 +138,7 @@ async fn a_connection_ends_with_the_certificate_it_began_with() {
         soon(contacts.recv()).await,
         Ok(Contact::Connected(south.organisation()))
     );
+    north.clock.set(end);
     assert_eq!(
         soon(contacts.recv()).await,
         Ok(Contact::Disconnected(south.organisation()))

@@ -1,36 +1,12 @@
 //! How often each source was refused at the pairing port, so that guessing is slow.
 //!
-//! A source is an IPv4 address or an IPv6 network of /64. Memory is bounded: where too many sources
-//! were refused at once, the ones refused longest ago are forgotten.
+//! Memory is bounded: where too many sources were refused at once, the ones refused longest ago are forgotten.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
-/// Where a stranger comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source(IpAddr);
-
-impl Source {
-    /// The source that an address belongs to.
-    pub(super) fn of(address: IpAddr) -> Self {
-        match address.to_canonical() {
-            IpAddr::V6(address) => {
-                let network = address.to_bits() & !u128::from(u64::MAX);
-                Self(Ipv6Addr::from_bits(network).into())
-            }
-            address => Self(address),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+use crate::federation::source::Source;
 
 /// Refusals by source.
 #[derive(Default)]
@@ -79,6 +55,8 @@ const SOURCES: usize = 1024;
 
 #[cfg(test)]
 mod tests {
+    use std::net::IpAddr;
+
     use super::*;
 
     fn source(text: &str) -> Source {
