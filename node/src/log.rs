@@ -138,12 +138,16 @@ fn parse(filter: &str) -> Result<EnvFilter, Error> {
         }
     }
     EnvFilter::builder()
-        .parse(filter)
+        .parse(format!("{QUIET},{filter}"))
         .map_err(|source| Error::Filter {
             filter: filter.to_owned(),
             source,
         })
 }
+
+/// Libraries that would write a line for whatever a stranger or a partner sends wrongly, as often as it is sent.
+/// A filter that names one of them counts all the same.
+const QUIET: &str = "h2=error,hyper=error,tonic=error";
 
 /// Escapes whole lines: at this one place no field, message or span name can be forgotten.
 struct Escape<W> {
@@ -254,6 +258,21 @@ mod tests {
             lines.contains("loud") && !lines.contains("quiet"),
             "{lines}"
         );
+    }
+
+    /// fault C6: no partner fills the disk with lines about what it sends.
+    #[test]
+    fn libraries_write_no_line_for_what_others_send() {
+        let lines = logged(Format::Text, || {
+            tracing::warn!(target: "h2::proto::ping_pong", "an answer to no ping");
+            tracing::error!(target: "h2::proto", "broken");
+        });
+        assert!(
+            lines.contains("broken") && !lines.contains("no ping"),
+            "{lines}"
+        );
+        assert!(parse("h2=debug").unwrap().to_string().contains("h2=debug"));
+        assert!(!parse("h2=debug").unwrap().to_string().contains("h2=error"));
     }
 
     #[test]
