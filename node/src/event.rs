@@ -24,10 +24,11 @@ pub use self::body::{
     CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
     EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
     ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
-    NodeRestored, NodeRewound, PartnerEnabled, PartnerMet, PolicySet, RecipientsAsked, Refused,
-    RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
-    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareTargets, ShareWidened,
-    StoredBlob, TargetEdited, TargetRemoved, TokenMade, UserAdded, UserEdited,
+    NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PolicySet,
+    RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, SealedErased,
+    SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked,
+    ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved, TokenMade, UserAdded,
+    UserEdited,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -95,6 +96,8 @@ pub enum Event {
     PolicySet(PolicySet),
     /// A partner asked whether people are known here.
     RecipientsAsked(RecipientsAsked),
+    /// A partner handed over to another root.
+    PartnerHandedOver(PartnerHandedOver),
     /// A partner was suspended.
     PartnerSuspended(OrganisationId),
     /// A partner was resumed.
@@ -243,6 +246,7 @@ impl Event {
             Self::PartnerConfirmed(_) => 23,
             Self::PartnerEnabled(_) => 24,
             Self::PartnerSuspended(_) => 25,
+            Self::PartnerHandedOver(_) => 31,
             Self::PartnerResumed(_) => 26,
             Self::PartnerRemoved(_) => 27,
             Self::CaseMade(_) => 40,
@@ -313,6 +317,7 @@ impl Event {
             23 => "partner confirmed",
             24 => "partner enabled",
             25 => "partner suspended",
+            31 => "root of a partner handed over",
             26 => "partner resumed",
             27 => "partner removed",
             40 => "case made",
@@ -428,6 +433,7 @@ impl Event {
             | Self::PartnerMet(_)
             | Self::PartnerConfirmed(_)
             | Self::PartnerEnabled(_)
+            | Self::PartnerHandedOver(_)
             | Self::PartnerSuspended(_)
             | Self::PartnerResumed(_)
             | Self::PartnerRemoved(_)
@@ -465,6 +471,7 @@ impl Event {
             }
             Self::PartnerMet(met) => vec![subject(met.organisation)],
             Self::PartnerEnabled(enabled) => vec![subject(enabled.organisation)],
+            Self::PartnerHandedOver(handed) => vec![subject(handed.organisation)],
             Self::PartnerConfirmed(id)
             | Self::PartnerSuspended(id)
             | Self::PartnerResumed(id)

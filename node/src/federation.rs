@@ -40,6 +40,7 @@ use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing::Address;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Channel;
@@ -110,6 +111,16 @@ struct Inner {
     slots: reverse::Slots,
     places: places::Places,
     arrivals: arrival::Arrivals,
+    later: broadcast::Sender<Later>,
+}
+
+/// A partner's root that was handed over to, seen behind a connection of its for the first time.
+#[derive(Debug, Clone)]
+pub struct Later {
+    /// The partner.
+    pub partner: OrganisationId,
+    /// The root's certificate, DER.
+    pub root: Vec<u8>,
 }
 
 impl Transport {
@@ -136,12 +147,19 @@ impl Transport {
             slots,
             places,
             arrivals,
+            later: broadcast::channel(64).0,
         })))
     }
 
     /// The connections that are up.
     pub fn registry(&self) -> &Registry {
         &self.0.registry
+    }
+
+    /// Roots that partners handed over to, from now on. One that is missed comes again with the next
+    /// connection.
+    pub fn watch_roots(&self) -> broadcast::Receiver<Later> {
+        self.0.later.subscribe()
     }
 
     /// Ends all connections with a partner at once, in both roles. Take its trust away first.

@@ -32,7 +32,7 @@ pub use self::chain::Usage;
 pub use self::file::Error as FileError;
 use self::issue::Subject;
 pub use self::leaf::Leaf;
-pub use self::pins::{NotItsRoot, Pins};
+pub use self::pins::{Behind, NotItsRoot, Pins};
 
 /// The bytes of a file of keys, wiped when dropped.
 pub type Secret = Zeroizing<Vec<u8>>;

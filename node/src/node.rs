@@ -321,8 +321,11 @@ impl Node {
                     self.knock(partner, |knocks| knocks.news += 1);
                     self.0.transport.nudge(partner);
                 }
-                Effect::Pin(partner, root) => {
-                    if let Err(error) = self.0.pins.set(partner, &root) {
+                Effect::Pin(partner, root, later) => {
+                    let pins = &self.0.pins;
+                    let set = pins.set(partner, &root);
+                    let followed = later.map_or(Ok(()), |later| pins.follow(partner, &later));
+                    if let Err(error) = set.and(followed) {
                         tracing::error!(%partner, error = &error as &dyn std::error::Error, "a root can't be pinned");
                     }
                     self.0.moment.partners.notify_one();

@@ -116,6 +116,7 @@ mod tests {
             role: OrganisationRole::Investigation,
             state,
             root: Bytes(Vec::new()),
+            later: None,
             address: None,
             words: Vec::new(),
             send: Default::default(),

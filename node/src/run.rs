@@ -13,14 +13,15 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::actions::decide::Context;
 use crate::actions::partner::{OrganisationRole, State};
-use crate::actions::{Error, ErrorKind, Progress, Way};
+use crate::actions::{self, Error, ErrorKind, Progress, Way};
 use crate::blobs::{Blobs, Reserve};
 use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::disk::{self, Disk};
 use crate::event::{Bytes, ClockSuspected, Entry, Event, NodeMade};
-use crate::federation::{self, Contact};
+use crate::federation::{self, Contact, Later};
 use crate::journal::{Journal, Position};
 use crate::keyring::Keyring;
 use crate::keys::{self, Keys, Leaf, Pins};
@@ -350,7 +351,9 @@ fn open(
     let pins = Pins::default();
     for (organisation, partner) in partners(&store)? {
         if partner.state == State::Active {
+            let later = partner.later.as_ref();
             pins.set(organisation, &partner.root.0)
+                .and_then(|()| later.map_or(Ok(()), |later| pins.follow(organisation, &later.0)))
                 .map_err(|error| failed("pin a partner's root", &error))?;
         }
     }
@@ -524,6 +527,7 @@ async fn supervise(
 ) -> Result<(), Error> {
     let mut driven: BTreeMap<OrganisationId, CancellationToken> = BTreeMap::new();
     let mut contacts = node.parts().transport.registry().watch();
+    let mut roots = node.parts().transport.watch_roots();
     loop {
         let known = partners(&node.parts().store)?;
         let active: BTreeSet<OrganisationId> = known
@@ -551,6 +555,15 @@ async fn supervise(
             contact = contacts.recv() => {
                 if let Ok(Contact::Connected(partner)) = contact {
                     node.wake(partner);
+                }
+            }
+            later = roots.recv() => {
+                if let Ok(Later { partner, root }) = later {
+                    let decide = move |context: &mut Context<'_>| {
+                        actions::partner::handed_over(context, partner, root)
+                    };
+                    node.decide(None, Way::Partner, decide).await?;
+                    tracing::info!(%partner, "a partner handed over to another root: nobody connects as it by an older one");
                 }
             }
             () = tokio::time::sleep(WATCH) => {

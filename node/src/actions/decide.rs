@@ -67,7 +67,7 @@ pub enum Effect {
     /// A partner is to learn that something it was refused may go now.
     Greet(OrganisationId),
     /// A partner's root counts from now on.
-    Pin(OrganisationId, Vec<u8>),
+    Pin(OrganisationId, Vec<u8>, Option<Vec<u8>>),
     /// A partner's root does not count any more, and its connections end.
     Cut(OrganisationId),
     /// The key that this node lends for a share of its own is to be destroyed.

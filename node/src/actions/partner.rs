@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::decide::{self, Context, Decided, Effect, broken};
 use super::share::{Mode, Policy};
 use super::{Caller, Change, Error, ErrorKind, Query};
-use crate::event::{Event, PartnerEnabled, PolicySet};
+use crate::event::{Bytes, Event, PartnerEnabled, PartnerHandedOver, PolicySet};
 use crate::rules;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -235,7 +235,7 @@ impl Change for Confirm {
             Decided::new(vec![Event::PartnerConfirmed(id)], move |view| {
                 shown(view, id)
             })
-            .then(Effect::Pin(id, partner.root.0))
+            .then(pin(id, partner))
             .then(Effect::Nudge(id)),
         )
     }
@@ -310,9 +310,41 @@ impl Change for Resume {
             State::Suspended => vec![Event::PartnerResumed(id)],
         };
         Ok(Decided::new(events, move |view| shown(view, id))
-            .then(Effect::Pin(id, partner.root.0))
+            .then(pin(id, partner))
             .then(Effect::Nudge(id)))
     }
+}
+
+/// Notes that a partner handed over to another root: from then on nobody connects as that partner by an older
+/// one, and who does already is cut off.
+///
+/// # Errors
+/// Where the tables can't be read.
+pub fn handed_over(
+    context: &Context<'_>,
+    id: OrganisationId,
+    root: Vec<u8>,
+) -> Result<Decided<()>, Error> {
+    let partner = context.view.get(&table::PARTNER, &id)?;
+    let root = Bytes(root);
+    let news = |partner: &entity::Partner| partner.later.as_ref() != Some(&root);
+    let Some(mut partner) = partner.filter(rules::trusts).filter(news) else {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    };
+    partner.later = Some(root.clone());
+    let handed = PartnerHandedOver {
+        organisation: id,
+        root,
+    };
+    let events = vec![Event::PartnerHandedOver(handed)];
+    Ok(Decided::new(events, |_| Ok(()))
+        .then(Effect::Cut(id))
+        .then(pin(id, partner))
+        .then(Effect::Nudge(id)))
+}
+
+fn pin(id: OrganisationId, partner: entity::Partner) -> Effect {
+    Effect::Pin(id, partner.root.0, partner.later.map(|root| root.0))
 }
 
 impl Change for Remove {

@@ -155,6 +155,15 @@ pub struct PartnerMet {
     pub words: Vec<String>,
 }
 
+/// A partner handed over to another root.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerHandedOver {
+    /// The partner.
+    pub organisation: OrganisationId,
+    /// The new root's certificate, by the one before, DER.
+    pub root: Bytes,
+}
+
 /// Kinds of shares were enabled.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PartnerEnabled {

@@ -20,8 +20,8 @@ use tonic::transport::{Channel, Endpoint};
 
 use super::link::{Link, Peer, Term};
 use super::source::Source;
-use super::{Limits, Transport, server, tls};
-use crate::keys::chain;
+use super::{Later, Limits, Tls, Transport, server, tls};
+use crate::keys::{Usage, chain};
 
 /// Why there is no connection with a partner.
 #[derive(Debug, thiserror::Error)]
@@ -186,6 +186,7 @@ async fn secure(
 /// Trust is asked for again once it is listed: whoever lost it while the handshake ran was not cut.
 pub(super) fn admit(transport: &Transport, stream: TlsStream<TcpStream>) -> Result<Link, Error> {
     let peer = peer(&stream).ok_or(Error::Untrusted)?;
+    let later = later(transport, &stream, peer);
     let source = stream.get_ref().0.peer_addr();
     let source = source.map(|address| Source::of(address.ip()));
     let term = Term {
@@ -203,6 +204,10 @@ pub(super) fn admit(transport: &Transport, stream: TlsStream<TcpStream>) -> Resu
     if let Ok(source) = source {
         transport.0.places.met(source);
     }
+    if let Some(later) = later {
+        // Nobody listening is no failure.
+        let _ = transport.0.later.send(later);
+    }
     Ok(link)
 }
 
@@ -218,6 +223,19 @@ fn peer(stream: &TlsStream<TcpStream>) -> Option<Peer> {
         organisation,
         expires,
     })
+}
+
+/// The root that a partner handed over to since, where a connection shows one that is not known yet.
+fn later(transport: &Transport, stream: &TlsStream<TcpStream>, peer: Peer) -> Option<Later> {
+    let [leaf, above @ ..] = stream.get_ref().1.peer_certificates()? else {
+        return None;
+    };
+    let Tls { pins, clock, .. } = &transport.0.tls;
+    // Both roles' certificates are one.
+    let behind = pins.check(leaf, above, Usage::Client, clock.current_time()?);
+    let root = behind.ok()?.later?.to_vec();
+    let partner = peer.organisation;
+    Some(Later { partner, root })
 }
 
 /// Takes the connection that the partner dialled, or dials it, whichever comes first.

@@ -224,7 +224,7 @@ impl ServerCertVerifier for Partner {
             .pins
             .check(leaf, above, Usage::Server, now)
             .map_err(refuse)?;
-        if found != self.partner {
+        if found.organisation != self.partner {
             return Err(CertificateError::NotValidForName.into());
         }
         Ok(ServerCertVerified::assertion())

@@ -104,7 +104,7 @@ pub(super) fn leads(
     let at = u64::try_from(start.timestamp()).unwrap_or_default();
     let at = UnixTime::since_unix_epoch(std::time::Duration::from_secs(at));
     let leaf = EndEntityCert::try_from(leaf).ok()?;
-    Some(check(&leaf, above, &anchor, Usage::Signing, at))
+    Some(check(&leaf, above, &anchor, Usage::Signing, at).map(drop))
 }
 
 /// Whether a root is signed by itself.
@@ -126,17 +126,22 @@ pub(super) fn anchor(root: &[u8]) -> Option<TrustAnchor<'static>> {
         .map(|anchor| anchor.to_owned())
 }
 
-/// Whether `anchor` stands behind a leaf for this usage at this time.
+/// Whether `anchor` stands behind a leaf for this usage at this time; gives the root under which its operational
+/// key is, where that is another one that was handed over to since.
 pub(super) fn check(
     leaf: &EndEntityCert<'_>,
     above: &[CertificateDer<'_>],
     anchor: &TrustAnchor<'static>,
     usage: Usage,
     at: UnixTime,
-) -> Result<(), Unverified> {
+) -> Result<Option<CertificateDer<'static>>, Unverified> {
     let anchors = std::slice::from_ref(anchor);
     match leaf.verify_for_usage(ALGORITHMS, anchors, above, at, usage.required(), None, None) {
-        Ok(_) => Ok(()),
+        Ok(path) => {
+            // The operational certificate comes first.
+            let later = path.intermediate_certificates().nth(1);
+            Ok(later.map(|root| root.der().into_owned()))
+        }
         Err(webpki::Error::CertExpired { .. } | webpki::Error::CertNotValidYet { .. }) => {
             Err(Unverified::Expired)
         }

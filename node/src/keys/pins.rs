@@ -1,5 +1,8 @@
 //! The roots of partners that count right now, and the one question asked of them.
 //!
+//! The first root of a partner stands behind all that it ever signed. Who connects has to stand under the newest
+//! root that was seen of it: whoever has an older one can't be that partner any more.
+//!
 //! A pin set or removed counts from the next question on; connections that are already up are cut
 //! through the federation's registry. Why a partner is pinned or not is not here.
 
@@ -15,7 +18,23 @@ use super::chain::{self, Usage};
 
 /// The pinned roots by organisation; clones share them.
 #[derive(Debug, Clone, Default)]
-pub struct Pins(Arc<RwLock<BTreeMap<OrganisationId, TrustAnchor<'static>>>>);
+pub struct Pins(Arc<RwLock<BTreeMap<OrganisationId, Pinned>>>);
+
+#[derive(Debug, Clone)]
+struct Pinned {
+    first: TrustAnchor<'static>,
+    /// The newest root that was handed over to, as far as is known here.
+    later: Option<TrustAnchor<'static>>,
+}
+
+/// Who stands behind a chain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Behind {
+    /// The organisation.
+    pub organisation: OrganisationId,
+    /// The root that it handed over to since, DER, where that is not known yet.
+    pub later: Option<CertificateDer<'static>>,
+}
 
 /// A certificate that is not the first root of the organisation it is pinned for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -31,8 +50,25 @@ impl Pins {
         if chain::organisation(root) != Some(organisation) {
             return Err(NotItsRoot(organisation));
         }
-        let anchor = chain::anchor(root).ok_or(NotItsRoot(organisation))?;
-        self.write().insert(organisation, anchor);
+        let first = chain::anchor(root).ok_or(NotItsRoot(organisation))?;
+        let later = None;
+        self.write().insert(organisation, Pinned { first, later });
+        Ok(())
+    }
+
+    /// Has who connects as an organisation stand under a root that it handed over to, DER, which was seen behind
+    /// its chain.
+    ///
+    /// # Errors
+    /// [`NotItsRoot`] where the organisation has no pinned root, or this is none of its.
+    pub fn follow(&self, organisation: OrganisationId, later: &[u8]) -> Result<(), NotItsRoot> {
+        let none = NotItsRoot(organisation);
+        if chain::subject(&CertificateDer::from(later)) != Some(organisation) {
+            return Err(none);
+        }
+        let anchor = chain::anchor(later).ok_or(none)?;
+        let mut pins = self.write();
+        pins.get_mut(&organisation).ok_or(none)?.later = Some(anchor);
         Ok(())
     }
 
@@ -56,27 +92,28 @@ impl Pins {
         above: &[CertificateDer<'_>],
         usage: Usage,
         at: UnixTime,
-    ) -> Result<OrganisationId, Unverified> {
+    ) -> Result<Behind, Unverified> {
         let organisation = chain::subject(leaf).ok_or(Unverified::Chain)?;
         let certificate = EndEntityCert::try_from(leaf).map_err(|_| Unverified::Chain)?;
-        let anchor = self
-            .read()
-            .get(&organisation)
-            .cloned()
-            .ok_or(Unverified::NoRoot)?;
-        chain::check(&certificate, above, &anchor, usage, at)?;
-        Ok(organisation)
+        let pinned = self.read().get(&organisation).cloned();
+        let Pinned { first, later } = pinned.ok_or(Unverified::NoRoot)?;
+        let anchor = match usage {
+            // What was signed before a hand-over counts for ever.
+            Usage::Signing => first,
+            Usage::Client | Usage::Server => later.unwrap_or(first),
+        };
+        let later = chain::check(&certificate, above, &anchor, usage, at)?;
+        Ok(Behind {
+            organisation,
+            later,
+        })
     }
 
-    fn read(
-        &self,
-    ) -> std::sync::RwLockReadGuard<'_, BTreeMap<OrganisationId, TrustAnchor<'static>>> {
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<OrganisationId, Pinned>> {
         self.0.read().expect("nobody panics while holding the pins")
     }
 
-    fn write(
-        &self,
-    ) -> std::sync::RwLockWriteGuard<'_, BTreeMap<OrganisationId, TrustAnchor<'static>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<OrganisationId, Pinned>> {
         self.0
             .write()
             .expect("nobody panics while holding the pins")
@@ -96,7 +133,8 @@ impl Verifier for Pins {
         let [leaf, above @ ..] = &chain[..] else {
             return Err(Unverified::Chain);
         };
-        if self.check(leaf, above, Usage::Signing, moment(claim.at)?)? != claim.organisation {
+        let behind = self.check(leaf, above, Usage::Signing, moment(claim.at)?)?;
+        if behind.organisation != claim.organisation {
             return Err(Unverified::Chain);
         }
         EndEntityCert::try_from(leaf)

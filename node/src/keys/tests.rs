@@ -9,6 +9,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::*;
 
+mod turns;
+
 fn noon() -> DateTime<Utc> {
     "2026-03-01T12:00:00Z".parse().unwrap()
 }
@@ -388,7 +390,10 @@ fn partners_take_what_stands_under_a_root_that_was_handed_over_to() {
             now.timestamp().try_into().unwrap(),
         ));
         let shown = pins.check(&tls.cert[0], &tls.cert[1..], Usage::Client, at);
-        assert_eq!(shown, Ok(north.keys.organisation()));
+        let shown = shown.unwrap();
+        assert_eq!(shown.organisation, north.keys.organisation());
+        let newest = CertificateDer::from(successor.der().to_vec());
+        assert_eq!(shown.later, Some(newest));
         // The root before can't certify any more, the new one can.
         let old = fs::read_to_string(&key).unwrap();
         assert!(matches!(

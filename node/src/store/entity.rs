@@ -103,8 +103,10 @@ pub struct Partner {
     pub role: OrganisationRole,
     /// How far trust goes.
     pub state: State,
-    /// Its root's certificate, DER.
+    /// Its first root's certificate, DER.
     pub root: Bytes,
+    /// The newest root that it handed over to, DER.
+    pub later: Option<Bytes>,
     /// Where it can be dialled.
     pub address: Option<String>,
     /// The words to compare, until they are confirmed.

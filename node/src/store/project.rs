@@ -157,6 +157,9 @@ impl Step<'_> {
             Event::PartnerSuspended(id) => {
                 self.partner(*id, |partner| partner.state = State::Suspended)
             }
+            Event::PartnerHandedOver(handed) => self.partner(handed.organisation, |partner| {
+                partner.later = Some(handed.root.clone());
+            }),
             Event::PartnerResumed(id) => self.partner(*id, |partner| partner.state = State::Active),
             Event::PartnerRemoved(id) => {
                 let partner = self.get(&table::PARTNER, id)?;
@@ -286,6 +289,7 @@ impl Step<'_> {
             role: met.role,
             state: State::Unconfirmed,
             root: met.root.clone(),
+            later: None,
             address: met.address.clone(),
             words: met.words.clone(),
             send: Default::default(),

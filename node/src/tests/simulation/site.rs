@@ -421,7 +421,7 @@ impl Process {
             Effect::Nudge(_) if planted(Bug::NotWoken) => {}
             Effect::Nudge(partner) => self.wake(world, partner),
             Effect::Greet(partner) => self.knock(world, partner, |knocks| knocks.news += 1),
-            Effect::Pin(partner, _) => {
+            Effect::Pin(partner, ..) => {
                 self.pins.borrow_mut().insert(partner);
                 super::drive::begin(world, self, partner);
                 super::net::contact(world, self.site, partner);
