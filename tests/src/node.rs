@@ -28,6 +28,8 @@ pub struct Node {
     pub id: String,
     /// The data directory.
     pub data: PathBuf,
+    /// Where partners dial.
+    pub federation: SocketAddr,
     /// Where the API is served over HTTPS.
     pub api: SocketAddr,
     metrics: SocketAddr,
@@ -75,6 +77,7 @@ impl Node {
             name,
             id: text(&made["organisation"]),
             data: data.to_owned(),
+            federation,
             api,
             metrics,
             addresses,
@@ -186,6 +189,11 @@ impl Node {
         self.kill();
     }
 
+    /// The process, as the system numbers it.
+    pub fn process(&self) -> u32 {
+        self.process.as_ref().expect("it runs").id()
+    }
+
     /// Kills the node with SIGKILL, wherever it is.
     pub fn kill(&mut self) -> ExitStatus {
         let mut process = self.process.take().expect("it runs");
@@ -249,6 +257,7 @@ impl Node {
             name: self.name,
             id: self.id.clone(),
             data: data.to_owned(),
+            federation: self.federation,
             api: self.api,
             metrics: self.metrics,
             addresses: self.addresses.clone(),
