@@ -14,6 +14,7 @@ use interdocket_tests::{Site, https, program};
 use serde_json::Value;
 
 use crate::checker::{self, Asked, Verdict};
+use crate::proxy::{self, Weather};
 
 /// Three nodes that run and do not know each other yet.
 pub(crate) struct Cluster {
@@ -44,16 +45,22 @@ struct Project {
     name: String,
     /// What the containers may read, at the same path as here.
     home: tempfile::TempDir,
+    files: &'static [&'static str],
 }
 
 impl Cluster {
     /// Makes and starts the nodes; nothing where this machine cannot.
     pub(crate) fn start() -> Option<Self> {
+        Self::start_with(&[])
+    }
+
+    /// Makes and starts the nodes as files beside `files.yml` have them.
+    pub(crate) fn start_with(files: &'static [&'static str]) -> Option<Self> {
         if !PROGRAMS.iter().all(|program| there(program)) {
             return None;
         }
         image();
-        let project = Project::new();
+        let project = Project::new(files);
         project.compose(&["up", "--detach"]);
         let [north, south, court] = ["north", "south", "court"].map(|service| {
             let container = project.compose(&["ps", "--quiet", service]);
@@ -140,6 +147,14 @@ impl Container {
         }
     }
 
+    /// What the node has logged.
+    pub(crate) fn log(&self) -> String {
+        let logs = Command::new("docker")
+            .args(["logs", &self.container])
+            .output();
+        String::from_utf8_lossy(&logs.unwrap().stderr).into_owned()
+    }
+
     /// Kills the node with SIGKILL, wherever it is.
     pub(crate) fn kill(&self) {
         docker(&["kill", &self.container]);
@@ -158,9 +173,65 @@ impl Container {
 
     /// Puts the node on the cluster again.
     pub(crate) fn connect(&self) {
-        let alias = format!("{}.cluster", self.service);
-        let connect = ["network", "connect", "--alias", &alias];
-        docker(&[&connect[..], &[&self.network, &self.container]].concat());
+        self.connect_as(&[&format!("{}.cluster", self.service)]);
+    }
+
+    /// Puts the node on the cluster again, to be found under these names only.
+    pub(crate) fn connect_as(&self, names: &[&str]) {
+        let names = names.iter().flat_map(|name| ["--alias", name]);
+        let mut connect = vec!["network", "connect"];
+        connect.extend(names);
+        connect.extend([self.network.as_str(), self.container.as_str()]);
+        docker(&connect);
+    }
+
+    /// Has all connections that the node opens to another go through a proxy.
+    pub(crate) fn through(&self, other: &Self, weather: Weather) {
+        let gateway = "{{(index .IPAM.Config 0).Gateway}}";
+        let here = docker(&["network", "inspect", "--format", gateway, &self.network]);
+        let there = format!("{}:7400", other.address());
+        let port = proxy::open(&here, there.parse().unwrap(), weather);
+        self.iptables(&[
+            "-t",
+            "nat",
+            "-A",
+            "OUTPUT",
+            "-p",
+            "tcp",
+            "-d",
+            &other.address(),
+            "--dport",
+            "7400",
+            "-j",
+            "DNAT",
+            "--to-destination",
+            &format!("{here}:{port}"),
+        ]);
+    }
+
+    /// Has one of fifty packets that are sent to the node not arrive.
+    pub(crate) fn lossy(&self) {
+        self.iptables(&[
+            "-A",
+            "INPUT",
+            "!",
+            "-i",
+            "lo",
+            "-m",
+            "statistic",
+            "--mode",
+            "random",
+            "--probability",
+            "0.02",
+            "-j",
+            "DROP",
+        ]);
+    }
+
+    /// Gives the node's volume, where it is memory, another size.
+    pub(crate) fn space(&self, size: &str) {
+        let size = format!("remount,size={size}");
+        self.within("--mount", &["mount", "-o", &size, "/var/lib/interdocket"]);
     }
 
     /// Has nothing arrive any more that another node sends, while what is sent to it still does.
@@ -209,9 +280,16 @@ impl Container {
 
     /// Runs a program of this machine in the container's network.
     fn inside(&self, command: &[&str]) -> String {
+        self.within("--net", command)
+    }
+
+    /// Runs a program in one of the container's namespaces.
+    fn within(&self, namespace: &str, command: &[&str]) -> String {
         let process = docker(&["inspect", "--format", "{{.State.Pid}}", &self.container]);
         let mut nsenter = Command::new("nsenter");
-        nsenter.args(["--target", &process, "--net"]).args(command);
+        nsenter
+            .args(["--target", &process, namespace])
+            .args(command);
         run(&mut nsenter)
     }
 }
@@ -245,16 +323,18 @@ impl Drop for Container {
 }
 
 impl Project {
-    fn new() -> Self {
+    fn new(files: &'static [&'static str]) -> Self {
         let home = tempfile::Builder::new()
             .prefix("interdocket-compose-")
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()
             .unwrap();
         let name = home.path().file_name().unwrap().to_str().unwrap();
+        fs::write(home.path().join("court.clock"), "+0").unwrap();
         Self {
             name: name.to_lowercase(),
             home,
+            files,
         }
     }
 
@@ -266,6 +346,11 @@ impl Project {
             .arg(tree.join("deploy/compose.yml"))
             .arg("--file")
             .arg(tree.join("tests/compose/files.yml"))
+            .args(self.files.iter().flat_map(|file| {
+                let path = tree.join("tests/compose").join(file);
+                ["--file".into(), path.into_os_string()]
+            }))
+            .env("FAKETIME", faketime().unwrap_or_default())
             .env("INTERDOCKET_IMAGE", IMAGE)
             .env("FILES", self.home.path());
         for port in ["NORTH_API", "SOUTH_API", "COURT_API"] {
@@ -285,6 +370,13 @@ impl Drop for Project {
         // Nothing more can be done about what stays.
         let _ = self.command().args(down).output();
     }
+}
+
+/// What makes programs see another time, where it is installed.
+pub(crate) fn faketime() -> Option<PathBuf> {
+    let folders = fs::read_dir("/usr/lib").ok()?.flatten();
+    let libraries = folders.map(|folder| folder.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.into_iter().find(|library| library.exists())
 }
 
 /// Whether a program is installed; the story is skipped where it is not.

@@ -13,21 +13,21 @@ use serde_json::json;
 use crate::cluster::{Cluster, Container};
 
 /// Waits until a node knows that a partner is out of reach.
-fn cut_off(node: &Container, partner: &Container) {
+pub(crate) fn cut_off(node: &Container, partner: &Container) {
     until("there is no contact", || {
         let shown = node.call(&["partner", "show", partner.id()]);
         (shown["connected"] == false).then_some(())
     });
 }
 
-fn behind(node: &Container, id: &str) {
+pub(crate) fn behind(node: &Container, id: &str) {
     let shown = share(node, id);
     assert!(shown["behind"].as_u64().unwrap() > 0, "{shown}");
     assert!(shown["behind_since"].is_string(), "{shown}");
 }
 
 /// Does what goes on by itself once a cut is healed, and sees that it did so soon.
-fn soon<T>(watch: impl FnOnce() -> T) -> T {
+pub(crate) fn soon<T>(watch: impl FnOnce() -> T) -> T {
     let begun = Instant::now();
     let seen = watch();
     let took = begun.elapsed();
@@ -36,7 +36,7 @@ fn soon<T>(watch: impl FnOnce() -> T) -> T {
 }
 
 /// A seed of its own for each number, so that no file is sent for another.
-fn seed(number: &str) -> u64 {
+pub(crate) fn seed(number: &str) -> u64 {
     number
         .bytes()
         .fold(7, |seed, byte| seed * 31 % 1_000_003 + u64::from(byte))

@@ -11,4 +11,6 @@ mod checker;
 mod cluster;
 mod faults;
 mod image;
+mod proxy;
 mod story;
+mod weather;

@@ -16,6 +16,11 @@ fn three_nodes_on_addresses_of_their_own_tell_the_demos_story() {
     let Some(cluster) = Cluster::start() else {
         return;
     };
+    tell(&cluster);
+}
+
+/// Tells it between nodes that do not know each other yet.
+pub(crate) fn tell(cluster: &Cluster) {
     let (north, partners) = (&cluster.north, [&cluster.south, &cluster.court]);
     for partner in partners {
         pair(north, partner);
@@ -31,11 +36,11 @@ fn three_nodes_on_addresses_of_their_own_tell_the_demos_story() {
         );
     }
     case(north, "2026-17", &[&scene]);
-    reference(&cluster);
-    copied(&cluster);
-    let shares = advanced(&cluster);
+    reference(cluster);
+    copied(cluster);
+    let shares = advanced(cluster);
     cluster.agreed();
-    revoked(&cluster, &shares);
+    revoked(cluster, &shares);
     cluster.agreed();
     for node in [north, partners[0], partners[1]] {
         whole(node);
