@@ -14,6 +14,7 @@ use crate::blobs::{self, Place, Placed, Staged};
 use crate::node::Node;
 use crate::store::entity::BlobState;
 use crate::store::table;
+use crate::threads;
 
 /// A file of evidence that is open for reading: its bytes arrive verified.
 pub struct Opened {
@@ -178,7 +179,7 @@ impl Node {
             .await?;
         let (out, bytes) = mpsc::channel(AHEAD);
         let node = self.clone();
-        tokio::task::spawn_blocking(move || node.give_out(&placed, &out));
+        threads::spawn(move || node.give_out(&placed, &out));
         Ok(Opened {
             name,
             size: placed.size,
@@ -191,7 +192,7 @@ impl Node {
             Ok(reader) => reader,
             Err(error) => {
                 self.suspect(placed, &error);
-                let _ = out.blocking_send(Err(io::Error::other(error)));
+                let _ = threads::wait(out.send(Err(io::Error::other(error))));
                 return;
             }
         };
@@ -210,7 +211,7 @@ impl Node {
             }
             let failed = piece.is_err();
             // Whoever read it may have gone away.
-            if out.blocking_send(piece).is_err() || failed {
+            if threads::wait(out.send(piece)).is_err() || failed {
                 return;
             }
         }
@@ -249,7 +250,7 @@ struct Body {
 impl Read for Body {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         while self.piece.is_empty() {
-            match self.body.blocking_recv() {
+            match threads::wait(self.body.recv()) {
                 Some(piece) => self.piece = piece?,
                 None => return Ok(0),
             }

@@ -37,6 +37,7 @@ pub async fn compare(node: Node, stop: CancellationToken) {
         }
         let pause = if whole { EVERY } else { Duration::ZERO };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
@@ -120,6 +121,7 @@ pub async fn renew(node: Node, stop: CancellationToken) {
         let end = parts.keys.expiries().tls.timestamp();
         parts.metrics.certificate_end.set(end);
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(RENEW) => {}
         }
@@ -143,6 +145,7 @@ pub async fn clock(node: Node, stop: CancellationToken) {
     let mut baseline = (clock.now(), clock.elapsed());
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TICK) => {}
         }
@@ -198,6 +201,7 @@ pub async fn sweep(node: Node, stop: CancellationToken) {
             tracing::warn!(%error, "what is not wanted any more could not be removed");
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SWEEP) => {}
         }
@@ -222,6 +226,7 @@ pub async fn watch(node: Node, stop: CancellationToken) {
             node.parts().metrics.blobs_damaged.set(count);
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(EVERY) => {}
         }

@@ -36,5 +36,6 @@ pub mod store;
 #[cfg(test)]
 mod tests;
 pub mod text;
+pub mod threads;
 pub mod web;
 pub mod writer;

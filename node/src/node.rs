@@ -14,6 +14,7 @@ use interdocket_sync::identity::{OrganisationId, Signer};
 use interdocket_sync::log::Point;
 use interdocket_sync::refusal::Refusal;
 use tokio::sync::{Notify, oneshot, watch};
+use tokio::task::JoinError;
 
 use crate::access;
 use crate::actions::decide::{Context, Decided, Effect};
@@ -39,6 +40,7 @@ use crate::seal::Seal;
 use crate::sessions::Sessions;
 use crate::store::table;
 use crate::store::view::{Store, View};
+use crate::threads;
 use crate::writer::{Queue, Stopped, Turn};
 
 /// A running node; clones are the same one.
@@ -87,7 +89,8 @@ pub struct Moment {
     /// The read sessions that people at partners have open here.
     pub sessions: Sessions,
     doubts: Mutex<BTreeSet<(ShareId, Digest)>>,
-    doors: Mutex<BTreeMap<OrganisationId, watch::Sender<Knocks>>>,
+    /// One for each that waits, so that they are woken in the order in which they came.
+    doors: Mutex<BTreeMap<OrganisationId, Vec<watch::Sender<Knocks>>>>,
     partners: Notify,
     judged: AtomicU64,
 }
@@ -243,7 +246,7 @@ impl Node {
         read: impl FnOnce(&View<'_>) -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
         let store = self.0.store.clone();
-        self.blocking(move || read(&store.read().view())).await
+        done(threads::run(move || read(&store.read().view())).await)
     }
 
     /// Runs something that blocks on a thread that may.
@@ -254,11 +257,7 @@ impl Node {
         &self,
         work: impl FnOnce() -> Result<R, Error> + Send + 'static,
     ) -> Result<R, Error> {
-        match tokio::task::spawn_blocking(work).await {
-            Ok(done) => done,
-            Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
-            Err(_) => Err(Error::new(ErrorKind::Unavailable, "the node is stopping")),
-        }
+        done(threads::spawn(work).await)
     }
 
     /// Takes a decision in its turn; answers when it is durable and its effects have begun.
@@ -380,19 +379,23 @@ impl Node {
             .doors
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        for door in doors.values_mut() {
+        for door in doors.values_mut().flatten() {
             door.send_modify(|knocks| knocks.wakes += 1);
         }
     }
 
-    fn knock(&self, partner: OrganisationId, knock: impl FnOnce(&mut Knocks)) {
+    fn knock(&self, partner: OrganisationId, knock: impl Fn(&mut Knocks)) {
         let mut doors = self
             .0
             .moment
             .doors
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        doors.entry(partner).or_default().send_modify(knock);
+        let of_partner = doors.entry(partner).or_default();
+        of_partner.retain(|door| !door.is_closed());
+        for door in of_partner {
+            door.send_modify(&knock);
+        }
     }
 
     /// What wakes those who drive a partner.
@@ -403,7 +406,9 @@ impl Node {
             .doors
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        doors.entry(partner).or_default().subscribe()
+        let (door, knocks) = watch::channel(Knocks::default());
+        doors.entry(partner).or_default().push(door);
+        knocks
     }
 
     /// Waits until partners were added or taken away.
@@ -587,6 +592,15 @@ pub fn timely(view: &View<'_>) -> Result<(), Error> {
     Err(Error::new(ErrorKind::Unavailable, message).hint(
         "set the clock right, then have an administrator confirm it: interdocket confirm-clock",
     ))
+}
+
+/// What work on a thread of its own gave.
+fn done<R>(ended: Result<Result<R, Error>, JoinError>) -> Result<R, Error> {
+    match ended {
+        Ok(done) => done,
+        Err(broken) if broken.is_panic() => std::panic::resume_unwind(broken.into_panic()),
+        Err(_) => Err(Error::new(ErrorKind::Unavailable, "the node is stopping")),
+    }
 }
 
 impl From<Stopped> for Error {

@@ -21,8 +21,8 @@ use crate::clock::{self, Clock};
 use crate::config::{self, Config};
 use crate::disk::{self, Disk};
 use crate::event::{Bytes, ClockSuspected, Entry, Event, NodeMade};
-use crate::federation::{self, Contact, Later};
-use crate::journal::{Journal, Position};
+use crate::federation::{self, Contact, Later, net};
+use crate::journal::{Journal, Position, Reader};
 use crate::keyring::Keyring;
 use crate::keys::{self, Keys, Leaf, Pins};
 use crate::metrics::Metrics;
@@ -33,7 +33,7 @@ use crate::store::sled;
 use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
-use crate::writer::{Writer, catch_up};
+use crate::writer::{Queue, Writer, catch_up};
 use crate::{chance, jobs, log, process, restore, scrub};
 
 /// What a new node is to be.
@@ -347,37 +347,67 @@ fn open(
     };
     let (blobs, _) = Blobs::open(&data.join(BLOBS), reserve)
         .map_err(|error| failed("open the blobs", &error))?;
-    let keys = Arc::new(keys);
-    let pins = Pins::default();
-    for (organisation, partner) in partners(&store)? {
-        if partner.state == State::Active {
-            let later = partner.later.as_ref();
-            pins.set(organisation, &partner.root.0)
-                .and_then(|()| later.map_or(Ok(()), |later| pins.follow(organisation, &later.0)))
-                .map_err(|error| failed("pin a partner's root", &error))?;
-        }
-    }
-    let transport = federation::serve::transport(&keys, &pins, &clock, &store, &config)?;
-    let https = federation::serve::certificate(&keys, &config, clock.as_ref())?;
-    let https = Arc::new(Leaf::new(https));
-    let moment = Moment::default();
-    let parts = Parts {
+    let opened = Opened {
         store,
         queue,
         journal: reader,
         keyring,
         blobs,
-        keys,
-        https,
-        pins,
-        transport,
-        clock,
         metrics,
-        config,
-        data: data.to_owned(),
-        moment,
     };
-    Ok((Node::new(parts), thread))
+    Ok((opened.node(data, config, keys, clock)?, thread))
+}
+
+/// What a node has stored, opened.
+pub(crate) struct Opened {
+    pub(crate) store: Store,
+    pub(crate) queue: Queue,
+    pub(crate) journal: Reader,
+    pub(crate) keyring: Arc<Keyring>,
+    pub(crate) blobs: Blobs,
+    pub(crate) metrics: Metrics,
+}
+
+impl Opened {
+    /// The node that it is; nothing is served yet.
+    pub(crate) fn node(
+        self,
+        data: &Path,
+        config: Config,
+        keys: Keys,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Node, Error> {
+        let keys = Arc::new(keys);
+        let pins = Pins::default();
+        for (organisation, partner) in partners(&self.store)? {
+            if partner.state == State::Active {
+                let later = partner.later.as_ref();
+                pins.set(organisation, &partner.root.0)
+                    .and_then(|()| {
+                        later.map_or(Ok(()), |later| pins.follow(organisation, &later.0))
+                    })
+                    .map_err(|error| failed("pin a partner's root", &error))?;
+            }
+        }
+        let transport = federation::serve::transport(&keys, &pins, &clock, &self.store, &config)?;
+        let https = federation::serve::certificate(&keys, &config, clock.as_ref())?;
+        Ok(Node::new(Parts {
+            store: self.store,
+            queue: self.queue,
+            journal: self.journal,
+            keyring: self.keyring,
+            blobs: self.blobs,
+            keys,
+            https: Arc::new(Leaf::new(https)),
+            pins,
+            transport,
+            clock,
+            metrics: self.metrics,
+            config,
+            data: data.to_owned(),
+            moment: Moment::default(),
+        }))
+    }
 }
 
 /// The database; one that can't be used is moved aside, as it follows from the journal.
@@ -399,7 +429,7 @@ fn database(data: &Path, config: &Config) -> Result<sled::Sled, Error> {
 }
 
 /// Finds a clock that is behind what the journal has seen.
-fn behind(node: &Node) -> Result<Option<ClockSuspected>, Error> {
+pub(crate) fn behind(node: &Node) -> Result<Option<ClockSuspected>, Error> {
     let parts = node.parts();
     let seq = parts.journal.head().count;
     let offset = parts.store.read().view().get(&table::POSITION, &seq)?;
@@ -429,8 +459,8 @@ fn partners(store: &Store) -> Result<Vec<(OrganisationId, entity::Partner)>, Err
 
 /// Everything that listens, bound before anything is read: so a port that is taken is said at once.
 struct Sockets {
-    federation: TcpListener,
-    pairing: TcpListener,
+    federation: net::Listener,
+    pairing: net::Listener,
     api: TcpListener,
     metrics: Option<TcpListener>,
     local: UnixListener,
@@ -443,8 +473,8 @@ impl Sockets {
             None => None,
         };
         Ok(Self {
-            federation: bind("federation", config.federation.listen).await?,
-            pairing: bind("pairing", config.pairing.listen).await?,
+            federation: reach("federation", config.federation.listen).await?,
+            pairing: reach("pairing", config.pairing.listen).await?,
             api: bind("api", config.api.listen).await?,
             metrics,
             local: web::bind(data).map_err(|error| failed("open the local socket", &error))?,
@@ -453,16 +483,25 @@ impl Sockets {
 }
 
 async fn bind(what: &str, address: SocketAddr) -> Result<TcpListener, Error> {
-    TcpListener::bind(address).await.map_err(|error| {
-        Error::new(
-            ErrorKind::Unavailable,
-            format!("cannot listen on {address}: {error}"),
-        )
-        .hint(format!(
-            "stop what uses it, or change {what}.listen in {}",
-            config::FILE
-        ))
-    })
+    let bound = TcpListener::bind(address).await;
+    bound.map_err(|error| taken(what, address, &error))
+}
+
+/// Binds a port that partners reach.
+async fn reach(what: &str, address: SocketAddr) -> Result<net::Listener, Error> {
+    let bound = net::Listener::bind(address).await;
+    bound.map_err(|error| taken(what, address, &error))
+}
+
+fn taken(what: &str, address: SocketAddr, error: &std::io::Error) -> Error {
+    Error::new(
+        ErrorKind::Unavailable,
+        format!("cannot listen on {address}: {error}"),
+    )
+    .hint(format!(
+        "stop what uses it, or change {what}.listen in {}",
+        config::FILE
+    ))
 }
 
 /// Starts all that serves and works by itself.
@@ -500,13 +539,27 @@ fn serve(
             stop.clone(),
         ));
     }
-    let routes = federation::serve::routes(node);
-    let transport = parts.transport.clone();
-    let (listener, token) = (sockets.federation, stop.clone());
-    tasks.spawn(async move { transport.serve(listener, routes, token).await });
+    work(node, sockets.federation, sockets.pairing, tasks, stop);
+    Ok(())
+}
+
+/// Starts all that partners reach, and what the node does by itself.
+pub(crate) fn work(
+    node: &Node,
+    federation: net::Listener,
+    pairing: net::Listener,
+    tasks: &TaskTracker,
+    stop: &CancellationToken,
+) {
+    let (routes, transport) = (
+        federation::serve::routes(node),
+        node.parts().transport.clone(),
+    );
+    let token = stop.clone();
+    tasks.spawn(async move { transport.serve(federation, routes, token).await });
     tasks.spawn(federation::serve::pairing(
         node.clone(),
-        sockets.pairing,
+        pairing,
         stop.clone(),
     ));
     tasks.spawn(jobs::clock(node.clone(), stop.clone()));
@@ -516,11 +569,10 @@ fn serve(
     tasks.spawn(jobs::sweep(node.clone(), stop.clone()));
     tasks.spawn(jobs::watch(node.clone(), stop.clone()));
     tasks.spawn(federation::sessions::watch(node.clone(), stop.clone()));
-    Ok(())
 }
 
 /// Keeps one set of tasks for each active partner, until told to stop or storage fails.
-async fn supervise(
+pub(crate) async fn supervise(
     node: &Node,
     tasks: &TaskTracker,
     stop: &CancellationToken,
@@ -550,6 +602,7 @@ async fn supervise(
             });
         }
         tokio::select! {
+            biased;
             () = stop.cancelled() => return Ok(()),
             () = node.partners_changed() => {}
             contact = contacts.recv() => {

@@ -21,6 +21,7 @@ use crate::store::table;
 pub async fn scrub(node: Node, stop: CancellationToken) {
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(BETWEEN) => {}
         }

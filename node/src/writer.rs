@@ -182,10 +182,8 @@ impl Writer {
     /// # Errors
     /// A text for the person who starts the node, where the journal can't be read or projected.
     pub fn start(mut self) -> Result<(Queue, std::thread::JoinHandle<()>), CatchUpError> {
-        catch_up(&self.journal, &self.store, &mut |_, _| {})?;
-        let (jobs, mut queue) = mpsc::channel(QUEUE);
-        let failed = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&failed);
+        let (handed, mut queue) = self.open()?;
+        let flag = Arc::clone(&handed.failed);
         let thread = std::thread::Builder::new()
             .name("writer".into())
             .spawn(move || {
@@ -196,7 +194,31 @@ impl Writer {
                 }
             });
         let thread = thread.map_err(CatchUpError::Thread)?;
-        Ok((Queue { jobs, failed }, thread))
+        Ok((handed, thread))
+    }
+
+    /// The same as a task, for a simulation: it takes its turns among all others, and nothing syncs the
+    /// database behind it.
+    #[cfg(test)]
+    pub(crate) fn task(mut self) -> Result<(Queue, impl Future<Output = ()>), CatchUpError> {
+        let (handed, mut queue) = self.open()?;
+        let failed = Arc::clone(&handed.failed);
+        let work = async move {
+            while let Some(first) = queue.recv().await {
+                if !self.group(first, &mut || queue.try_recv().ok()) {
+                    break;
+                }
+            }
+            failed.store(true, Ordering::Release);
+        };
+        Ok((handed, work))
+    }
+
+    fn open(&self) -> Result<(Queue, mpsc::Receiver<Job>), CatchUpError> {
+        catch_up(&self.journal, &self.store, &mut |_, _| {})?;
+        let (jobs, queue) = mpsc::channel(QUEUE);
+        let failed = Arc::default();
+        Ok((Queue { jobs, failed }, queue))
     }
 
     fn run(&mut self, queue: &mut mpsc::Receiver<Job>, failed: &Arc<AtomicBool>) {

@@ -14,11 +14,11 @@ use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing::Address;
 use rustls::ClientConfig;
 use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
 use tokio_rustls::{TlsConnector, TlsStream};
 use tonic::transport::{Channel, Endpoint};
 
 use super::link::{Link, Peer, Term};
+use super::net::{self, Stream};
 use super::source::Source;
 use super::{Later, Limits, Tls, Transport, server, tls};
 use crate::keys::{Usage, chain};
@@ -146,8 +146,8 @@ pub(super) async fn open(
     address: &Address,
     config: ClientConfig,
     private: bool,
-) -> Result<TlsStream<TcpStream>, Error> {
-    let resolved = tokio::net::lookup_host((address.host(), address.port())).await;
+) -> Result<TlsStream<Stream>, Error> {
+    let resolved = net::lookup_host((address.host(), address.port())).await;
     let hosts: Vec<_> = resolved
         .map_err(|source| Error::Resolve(address.clone(), source))?
         .collect();
@@ -156,7 +156,7 @@ pub(super) async fn open(
         .into_iter()
         .filter(|host: &SocketAddr| allowed(host.ip(), private))
     {
-        match TcpStream::connect(host).await {
+        match Stream::connect(host).await {
             Ok(socket) => return secure(address, config, socket).await,
             Err(source) => failure = Error::Connect(address.clone(), source),
         }
@@ -167,8 +167,8 @@ pub(super) async fn open(
 async fn secure(
     address: &Address,
     config: ClientConfig,
-    socket: TcpStream,
-) -> Result<TlsStream<TcpStream>, Error> {
+    socket: Stream,
+) -> Result<TlsStream<Stream>, Error> {
     // Small calls must not wait for acknowledgements of earlier ones.
     socket
         .set_nodelay(true)
@@ -184,7 +184,7 @@ async fn secure(
 /// Takes an authenticated connection into the registry.
 ///
 /// Trust is asked for again once it is listed: whoever lost it while the handshake ran was not cut.
-pub(super) fn admit(transport: &Transport, stream: TlsStream<TcpStream>) -> Result<Link, Error> {
+pub(super) fn admit(transport: &Transport, stream: TlsStream<Stream>) -> Result<Link, Error> {
     let peer = peer(&stream).ok_or(Error::Untrusted)?;
     let later = later(transport, &stream, peer);
     let source = stream.get_ref().0.peer_addr();
@@ -212,7 +212,7 @@ pub(super) fn admit(transport: &Transport, stream: TlsStream<TcpStream>) -> Resu
 }
 
 /// Whoever the certificate of an authenticated connection names.
-fn peer(stream: &TlsStream<TcpStream>) -> Option<Peer> {
+fn peer(stream: &TlsStream<Stream>) -> Option<Peer> {
     let certificates = stream.get_ref().1.peer_certificates()?;
     let organisation = chain::subject(certificates.first()?)?;
     let ends = certificates
@@ -226,7 +226,7 @@ fn peer(stream: &TlsStream<TcpStream>) -> Option<Peer> {
 }
 
 /// The root that a partner handed over to since, where a connection shows one that is not known yet.
-fn later(transport: &Transport, stream: &TlsStream<TcpStream>, peer: Peer) -> Option<Later> {
+fn later(transport: &Transport, stream: &TlsStream<Stream>, peer: Peer) -> Option<Later> {
     let [leaf, above @ ..] = stream.get_ref().1.peer_certificates()? else {
         return None;
     };

@@ -5,7 +5,7 @@
 //! decided in `actions::exchange`; reading what a partner shares is in `fetch`.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use interdocket_proto::v1;
 use interdocket_proto::v1::deliver_reply::Outcome;
@@ -21,6 +21,7 @@ use interdocket_sync::share::{Header, Hold, Kind};
 use interdocket_sync::wire::batch::{self, Batch};
 use interdocket_sync::wire::refusal;
 use prost::Message as _;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
@@ -75,6 +76,7 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         drive.knocked(*door.borrow_and_update());
         // A pass that waits for contact must not keep the node from stopping.
         let passed = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             passed = drive.pass() => passed,
         };
@@ -90,11 +92,12 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         loop {
             let timer = async {
                 match due {
-                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    Some(due) => tokio::time::sleep_until(due).await,
                     None => std::future::pending().await,
                 }
             };
             tokio::select! {
+                biased;
                 () = stop.cancelled() => return,
                 changed = door.changed() => if changed.is_err() { return },
                 () = timer => break,

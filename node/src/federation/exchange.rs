@@ -41,6 +41,7 @@ use crate::store::table;
 use crate::store::view::View;
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
+use crate::threads;
 
 /// Serves partners' calls.
 #[derive(Clone)]
@@ -342,7 +343,7 @@ impl Transfer for Exchange {
             out,
         };
         let reading = Reading { outlet, permit };
-        tokio::task::spawn_blocking(move || reading.run(&message.files));
+        threads::spawn(move || reading.run(&message.files));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 }

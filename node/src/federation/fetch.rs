@@ -38,6 +38,7 @@ use crate::store::table;
 use crate::store::view::View;
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
+use crate::threads;
 
 /// Reads from a partner until told to stop.
 pub async fn fetch(node: Node, partner: OrganisationId, stop: CancellationToken) {
@@ -46,6 +47,7 @@ pub async fn fetch(node: Node, partner: OrganisationId, stop: CancellationToken)
         door.mark_unchanged();
         let pass = pass(&node, partner);
         let clean = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             clean = pass => clean,
         };
@@ -60,6 +62,7 @@ pub async fn fetch(node: Node, partner: OrganisationId, stop: CancellationToken)
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             changed = door.changed() => if changed.is_err() { return },
             () = timer => {}
@@ -280,7 +283,7 @@ async fn read(
         files: request.files.clone(),
         stopped: None,
     };
-    let taking = tokio::task::spawn_blocking(move || intake.run(ready, arriving));
+    let taking = threads::spawn(move || intake.run(ready, arriving));
     let mut end = End::Whole;
     if let Ok(ranges) = starts.await {
         let sent = stream_in(&node, partner, share, &request.files, ranges, &pieces).await;
@@ -395,7 +398,7 @@ impl Intake {
         let mut taken = Vec::new();
         let mut open: Option<Receiver> = None;
         let (mut last, mut room) = (None, 0);
-        while let Some(arrived) = arriving.blocking_recv() {
+        while let Some(arrived) = threads::wait(arriving.recv()) {
             if last.is_none_or(|last| last < arrived.file) {
                 taken.extend(open.take().and_then(finish));
                 open = self.open(arrived.file);

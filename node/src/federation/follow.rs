@@ -44,6 +44,7 @@ pub async fn follow(node: Node, partner: OrganisationId, stop: CancellationToken
     loop {
         door.mark_unchanged();
         let passed = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             passed = pass(&node, partner) => passed,
         };
@@ -58,6 +59,7 @@ pub async fn follow(node: Node, partner: OrganisationId, stop: CancellationToken
             }
         };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             changed = door.changed() => if changed.is_err() { return },
             () = tokio::time::sleep(pause) => {}

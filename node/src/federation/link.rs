@@ -18,13 +18,13 @@ use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
 use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::broadcast;
 use tokio::time::Sleep;
 use tokio_rustls::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use super::frames::Frames;
+use super::net::Stream;
 
 /// Who is at the other end of a call, by certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,12 +107,7 @@ impl Registry {
     }
 
     /// Takes a connection in, unless the partner has too many.
-    pub(super) fn admit(
-        &self,
-        stream: TlsStream<TcpStream>,
-        peer: Peer,
-        term: Term,
-    ) -> Option<Link> {
+    pub(super) fn admit(&self, stream: TlsStream<Stream>, peer: Peer, term: Term) -> Option<Link> {
         let mut links = self.lock();
         links.next += 1;
         let id = links.next;
@@ -212,7 +207,7 @@ pub(super) struct Term {
 
 /// An authenticated connection that can be cut.
 pub(super) struct Link {
-    stream: TlsStream<TcpStream>,
+    stream: TlsStream<Stream>,
     peer: Peer,
     killed: Pin<Box<WaitForCancellationFutureOwned>>,
     /// When to look at the clock again, which may have jumped.

@@ -14,6 +14,7 @@ use crate::actions::Error;
 use crate::metrics;
 use crate::node::Node;
 use crate::store::view::View;
+use crate::threads;
 
 /// The way out of one call. Its calls block.
 pub(super) struct Outlet<M> {
@@ -69,8 +70,7 @@ impl<M> Outlet<M> {
     /// Waits for room at the transport, but not for a reader that does not read: its place is for others.
     fn hand(&self, message: Result<M, Status>) -> Result<(), End> {
         let handed = tokio::time::timeout(UNREAD, self.out.send(message));
-        let runtime = tokio::runtime::Handle::current();
-        match runtime.block_on(handed) {
+        match threads::wait(handed) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(_)) => Err(End::Gone),
             Err(_) => {

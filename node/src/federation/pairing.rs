@@ -10,7 +10,7 @@ mod tests;
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use http::Request;
@@ -29,7 +29,7 @@ use rustls::sign::CertifiedKey;
 use rustls::time_provider::TimeProvider;
 use rustls::{DigitallySignedStruct, SignatureScheme};
 use sha2::{Digest as _, Sha256};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tonic::body::Body;
@@ -39,9 +39,11 @@ use tonic::{Code, Response, Status};
 use tower::ServiceExt as _;
 
 use self::knocks::Knocks;
+use super::net::{Listener, Stream};
 use super::places::Places;
 use super::source::Source;
 use super::{Limits, dial, server, tls};
+use crate::chance;
 use crate::keys::{Keys, Leaf, Pins, Usage, chain};
 
 /// The application protocol of the pairing port.
@@ -76,9 +78,6 @@ pub enum Error {
     /// The call failed on the way.
     #[error("the connection to the other side failed")]
     Call(#[source] Box<Status>),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers")]
-    Random,
 }
 
 /// The English words of BIP 39 that people compare.
@@ -109,7 +108,7 @@ impl Certificates for Unpinned {
 /// # Errors
 /// What the TLS library refuses.
 pub async fn serve(
-    listener: TcpListener,
+    listener: Listener,
     keys: &Keys,
     clock: Arc<dyn TimeProvider>,
     ceremony: Arc<dyn Ceremony>,
@@ -132,7 +131,7 @@ pub async fn serve(
     );
     let routes = routes.prepare();
     let token = stop.clone();
-    let greet = move |socket: TcpStream, source: Source| {
+    let greet = move |socket: Stream, source: Source| {
         let welcome = !knocks.tired(source, Instant::now());
         let (acceptor, routes, stop) = (acceptor.clone(), routes.clone(), token.clone());
         async move {
@@ -149,7 +148,7 @@ pub async fn serve(
 
 /// Serves one stranger, for as long as a ceremony may take.
 async fn visit(
-    socket: TcpStream,
+    socket: Stream,
     source: Source,
     acceptor: TlsAcceptor,
     routes: Routes,
@@ -181,8 +180,7 @@ pub async fn accept(
     limits: &Limits,
 ) -> Result<Candidate, Error> {
     let now = now(&*clock).ok_or(Refusal::Invitation(Dead::Expired))?;
-    let mut nonce = [0; 32];
-    aws_lc_rs::rand::fill(&mut nonce).map_err(|_| Error::Random)?;
+    let nonce = chance::bytes();
     let channel = connect(&invitation, clock, limits)
         .await
         .map_err(Error::Dial)?;

@@ -208,6 +208,7 @@ impl<Replies: Stream<Item = Result<v1::ViewReply, Status>> + Unpin> Arriving<Rep
             }
         };
         let reply = tokio::select! {
+            biased;
             reply = tokio::time::timeout(SILENT, self.replies.next()) => reply,
             () = unwanted => return Ok(None),
         };

@@ -20,6 +20,7 @@ use tower::ServiceExt as _;
 
 use super::link::Link;
 use super::{Transport, dial, server, tls};
+use crate::chance;
 
 /// What waits to be used, by partner.
 #[derive(Default)]
@@ -136,6 +137,7 @@ pub(super) async fn keep(
     while !stop.is_cancelled() {
         let nudged = slot.nudged.notified();
         let heard = tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             dialled = dial::dial(transport, partner, tls::REVERSE) => match dialled {
                 Ok(link) => serve(transport, link, &routes, &stop).await,
@@ -147,6 +149,7 @@ pub(super) async fn keep(
         };
         failures = if heard { 0 } else { failures + 1 };
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             // After a connection that worked a nudge is old: it must not make a loop without pause.
             () = nudged, if !heard => {}
@@ -171,10 +174,8 @@ async fn serve(
 /// comes back do not all call at once.
 pub(super) fn pause(failures: u32, longest: Duration) -> Duration {
     let whole = (FIRST * 2_u32.saturating_pow(failures.min(16))).min(longest);
-    let mut random = [0; 2];
-    // Without randomness there is no jitter, and nothing worse.
-    let _ = aws_lc_rs::rand::fill(&mut random);
-    whole / 2 + whole / 2 * u32::from(u16::from_be_bytes(random)) / u32::from(u16::MAX)
+    let random = u16::from_be_bytes(chance::bytes());
+    whole / 2 + whole / 2 * u32::from(random) / u32::from(u16::MAX)
 }
 
 /// The pause after a connection that worked.

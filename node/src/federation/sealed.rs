@@ -26,6 +26,7 @@ use crate::seal::{PART, Seal, parts};
 use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::store::view::View;
+use crate::threads;
 
 /// Reads what is wanted of a synchronised share; false where something could not be had.
 ///
@@ -121,7 +122,7 @@ async fn read(
         bytes: 0,
     };
     let evidence = request.evidence;
-    let taking = tokio::task::spawn_blocking(move || intake.run(arriving, &evidence));
+    let taking = threads::spawn(move || intake.run(arriving, &evidence));
     let sent = match request.files.is_empty() {
         true => Ok(()),
         false => stream_in(node, partner, share, &request.files, starts, &pieces).await,
@@ -168,7 +169,7 @@ impl Intake {
     ) -> Result<bool, Error> {
         let mut open: Option<Open> = None;
         let mut whole = 0;
-        while let Some(arrived) = arriving.blocking_recv() {
+        while let Some(arrived) = threads::wait(arriving.recv()) {
             if open.as_ref().is_none_or(|open| open.place < arrived.file) {
                 whole += usize::from(self.end(open.take())?);
                 open = self.begin(arrived.file)?;
@@ -288,7 +289,7 @@ impl Intake {
         let sealed = self.node.decide(None, Way::Partner, move |context| {
             actions::exchange::seal(context, share, &evidence, parts)
         });
-        tokio::runtime::Handle::current().block_on(sealed)
+        threads::wait(sealed)
     }
 }
 
@@ -314,7 +315,7 @@ pub async fn stream(
     let (out, bytes) = mpsc::channel(PIECES);
     let mut reader = Reader::new(node.clone(), share, seal, file.blake3, range);
     let node = node.clone();
-    tokio::task::spawn_blocking(move || {
+    threads::spawn(move || {
         loop {
             let mut piece = vec![0; PIECE];
             // Lease and rights are asked for again before every piece: what is taken away meanwhile stops here.
@@ -331,7 +332,7 @@ pub async fn stream(
                 Bytes::from(piece)
             });
             if matches!(&piece, Ok(piece) if piece.is_empty())
-                || out.blocking_send(piece).is_err()
+                || threads::wait(out.send(piece)).is_err()
                 || last
             {
                 return;

@@ -13,7 +13,6 @@ use interdocket_sync::limits;
 use interdocket_sync::pairing::Address;
 use rustls::ServerConfig;
 use rustls::sign::CertifiedKey;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tonic::service::Routes;
@@ -21,6 +20,7 @@ use tonic::service::Routes;
 use super::ceremony::Desk;
 use super::connection::Connection;
 use super::exchange::Exchange;
+use super::net::Listener;
 use super::people::People;
 use super::tls::{self, Wall};
 use super::{Directory, Limits, Partner, Tls, Transport, drive, fetch, follow, pairing};
@@ -139,7 +139,7 @@ pub fn routes(node: &Node) -> Routes {
 }
 
 /// Serves the pairing port until told to stop.
-pub async fn pairing(node: Node, listener: TcpListener, stop: CancellationToken) {
+pub async fn pairing(node: Node, listener: Listener, stop: CancellationToken) {
     let parts = node.parts();
     let clock = Arc::new(Wall(Arc::clone(&parts.clock)));
     let desk = Arc::new(Desk::new(node.clone()));
@@ -187,6 +187,7 @@ async fn again<F>(
         }
         tracing::error!(%partner, what, "a task broke: it starts again in a while");
         tokio::select! {
+            biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(AGAIN) => {}
         }

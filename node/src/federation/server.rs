@@ -14,7 +14,6 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
@@ -24,6 +23,7 @@ use tonic::service::Routes;
 use tower::{Service, ServiceExt as _};
 
 use super::link::Link;
+use super::net::{Listener, Stream};
 use super::places::Places;
 use super::source::Source;
 use super::{Limits, Transport, dial, reverse, tls};
@@ -31,7 +31,7 @@ use super::{Limits, Transport, dial, reverse, tls};
 /// Accepts connections until told to stop.
 pub(super) async fn serve(
     transport: &Transport,
-    listener: TcpListener,
+    listener: Listener,
     routes: Routes,
     stop: CancellationToken,
 ) {
@@ -50,11 +50,11 @@ pub(super) async fn serve(
 /// Accepts sockets, unauthenticated ones where there is a place only; what `greet` gives for one that is
 /// let in runs without holding its place.
 pub(super) async fn accept<G, S>(
-    listener: TcpListener,
+    listener: Listener,
     places: &Places,
     patience: Duration,
     stop: &CancellationToken,
-    greet: impl Fn(TcpStream, Source) -> G,
+    greet: impl Fn(Stream, Source) -> G,
 ) where
     G: Future<Output = Option<S>> + Send + 'static,
     S: Future<Output = ()> + Send + 'static,
@@ -62,6 +62,7 @@ pub(super) async fn accept<G, S>(
     let mut running = JoinSet::new();
     loop {
         let socket = tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             Some(_) = running.join_next() => continue,
             accepted = listener.accept() => accepted,
@@ -92,7 +93,7 @@ pub(super) async fn accept<G, S>(
     while running.join_next().await.is_some() {}
 }
 
-async fn handshake(transport: &Transport, socket: TcpStream) -> Option<Link> {
+async fn handshake(transport: &Transport, socket: Stream) -> Option<Link> {
     let acceptor = TlsAcceptor::from(Arc::clone(&transport.0.server));
     // Small calls must not wait for acknowledgements of earlier ones.
     socket.set_nodelay(true).ok()?;
@@ -109,6 +110,7 @@ async fn take(transport: &Transport, link: Link, routes: Routes, stop: Cancellat
             run(transport, link, routes, stop).await;
         }
         Some(tls::REVERSE) => tokio::select! {
+            biased;
             () = stop.cancelled() => {}
             () = reverse::receive(transport, link) => {}
         },
@@ -154,6 +156,7 @@ pub(super) async fn run(
         }
     });
     tokio::select! {
+            biased;
         () = http2(link, service, &limits, stop) => {}
         () = silence => {}
     }
@@ -183,6 +186,7 @@ pub(super) async fn http2<S>(
         .serve_connection(TokioIo::new(io), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
+            biased;
         ended = connection.as_mut() => ended,
         () = stop.cancelled() => {
             connection.as_mut().graceful_shutdown();

@@ -31,6 +31,7 @@ use crate::sessions::Session;
 use crate::store::entity::{self, BlobState};
 use crate::store::table;
 use crate::store::view::View;
+use crate::threads;
 
 /// What came of a partner's call; a refusal names the share where one was named.
 pub(super) type Outcome<T> = Result<Result<T, (Option<ShareId>, Refusal)>, Error>;
@@ -230,7 +231,7 @@ pub(super) async fn view(
         evidence,
         outlet,
     };
-    tokio::task::spawn_blocking(move || {
+    threads::spawn(move || {
         viewing.run(&placed, ranges);
         drop(permit);
     });
@@ -318,7 +319,7 @@ impl Viewing {
         parts.parts().moment.sessions.sent(self.session, elapsed);
         if sent == Err(End::Refused) {
             let ended = end(&parts, self.session, SessionEnd::Stopped);
-            tokio::runtime::Handle::current().block_on(ended);
+            threads::wait(ended);
             self.outlet.refuse(Refusal::NotShared);
         }
     }
@@ -406,6 +407,7 @@ pub async fn watch(node: Node, stop: CancellationToken) {
     let mut judged = node.judged();
     loop {
         tokio::select! {
+            biased;
             () = stop.cancelled() => break,
             () = tokio::time::sleep(EVERY) => {}
         }

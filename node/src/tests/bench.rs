@@ -19,7 +19,6 @@ use interdocket_sync::receipt::Receipt;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Facts as _;
 use interdocket_sync::wire::batch::{self, Batch};
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
@@ -35,6 +34,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::disk::Memory as Disk;
 use crate::event::{Bytes, Entry, Event, NodeMade, PartnerMet};
+use crate::federation::net::Listener;
 use crate::federation::{self, history};
 use crate::journal::Journal;
 use crate::keyring::{KeyId, Keyring};
@@ -279,7 +279,7 @@ impl Bench {
 
     /// Serves calls on loopback until the test ends; answers where.
     pub(crate) async fn serve(&self, routes: Routes) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let transport = self.node.parts().transport.clone();
         tokio::spawn(async move {
@@ -630,7 +630,7 @@ impl Bench {
 }
 
 /// Copies what is in a folder into another one.
-fn copied(from: &std::path::Path, to: &std::path::Path) {
+pub(crate) fn copied(from: &std::path::Path, to: &std::path::Path) {
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let place = to.join(entry.file_name());

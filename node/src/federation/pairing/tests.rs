@@ -62,7 +62,7 @@ fn profile(node: &Node) -> Profile {
 
 async fn inviting(name: &str) -> Inviting {
     let node = Node::start(name).await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = Listener::bind("127.0.0.1:0").await.unwrap();
     let address: Address = listener.local_addr().unwrap().to_string().parse().unwrap();
     let invitation = Invitation {
         id: Uuid::from_bytes([7; 16]),
@@ -96,7 +96,7 @@ async fn inviting(name: &str) -> Inviting {
 
 fn port(
     node: &Node,
-    listener: TcpListener,
+    listener: Listener,
     shelf: Arc<Shelf>,
     stop: CancellationToken,
 ) -> impl Future<Output = ()> + Send + 'static {

@@ -10,13 +10,14 @@ use tokio_rustls::TlsStream;
 
 use super::world::noon;
 use super::*;
+use crate::federation::net::Stream;
 use crate::keys::Leaf;
 
 /// How HTTP/2 begins: the preface and empty settings.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00";
 
 /// Shakes hands with a node and waits for its first byte: only then has it judged the dialler.
-async fn knock(at: &Node, config: ClientConfig) -> std::io::Result<TlsStream<TcpStream>> {
+async fn knock(at: &Node, config: ClientConfig) -> std::io::Result<TlsStream<Stream>> {
     let mut stream = soon(dial::open(&at.address, config, true))
         .await
         .map_err(std::io::Error::other)?;

@@ -10,12 +10,12 @@ use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing::Address;
 use rustls::pki_types::UnixTime;
 use rustls::time_provider::TimeProvider;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthService;
 
+use crate::federation::net::Listener;
 use crate::federation::{Directory, Limits, Partner, Peer, Tls, Transport};
 use crate::keys::{Keys, Pins};
 
@@ -92,7 +92,7 @@ impl Node {
             clock: clock.clone(),
         };
         let transport = Transport::new(tls, book.clone(), limits).unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = Listener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string().parse().unwrap();
         let node = Self {
             keys,
