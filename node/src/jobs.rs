@@ -92,40 +92,53 @@ fn place(node: &Node, digest: Digest) -> Result<Option<Placed>, Error> {
     }))
 }
 
-/// Renews certificates in time, until told to stop.
+/// Renews certificates in time, until told to stop: not while the clock is suspect, as partners would refuse
+/// what it says, and at once when it is confirmed.
 pub async fn renew(node: Node, stop: CancellationToken) {
+    let (mut due, mut judged) = (Duration::ZERO, None);
     loop {
-        let parts = node.parts();
-        match parts.keys.renew(parts.clock.now()) {
-            Ok(renewal) => {
-                if renewal.root_needed {
-                    tracing::warn!(
-                        "the operational certificate ends soon and the root is not here: put root.key back into keys/ for a moment"
-                    );
-                }
-                if renewal.operational || renewal.tls {
-                    tracing::info!(
-                        operational = renewal.operational,
-                        "certificates were renewed"
-                    );
-                    present(&node);
-                }
-            }
-            Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "certificates could not be renewed"
-                );
-            }
+        // A clock that is confirmed counts it up, however shortly it was suspect.
+        let now = Some(node.judged());
+        let trusted = node.read(crate::node::timely).await.is_ok();
+        let elapsed = node.parts().clock.elapsed();
+        if trusted && (judged != now || elapsed >= due) {
+            renew_due(&node);
+            (due, judged) = (elapsed + RENEW, now);
         }
-        let end = parts.keys.expiries().tls.timestamp();
-        parts.metrics.certificate_end.set(end);
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
-            () = tokio::time::sleep(RENEW) => {}
+            () = tokio::time::sleep(TICK) => {}
         }
     }
+}
+
+fn renew_due(node: &Node) {
+    let parts = node.parts();
+    match parts.keys.renew(parts.clock.now()) {
+        Ok(renewal) => {
+            if renewal.root_needed {
+                tracing::warn!(
+                    "the operational certificate ends soon and the root is not here: put root.key back into keys/ for a moment"
+                );
+            }
+            if renewal.operational || renewal.tls {
+                tracing::info!(
+                    operational = renewal.operational,
+                    "certificates were renewed"
+                );
+                present(node);
+            }
+        }
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "certificates could not be renewed"
+            );
+        }
+    }
+    let end = parts.keys.expiries().tls.timestamp();
+    parts.metrics.certificate_end.set(end);
 }
 
 /// Has the API present a new certificate, in step with the federation port.
@@ -337,6 +350,29 @@ const BASELINE: Duration = Duration::from_secs(3600);
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::actions::node::ConfirmClock;
+    use crate::tests::bench::{Bench, noon};
+
+    /// fault B10
+    #[tokio::test]
+    async fn nothing_is_renewed_under_a_suspect_clock_until_it_is_confirmed() {
+        let north = Bench::new("north");
+        let ends = || north.node.parts().keys.expiries();
+        let before = ends();
+        let says = noon() + TimeDelta::days(150);
+        north.later(TimeDelta::days(150));
+        let expected = noon();
+        let suspected = ClockSuspected { says, expected };
+        suspect(&north.node, suspected).await.unwrap();
+        let stop = CancellationToken::new();
+        stop.cancel();
+        renew(north.node.clone(), stop.clone()).await;
+        assert_eq!(ends(), before);
+        north.change(ConfirmClock {}).await.unwrap();
+        renew(north.node.clone(), stop).await;
+        let after = ends();
+        assert!(after.operational > before.operational && after.tls > before.tls);
+    }
 
     /// fault B10, fault E15
     #[test]

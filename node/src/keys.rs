@@ -129,7 +129,14 @@ pub struct Expiries {
 
 /// Signs logs for the organisation, with the key of one moment; clones are the same key.
 #[derive(Clone)]
-pub struct Signing(Arc<(Ed25519KeyPair, Vec<Vec<u8>>)>);
+pub struct Signing(Arc<(Ed25519KeyPair, Vec<Vec<u8>>, DateTime<Utc>)>);
+
+impl Signing {
+    /// Since when what it signs counts: the latest beginning of its certificates.
+    pub fn begins(&self) -> DateTime<Utc> {
+        self.0.2
+    }
+}
 
 impl Signer for Signing {
     fn sign(&self, message: &[u8]) -> [u8; 64] {
@@ -264,14 +271,15 @@ impl Keys {
     }
 
     /// Renews what is due: the federation port's certificate at half its life, the operational key
-    /// when under a third of its life is left and the root is here.
+    /// when under a third of its life is left and the root is here. What is not valid yet is due as well: it was
+    /// made under a clock that was ahead, and partners refuse it until their own gets there.
     ///
     /// # Errors
     /// As [`Keys::open`]; what was there before stays in use.
     pub fn renew(&self, now: DateTime<Utc>) -> Result<Renewal, Error> {
         let due = self.expiries().operational - issue::OPERATIONAL / 3;
         let root_path = self.dir.join(ROOT_KEY);
-        let late = now >= due;
+        let late = now >= due || begin(self.read().operational()) > now;
         let mut here = false;
         if late && root_path.exists() {
             let pem = file::read(&root_path)?;
@@ -284,7 +292,8 @@ impl Keys {
         }
         let renewed = late && here;
         let half = self.expiries().tls - issue::TLS / 2;
-        let tls = renewed || now >= half;
+        let early = begin(&self.tls.current().cert[0]) > now;
+        let tls = renewed || early || now >= half;
         if tls && !renewed {
             self.present(now)?;
         }
@@ -471,12 +480,14 @@ impl State {
         if !matches!(stands, Some(Ok(()) | Err(Unverified::Expired))) {
             return Err(Error::Damaged(dir.join(OPERATIONAL)));
         }
+        let begins = above.iter().map(|above| begin(above)).max();
+        let begins = begins.unwrap_or(subject.now).max(begin(&certificate));
         let chain = [&certificate].into_iter().chain(&above).chain([&root]);
         let chain = chain.map(|certificate| certificate.to_vec()).collect();
         Ok(Self {
             key,
             above,
-            signing: Signing(Arc::new((pair, chain))),
+            signing: Signing(Arc::new((pair, chain, begins))),
         })
     }
 
@@ -533,6 +544,11 @@ fn load(path: &Path) -> Result<(KeyPair, CertificateDer<'static>), Error> {
 fn save(path: &Path, (key, certificate): &issue::Credential) -> Result<(), Error> {
     let text = Zeroizing::new(key.serialize_pem() + &certificate.pem());
     Ok(file::write(path, text.as_bytes())?)
+}
+
+fn begin(certificate: &[u8]) -> DateTime<Utc> {
+    let (begin, _) = chain::validity(certificate).expect("the certificate was read before");
+    begin
 }
 
 fn end(certificate: &[u8]) -> DateTime<Utc> {

@@ -274,6 +274,7 @@ impl Node {
         let node = self.clone();
         let job = Box::new(move |turn: &mut Turn<'_>| {
             let signer = node.0.keys.signer();
+            turn.not_before(signer.begins());
             let decided = self::turn(turn, &signer, actor, way, decide);
             let done: crate::writer::Done = Box::new(move |outcome| {
                 let answer = match (decided, outcome) {

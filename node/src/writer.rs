@@ -52,6 +52,7 @@ pub struct Turn<'a> {
     staged: &'a mut Staged,
     keyring: &'a Keyring,
     head: Head,
+    began: DateTime<Utc>,
     now: DateTime<Utc>,
     misfit: bool,
 }
@@ -73,9 +74,14 @@ impl Turn<'_> {
         View::over(self.store.engine(), self.changes)
     }
 
-    /// The time of this turn.
+    /// The time that this job goes by.
     pub const fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// Has this job go by no earlier time: a clock that went back must not have it sign what never counts.
+    pub fn not_before(&mut self, time: DateTime<Utc>) {
+        self.now = self.now.max(time);
     }
 
     /// The journal's chain as it is durable now.
@@ -114,7 +120,10 @@ impl Turn<'_> {
             }
         }
         let seq = self.head.count + self.staged.drafts.len() as u64 + 1;
-        let meta = Meta { seq, at: self.now };
+        let meta = Meta {
+            seq,
+            at: self.began,
+        };
         let projected = project(self.store.engine(), self.changes, meta, entry);
         let ops = self.changes.take();
         let misfit = match projected {
@@ -258,6 +267,7 @@ impl Writer {
                 staged: &mut staged,
                 keyring: &self.keyring,
                 head: self.journal.head(),
+                began: now,
                 now,
                 misfit: false,
             };

@@ -196,6 +196,20 @@ fn a_signature_counts_for_its_message_its_time_and_its_organisation() {
 }
 
 /// fault B12
+/// fault B10
+#[test]
+fn what_was_made_under_a_clock_that_was_ahead_is_replaced_when_it_is_right() {
+    let (north, ahead) = (organisation("north"), noon() + Duration::days(150));
+    let keys = Keys::open(&north.path, ahead).unwrap();
+    keys.renew(ahead).unwrap();
+    assert!(begin(keys.read().operational()) > noon(), "it was renewed");
+    let renewal = keys.renew(noon()).unwrap();
+    assert!(renewal.operational && renewal.tls);
+    assert!(begin(keys.read().operational()) < noon());
+    assert!(begin(&keys.tls().current().cert[0]) < noon());
+    assert!(!keys.renew(noon()).unwrap().tls, "once is enough");
+}
+
 #[test]
 fn a_root_cannot_vouch_for_another_organisation() {
     let (north, south) = (organisation("north"), organisation("south"));

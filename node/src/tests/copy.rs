@@ -1,5 +1,6 @@
 //! The story of a copy, told over any crash.
 
+use chrono::TimeDelta;
 use interdocket_sync::refusal::Refusal;
 
 use crate::actions::partner;
@@ -121,6 +122,18 @@ async fn a_partner_that_is_paired_again_gets_what_waits() {
     assert_eq!(refused.unwrap_err(), Refusal::Signature);
     north.trust(&south, None).await;
     south.trust(&north, None).await;
+    settle(&north, &south, share).await;
+    assert_eq!(south.shown(share).status, Status::Complete);
+}
+
+/// fault B10
+#[tokio::test]
+async fn what_is_signed_under_a_clock_behind_the_own_certificates_counts_all_the_same() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    north.later(-TimeDelta::days(1));
+    let share = north.copy("1/26", "south").await.unwrap().id;
     settle(&north, &south, share).await;
     assert_eq!(south.shown(share).status, Status::Complete);
 }
