@@ -9,6 +9,7 @@ use super::decide::{Context, Decided, Effect};
 use super::partner::OrganisationRole;
 use super::{Change, Error};
 use crate::event::Event;
+use crate::store::table;
 
 /// Shows how the node stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -32,11 +33,16 @@ pub struct Confirmed {
 impl Change for ConfirmClock {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Confirmed>, Error> {
         let at = context.now;
-        let events = match context.node()?.suspect {
-            Some(_) => vec![Event::ClockConfirmed(at)],
-            None => Vec::new(),
-        };
-        Ok(Decided::new(events, move |_| Ok(Confirmed { at })).then(Effect::Recheck))
+        if context.node()?.suspect.is_none() {
+            return Ok(Decided::new(Vec::new(), move |_| Ok(Confirmed { at })));
+        }
+        let events = vec![Event::ClockConfirmed(at)];
+        let mut decided = Decided::new(events, move |_| Ok(Confirmed { at })).then(Effect::Recheck);
+        // What waited for the clock goes on, at both sides.
+        for (partner, _) in context.view.page(&table::PARTNER, &(), None, usize::MAX)? {
+            decided = decided.then(Effect::Greet(partner));
+        }
+        Ok(decided)
     }
 }
 

@@ -265,12 +265,12 @@ impl Drive {
         if !self.revoke(id).await? {
             return Ok(());
         }
-        // What is signed says when: that a share is over is all that does not wait for the clock.
-        self.node.read(timely).await?;
-        let recovering = self.node.read(move |view| {
-            Ok(actions::decide::share(view, id)?.header.hold == Hold::Recovering)
+        let waits = self.node.read(move |view| {
+            let hold = actions::decide::share(view, id)?.header.hold;
+            // What is signed says when: that a share is over is all that does not wait for the clock.
+            Ok(hold == Hold::Recovering || timely(view).is_err())
         });
-        if recovering.await? {
+        if waits.await? {
             return Ok(());
         }
         let mut from: Option<u64> = None;

@@ -5,7 +5,10 @@ use interdocket_sync::id::ShareId;
 
 use super::support::{Live, advanced, sealed, status, title, until};
 use crate::actions::external;
+use crate::actions::node::ConfirmClock;
 use crate::actions::share::{self, Mode, RevocationState, Status};
+use crate::event::ClockSuspected;
+use crate::jobs;
 use crate::keyring::KeyId;
 use crate::store::table;
 use crate::tests::bench::{Bench, caller};
@@ -282,5 +285,29 @@ async fn who_is_not_a_recipient_any_more_reads_no_further_of_what_is_sealed() {
         bytes += piece.len();
     }
     assert!(bytes < SIZE / 2, "{bytes}");
+    live.end().await;
+}
+
+/// fault B10
+#[tokio::test(flavor = "multi_thread")]
+async fn what_waited_for_the_clock_goes_on_as_soon_as_it_is_confirmed() {
+    let Shared {
+        north, south, live, ..
+    } = shared().await;
+    for round in 1..=5 {
+        let now = north.node.parts().clock.now();
+        let suspected = ClockSuspected {
+            says: now,
+            expected: now,
+        };
+        jobs::suspect(&north.node, suspected).await.unwrap();
+        north.evidence("1/26", "b.bin", &[round; 3]).await;
+        north.change(ConfirmClock {}).await.unwrap();
+        let shares = south.shares();
+        until("what was added follows", || {
+            sealed(&south, shares[0]) == 1 + usize::from(round)
+        })
+        .await;
+    }
     live.end().await;
 }
