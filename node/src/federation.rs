@@ -16,6 +16,7 @@ mod frames;
 pub mod history;
 pub(crate) mod lease;
 pub mod link;
+pub mod net;
 mod outlet;
 pub mod pairing;
 pub mod people;
@@ -39,13 +40,13 @@ use std::time::Duration;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::pairing::Address;
 use rustls::ServerConfig;
-use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 use tonic::transport::Channel;
 
 pub use self::link::{Contact, Peer, Registry};
+use self::net::Listener;
 pub use self::tls::Tls;
 
 /// What the caller knows about partners, asked anew for every connection and every call.
@@ -92,7 +93,7 @@ impl Default for Limits {
             keepalive: Duration::from_secs(10),
             drain: Duration::from_secs(10),
             arrival: Duration::from_secs(60),
-            pause: Duration::from_secs(15),
+            pause: Duration::from_secs(5),
             private: false,
         }
     }
@@ -177,7 +178,7 @@ impl Transport {
     }
 
     /// Serves the federation port until told to stop; returns once running calls have ended.
-    pub async fn serve(&self, listener: TcpListener, routes: Routes, stop: CancellationToken) {
+    pub async fn serve(&self, listener: Listener, routes: Routes, stop: CancellationToken) {
         server::serve(self, listener, routes, stop).await;
     }
 
