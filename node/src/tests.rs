@@ -6,6 +6,7 @@ pub(crate) mod bench;
 mod copy;
 mod liar;
 mod live;
+pub(crate) mod network;
 mod reach;
 mod reading;
 mod rebuild;

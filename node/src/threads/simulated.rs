@@ -162,7 +162,10 @@ impl<R> Future for Work<R> {
         }
         match self.end().expect("what is over is not polled again") {
             Ok(done) => Poll::Ready(done),
-            Err(panicked) => resume_unwind(panicked),
+            Err(panicked) => {
+                crate::tests::network::panics::note("work on a thread of its own".into());
+                resume_unwind(panicked)
+            }
         }
     }
 }
