@@ -141,7 +141,7 @@ fn busy(world: &Rc<World>) {
     fault::begin(world);
     match world.plan.odd {
         Odd::None => {}
-        Odd::Lies => lies::begin(&world),
+        Odd::Lies => lies::begin(world),
         Odd::Restored | Odd::SetBack => back::begin(world),
         Odd::Doubled => double::begin(world),
     }

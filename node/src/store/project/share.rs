@@ -348,8 +348,6 @@ impl Step<'_> {
             let unsaid = share
                 .revocation
                 .is_some_and(|said| said.countersigned.is_none());
-            #[cfg(test)]
-            let unsaid = unsaid && !planted(Bug::RevocationFrozen);
             for other in [header.owner, header.partner] {
                 if !unsaid {
                     self.changes.delete(&table::OUTBOX, &(other, id));

@@ -12,7 +12,7 @@ mod owed;
 mod purged;
 mod receipts;
 mod revoked;
-mod scope;
+pub(super) mod scope;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;

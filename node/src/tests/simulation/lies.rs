@@ -6,6 +6,7 @@
 mod alone;
 mod answers;
 mod asks;
+mod kinds;
 mod logs;
 mod stage;
 
@@ -69,7 +70,7 @@ enum Comes {
 
 /// Every lie that is told by a call.
 fn lies() -> impl Iterator<Item = &'static Lie> {
-    logs::LIES.iter().chain(asks::LIES)
+    logs::LIES.iter().chain(kinds::LIES).chain(asks::LIES)
 }
 
 /// What a call was answered.

@@ -5,6 +5,7 @@ use std::ops::Bound;
 use std::sync::Arc;
 
 use super::super::oracle::{Deal, Oracle};
+use super::super::site::{Process, Site};
 use super::super::tap::{Canary, canaries};
 use super::{Broken, Seen, State};
 use crate::actions::partner::{Kind, OrganisationRole};
@@ -17,27 +18,10 @@ pub(in super::super) type Scanned = std::collections::BTreeMap<usize, u64>;
 pub(super) fn check(seen: &Seen<'_>, scanned: &mut Scanned) -> Broken {
     for state in &seen.states {
         let mut found = Vec::new();
-        let engine = Arc::clone(&state.site.disks.borrow().engine);
-        for tree in Tree::ALL {
-            let all = (Bound::Unbounded, Bound::Unbounded);
-            let pairs = engine.scan(tree, all.0, all.1, usize::MAX);
-            for (_, value) in pairs.unwrap_or_default() {
-                found.extend(canaries(&value));
-            }
-        }
-        state
-            .process
-            .vault
-            .each(|bytes| found.extend(canaries(bytes)));
         let from = scanned.entry(state.site.number).or_default();
-        let head = state.process.head().count;
-        let records = state.process.journal.scan((*from).min(head), None);
-        for record in records.map_while(Result::ok) {
-            if let Body::Open(body) = &record.body {
-                found.extend(canaries(body));
-            }
-        }
-        *from = head;
+        *from = each(state.site, &state.process, *from, |bytes| {
+            found.extend(canaries(bytes));
+        });
         found.sort_unstable();
         found.dedup();
         for canary in found {
@@ -48,6 +32,32 @@ pub(super) fn check(seen: &Seen<'_>, scanned: &mut Scanned) -> Broken {
         }
     }
     Ok(())
+}
+
+/// Shows all that a node holds in the clear: its tables, its blobs, and its records behind one; gives the last.
+pub(in super::super) fn each(
+    site: &Site,
+    process: &Process,
+    from: u64,
+    mut show: impl FnMut(&[u8]),
+) -> u64 {
+    let engine = Arc::clone(&site.disks.borrow().engine);
+    for tree in Tree::ALL {
+        let all = (Bound::Unbounded, Bound::Unbounded);
+        let pairs = engine.scan(tree, all.0, all.1, usize::MAX);
+        for (_, value) in pairs.unwrap_or_default() {
+            show(&value);
+        }
+    }
+    process.vault.each(&mut show);
+    let head = process.head().count;
+    let records = process.journal.scan(from.min(head), None);
+    for record in records.map_while(Result::ok) {
+        if let Body::Open(body) = &record.body {
+            show(body);
+        }
+    }
+    head
 }
 
 /// Whether a node may hold something in the clear: its own, and what became its own.

@@ -10,28 +10,13 @@ use interdocket_sync::wire::session as wire;
 use prost::Message as _;
 
 use super::super::net::Method;
+use super::logs::lie;
 use super::stage::{About, Stage, somebody};
 use super::{Comes, Lie, Said};
 
 const MALFORMED: Comes = Comes::Refused(Refusal::Malformed);
 const NOT_SHARED: Comes = Comes::Refused(Refusal::NotShared);
 const NOT_ENABLED: Comes = Comes::Refused(Refusal::NotEnabled);
-
-const fn lie(
-    name: &'static str,
-    row: &'static str,
-    about: About,
-    comes: Comes,
-    says: fn(&Stage<'_>) -> Option<Said>,
-) -> Lie {
-    Lie {
-        name,
-        row,
-        about,
-        says,
-        comes,
-    }
-}
 
 pub(super) const LIES: &[Lie] = &[
     // Files.

@@ -3,7 +3,7 @@
 use interdocket_proto::v1;
 use interdocket_sync::limits;
 use interdocket_sync::log::Side;
-use interdocket_sync::log::entry::{Body, CaseInfo, ItemChange, Offered, Purged};
+use interdocket_sync::log::entry::{Body, CaseInfo, Offered};
 use interdocket_sync::log::head::Head;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Kind;
@@ -18,7 +18,7 @@ const NOT_SHARED: Comes = Comes::Refused(Refusal::NotShared);
 const SIGNATURE: Comes = Comes::Refused(Refusal::Signature);
 const STATE: Comes = Comes::Refused(Refusal::State);
 
-const fn lie(
+pub(super) const fn lie(
     name: &'static str,
     row: &'static str,
     about: About,
@@ -525,166 +525,16 @@ pub(super) const LIES: &[Lie] = &[
     lie("leaves an update out", "A12", About::Copy, STATE, |s| {
         s.says(vec![added(s), Body::Listed(somebody(), 9)])
     }),
-    // What a kind of share does not have.
-    lie("changes what was copied", "A10", About::Copy, STATE, |s| {
-        let change = ItemChange {
-            evidence: s.listed()?.evidence,
-            title: "another".into(),
-            folder: String::new(),
-        };
-        s.says(vec![Body::EvidenceChanged(vec![change])])
-    }),
-    lie(
-        "withdraws what was copied",
-        "A10",
-        About::Copy,
-        STATE,
-        |s| s.says(vec![Body::EvidenceWithdrawn(vec![s.listed()?.evidence])]),
-    ),
-    lie(
-        "describes a copied case anew",
-        "A10",
-        About::Copy,
-        STATE,
-        |s| s.says(vec![Body::CaseChanged(somebody(), CaseInfo::default())]),
-    ),
-    lie(
-        "grants an import of a copy",
-        "A10",
-        About::Copy,
-        STATE,
-        |s| s.says(vec![Body::ImportGranted(somebody())]),
-    ),
-    lie("takes a copy back", "A10", About::Copy, STATE, |s| {
-        s.says(vec![Body::Revoked(somebody())])
-    }),
-    lie(
-        "resumes what was not suspended",
-        "A5",
-        About::Copy,
-        STATE,
-        |s| s.says(vec![resumed()]),
-    ),
-    lie(
-        "discloses texts without their lease",
-        "A10",
-        About::Advanced,
-        MALFORMED,
-        |s| Stage::with(s.under(s.next(vec![added(s)])), None),
-    ),
-    lie(
-        "withdraws what it never listed",
-        "A6",
-        About::Advanced,
-        NOT_SHARED,
-        |s| s.says(vec![Body::EvidenceWithdrawn(vec![s.item().evidence])]),
-    ),
-    lie(
-        "ends what goes on until it is revoked",
-        "A10",
-        About::Advanced,
-        STATE,
-        |s| s.says(vec![Body::Ended(somebody())]),
-    ),
-    lie(
-        "cancels what goes on until it is revoked",
-        "A10",
-        About::Advanced,
-        STATE,
-        |s| s.says(vec![Body::Cancelled(somebody())]),
-    ),
-    lie(
-        "discloses evidence in a reference",
-        "A10",
-        About::Reference,
-        STATE,
-        |s| s.says(vec![added(s)]),
-    ),
-    lie(
-        "makes a reference an update",
-        "A10",
-        About::Reference,
-        STATE,
-        |s| s.says(vec![Body::Listed(somebody(), 1)]),
-    ),
-    // What a partner states.
-    lie(
-        "stored what was not listed",
-        "A6",
-        About::TheirCopy,
-        NOT_SHARED,
-        |s| {
-            let mut stored = s.stored()?;
-            stored.evidence = s.item().evidence;
-            s.says(vec![Body::Stored(vec![stored])])
-        },
-    ),
-    lie(
-        "stored other bytes than were listed",
-        "C1",
-        About::TheirCopy,
-        MALFORMED,
-        |s| {
-            let mut stored = s.stored()?;
-            stored.files[0].0[0] ^= 1;
-            s.says(vec![Body::Stored(vec![stored])])
-        },
-    ),
-    lie(
-        "stored everything once more",
-        "C9",
-        About::TheirCopy,
-        MALFORMED,
-        |s| s.says(vec![Body::Stored(vec![s.stored()?])]),
-    ),
-    lie(
-        "accepts a second time",
-        "A5",
-        About::TheirCopy,
-        STATE,
-        |s| s.says(vec![Body::Accepted(None)]),
-    ),
-    lie(
-        "purged what was not revoked",
-        "A5",
-        About::TheirAdvanced,
-        STATE,
-        |s| s.says(vec![Body::Purged(Purged::default())]),
-    ),
-    lie("imported a copy", "A10", About::TheirCopy, STATE, |s| {
-        s.says(vec![Body::Imported(vec![s.stored()?])])
-    }),
-    lie(
-        "imported without a grant",
-        "A10",
-        About::TheirAdvanced,
-        STATE,
-        |s| s.says(vec![Body::Imported(vec![s.stored()?])]),
-    ),
-    lie(
-        "shares onward what it may not",
-        "A8",
-        About::TheirAdvanced,
-        STATE,
-        |s| s.says(vec![Body::SharedOnward(somebody(), vec!["eve".into()])]),
-    ),
-    lie(
-        "says what only the owner can say",
-        "A13",
-        About::TheirCopy,
-        MALFORMED,
-        |s| s.says(vec![added(s)]),
-    ),
 ];
 
 /// An entry far ahead of what is held.
 const AHEAD: Comes = Comes::Refused(Refusal::Gap { expected: 0 });
 
-fn resumed() -> Body {
+pub(super) fn resumed() -> Body {
     Body::Resumed(somebody())
 }
 
-fn added(stage: &Stage<'_>) -> Body {
+pub(super) fn added(stage: &Stage<'_>) -> Body {
     Body::EvidenceAdded(vec![stage.item()])
 }
 

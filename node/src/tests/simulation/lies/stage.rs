@@ -195,7 +195,7 @@ impl<'a> Stage<'a> {
 
     /// Entries under a head that covers them.
     pub(super) fn under(&self, entries: Vec<v1::Entry>) -> v1::Batch {
-        let point = entries.last().map_or(Point::default(), point);
+        let point = entries.last().map_or_else(Point::default, point);
         self.headed(entries, self.head(point))
     }
 
@@ -275,7 +275,7 @@ impl<'a> Stage<'a> {
             owner: self.me.id,
             partner: of.partner,
             side: Side::Owner,
-            ..self.head(entries.last().map_or(Point::default(), point))
+            ..self.head(entries.last().map_or_else(Point::default, point))
         };
         v1::Batch {
             terms: v1::SignedTerms::decode(terms.bytes.as_slice()).ok(),
