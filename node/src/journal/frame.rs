@@ -21,6 +21,8 @@ pub(super) const HEADER: usize = 84;
 pub(super) const IDENTITY: usize = 40;
 /// More records than this are never in one frame: bounds what a reader allocates.
 pub(super) const RECORDS: usize = 4096;
+/// No journal has more records: what says so is damage, and no sum of numbers overflows.
+pub(super) const LAST: u64 = u64::MAX >> 1;
 /// AES-256-GCM.
 pub(super) const AES: u8 = 1;
 
@@ -63,7 +65,8 @@ impl Preamble {
         };
         let sane = (1..=RECORDS).contains(&preamble.count())
             && 0 < preamble.group
-            && preamble.group <= preamble.first;
+            && preamble.group <= preamble.first
+            && preamble.first <= LAST;
         sane.then_some(preamble)
     }
 
@@ -228,4 +231,28 @@ pub(super) fn part<const N: usize>(bytes: &[u8], start: usize) -> [u8; N] {
     let mut part = [0; N];
     part.copy_from_slice(&bytes[start..start + N]);
     part
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// fault A12
+    #[test]
+    fn a_frame_with_more_records_before_it_than_there_are_is_none() {
+        let header = |seq| Header {
+            seq,
+            at: 0,
+            kind: 1,
+            cipher: AES,
+            length: 0,
+            key: KeyId::NODE,
+            nonce: [0; 12],
+            commitment: [0; 32],
+        };
+        for (first, is_one) in [(u64::MAX, false), (LAST + 1, false), (LAST, true)] {
+            let bytes = encode(1, false, &[(header(first), Vec::new())]);
+            assert_eq!(Frame::parse(&bytes).is_some(), is_one);
+        }
+    }
 }

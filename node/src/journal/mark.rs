@@ -108,10 +108,9 @@ fn parse(slot: &[u8]) -> Option<Mark> {
         count: u64::from_be_bytes(part(slot, 24)),
         hash: part(slot, 32),
     };
-    Some(Mark {
-        generation: u64::from_be_bytes(part(slot, 16)),
-        head,
-    })
+    let generation = u64::from_be_bytes(part(slot, 16));
+    // Another one is written after it.
+    (generation < u64::MAX).then_some(Mark { generation, head })
 }
 
 fn newer(slot: &[u8]) -> Option<u16> {
@@ -146,5 +145,13 @@ mod tests {
         assert_eq!(Mark::read(&disk).unwrap().head.count, 3);
         disk.damage(FILE, |bytes| bytes.fill(0));
         assert!(matches!(Mark::read(&disk), Err(Missing::Damaged)));
+    }
+
+    /// fault A12
+    #[test]
+    fn a_mark_after_which_there_is_none_is_damage() {
+        for (generation, is_one) in [(u64::MAX, false), (u64::MAX - 1, true)] {
+            assert_eq!(parse(&encode(generation, &Head::START)).is_some(), is_one);
+        }
     }
 }

@@ -7,7 +7,7 @@
 //! Not here: frames.
 
 use super::Head;
-use super::frame::{checksum, part};
+use super::frame::{LAST, checksum, part};
 
 const MAGIC: [u8; 8] = *b"IDJOURNL";
 const SEAL: [u8; 8] = *b"IDJRSEAL";
@@ -66,7 +66,7 @@ pub(super) fn start(bytes: &[u8]) -> Start {
         return Start::Newer(format);
     }
     let first = u64::from_be_bytes(part(bytes, 16));
-    if first == 0 || checksum(&[&bytes[..56]]) != bytes[56..] {
+    if !(1..=LAST).contains(&first) || checksum(&[&bytes[..56]]) != bytes[56..] {
         return Start::Damaged;
     }
     Start::Head(Head {
@@ -118,6 +118,32 @@ impl Footer {
             },
             root: part(bytes, 64),
         };
-        (footer.place == place).then_some(footer)
+        (footer.place == place && footer.head.count <= LAST).then_some(footer)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// fault A12
+    #[test]
+    fn a_segment_that_speaks_of_more_records_than_there_are_is_damage() {
+        for (count, is_one) in [(u64::MAX - 1, false), (LAST, false), (LAST - 1, true)] {
+            let hash = [1; 32];
+            let head = Head { count, hash };
+            let started = start(&header(&head));
+            assert_eq!(started == Start::Head(head), is_one);
+            let footer = Footer {
+                first: 1,
+                place: 72,
+                head: Head {
+                    count: count + 1,
+                    hash,
+                },
+                root: [2; 32],
+            };
+            assert_eq!(Footer::parse(&footer.encode(), 72).is_some(), is_one);
+        }
     }
 }
