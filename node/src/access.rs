@@ -136,4 +136,12 @@ mod tests {
         assert!(!allowed(Role::Investigator, "case.burn"));
         assert!(!allowed(Role::Auditor, "case.burn"));
     }
+
+    #[test]
+    fn auditors_see_every_case_and_all_that_others_did() {
+        assert!(allowed(Role::Auditor, "case.show") && allowed(Role::Auditor, "audit.show"));
+        assert!(!allowed(Role::Investigator, "audit.show"));
+        assert!(reaches_all(Role::Auditor) && reaches_all(Role::Administrator));
+        assert!(!reaches_all(Role::Investigator));
+    }
 }

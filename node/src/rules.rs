@@ -8,7 +8,7 @@ use interdocket_sync::share::Policy;
 
 use crate::actions::partner::{Kind, OrganisationRole, State};
 use crate::actions::people::called;
-use crate::store::entity::{Node, Partner, Share};
+use crate::store::entity::{Node, Partner};
 
 /// What stands against sending something to a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +84,13 @@ pub fn within(folder: &str, folders: &[String]) -> bool {
     })
 }
 
-/// Whether a share of this node's may be used by one of these recipients, as the partner knows people: whom
-/// it names, or whom they added. Nobody where it names nobody.
-pub fn reads(share: &Share, onward: &[String], recipient: &str) -> bool {
+/// Whether a share of this node's with these recipients may be used by whoever is called so, as the partner
+/// knows people: whom it names, or whom they added. Nobody where it names nobody.
+pub fn reads(recipients: &[String], onward: &[String], recipient: &str) -> bool {
     let is = |named: &String| called(named) == called(recipient);
     !called(recipient).is_empty()
-        && !share.recipients.is_empty()
-        && (share.recipients.iter().any(is) || onward.iter().any(is))
+        && !recipients.is_empty()
+        && recipients.iter().chain(onward).any(is)
 }
 
 /// Whether a partner is told who of this organisation is called so: where its shares are taken.
@@ -105,10 +105,26 @@ pub fn trusts(partner: &Partner) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use chrono::DateTime;
+    use interdocket_sync::identity::OrganisationId;
+    use interdocket_sync::share::Mode;
+
     use super::*;
     use crate::event::Bytes;
 
     const POLICE: OrganisationRole = OrganisationRole::Investigation;
+    const COURT: OrganisationRole = OrganisationRole::Justice;
+
+    const LOCKED: Policy = Policy {
+        mode: Mode::Live,
+        download: false,
+        import: false,
+        onward: false,
+    };
+    const IMPORTED: Policy = Policy {
+        import: true,
+        ..LOCKED
+    };
 
     fn partner(state: State) -> Partner {
         Partner {
@@ -164,5 +180,98 @@ mod tests {
             assert_eq!(sending(POLICE, &south, Kind::Copy), Some(against));
             assert!(!receives(POLICE, &south, Kind::Copy) && !trusts(&south));
         }
+    }
+
+    /// fault A10
+    #[test]
+    fn no_reference_goes_to_or_comes_from_a_justice_organisation() {
+        for (own, other) in [(POLICE, COURT), (COURT, POLICE), (COURT, COURT)] {
+            let mut south = partner(State::Active);
+            south.role = other;
+            south.send = [Kind::Reference, Kind::Copy].into();
+            south.receive = south.send.clone();
+            let against = sending(own, &south, Kind::Reference);
+            assert_eq!(against, Some(Against::Justice));
+            assert!(!receives(own, &south, Kind::Reference));
+            assert_eq!(sending(own, &south, Kind::Copy), None);
+            assert!(receives(own, &south, Kind::Copy));
+        }
+        let mut south = partner(State::Active);
+        south.send.insert(Kind::Reference);
+        south.receive.insert(Kind::Reference);
+        assert_eq!(sending(POLICE, &south, Kind::Reference), None);
+        assert!(receives(POLICE, &south, Kind::Reference));
+    }
+
+    #[test]
+    fn a_justice_organisation_always_gets_what_it_can_keep() {
+        let mut south = partner(State::Active);
+        assert!(assignable(&south, LOCKED) && assignable(&south, IMPORTED));
+        south.role = COURT;
+        assert!(!assignable(&south, LOCKED) && assignable(&south, IMPORTED));
+    }
+
+    #[test]
+    fn only_a_justice_organisation_imports_by_itself_and_only_what_it_may() {
+        let imported = [(COURT, IMPORTED), (COURT, LOCKED), (POLICE, IMPORTED)]
+            .map(|(role, policy)| imports(role, policy));
+        assert_eq!(imported, [true, false, false]);
+    }
+
+    /// fault B10
+    #[test]
+    fn a_suspect_clock_holds_what_is_signed_with_a_time_and_no_revocation() {
+        let mut node = Node {
+            organisation: OrganisationId::from_bytes([1; 32]),
+            name: "north".into(),
+            role: POLICE,
+            incarnation: 1,
+            suspect: None,
+        };
+        assert!(timely(&node));
+        node.suspect = Some(DateTime::UNIX_EPOCH);
+        assert!(!timely(&node));
+        assert!(timed("share.copy") && timed("partner.invite"));
+        assert!(!timed("share.revoke") && !timed("node.confirm-clock"));
+    }
+
+    #[test]
+    fn a_folder_takes_in_what_lies_below_it_and_nothing_beside_it() {
+        let shared = ["Scene/Photos".to_owned(), "/Lab/".to_owned()];
+        for folder in ["Scene/Photos", "Scene/Photos/Night", "Lab", "Lab/DNA"] {
+            assert!(within(folder, &shared), "{folder}");
+        }
+        for folder in ["", "Scene", "Scene/Photos 2", "Labour", "Old/Lab"] {
+            assert!(!within(folder, &shared), "{folder}");
+        }
+        assert!(!within("Lab", &[]));
+    }
+
+    #[test]
+    fn a_share_is_read_by_whom_it_names_and_whom_they_added() {
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|name| name.to_string())
+                .collect::<Vec<_>>()
+        };
+        let (named, added, nobody) = (names(&["Sol Reyes"]), names(&["Bea"]), names(&[]));
+        for recipient in ["Sol Reyes", " sol reyes ", "BEA"] {
+            assert!(reads(&named, &added, recipient), "{recipient}");
+        }
+        assert!(!reads(&named, &added, "Cem") && !reads(&named, &nobody, "Bea"));
+        // An empty set of recipients means nobody, whoever was added; and nobody is called nothing.
+        assert!(!reads(&nobody, &added, "Bea"));
+        assert!(!reads(&names(&["", "Sol"]), &names(&[" "]), " "));
+    }
+
+    #[test]
+    fn who_is_known_here_is_told_to_those_only_whose_shares_are_taken() {
+        let mut south = partner(State::Active);
+        assert!(!tells(&south));
+        south.receive.insert(Kind::Copy);
+        assert!(tells(&south));
+        south.state = State::Suspended;
+        assert!(!tells(&south));
     }
 }

@@ -145,7 +145,7 @@ pub fn judge(
         && !lost
         && !view.has(&table::LOST, &reader.share.uuid())?;
     let onward = share::onward(view, &share)?;
-    if !live || !rules::reads(&share, &onward, &reader.recipient) {
+    if !live || !rules::reads(&share.recipients, &onward, &reader.recipient) {
         return Ok(Err(Refusal::NotShared));
     }
     let keeps = match header.kind {

@@ -118,7 +118,7 @@ pub fn grant(
     let onward = share::onward(&context.view, &share)?;
     let itself =
         asked.id.uuid() == crate::event::subject(caller) && rules::imports(partner.role, policy);
-    if !policy.import || !(itself || rules::reads(&share, &onward, recipient)) {
+    if !policy.import || !(itself || rules::reads(&share.recipients, &onward, recipient)) {
         return refuse(Refusal::NotEnabled);
     }
     let facts = ShareFacts::new(context.view, id);
