@@ -3,7 +3,9 @@
 //! Invariant: a peer that sends frames without end, pings or settings say, uses its allowance up, however few
 //! bytes they are; who sends files or makes calls never does. What a frame means is not looked at.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 /// What is known of the frames of one connection.
 #[derive(Debug)]

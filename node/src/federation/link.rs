@@ -12,14 +12,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::identity::OrganisationId;
 use rustls::time_provider::TimeProvider;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::broadcast;
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 use tokio_rustls::TlsStream;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -257,7 +257,7 @@ impl Link {
             let left =
                 left.ok_or_else(|| aborted("the certificate of the connection has expired"))?;
             let next = Instant::now() + left.min(LOOK);
-            self.look.as_mut().reset(next.into());
+            self.look.as_mut().reset(next);
         }
         Ok(())
     }
