@@ -157,6 +157,8 @@ pub enum Event {
     ShareRecovered(ShareId),
     /// An administrator has a share go on with what is here of it.
     ShareReleased(ShareId),
+    /// A revoked share is over as it is: what one side lost of its logs is not brought any more.
+    ShareClosed(ShareId),
     /// Every share that a partner knows of was asked for.
     PartnerRecovered(OrganisationId),
     /// The partner countersigned this node's log.
@@ -279,6 +281,7 @@ impl Event {
             Self::LogRecovered(_) => 84,
             Self::ShareRecovered(_) => 85,
             Self::ShareReleased(_) => 86,
+            Self::ShareClosed(_) => 87,
             Self::PartnerRecovered(_) => 29,
             Self::BackupBegun(_) => 96,
             Self::RootHandedOver(_) => 97,
@@ -397,7 +400,9 @@ impl Event {
             Self::LogReceived(log) => KeyId(log.share.uuid()),
             Self::HeadCountersigned(head) => KeyId(head.share.uuid()),
             Self::LogRecovered(log) => KeyId(log.share.uuid()),
-            Self::ShareRecovered(share) | Self::ShareReleased(share) => KeyId(share.uuid()),
+            Self::ShareRecovered(share) | Self::ShareReleased(share) | Self::ShareClosed(share) => {
+                KeyId(share.uuid())
+            }
             Self::ShareFrozen(share) => KeyId(share.share.uuid()),
             Self::SharePaused(share) => KeyId(share.uuid()),
             Self::EvidenceReceived(received) => KeyId(received.share.uuid()),
@@ -499,7 +504,9 @@ impl Event {
             Self::LogReceived(log) => vec![log.share.uuid()],
             Self::HeadCountersigned(head) => vec![head.share.uuid()],
             Self::LogRecovered(log) => vec![log.share.uuid()],
-            Self::ShareRecovered(share) | Self::ShareReleased(share) => vec![share.uuid()],
+            Self::ShareRecovered(share) | Self::ShareReleased(share) | Self::ShareClosed(share) => {
+                vec![share.uuid()]
+            }
             Self::NodeRewound(rewound) => vec![subject(rewound.partner)],
             Self::PartnerRecovered(id) => vec![subject(*id)],
             Self::ShareFrozen(share) => vec![share.share.uuid()],

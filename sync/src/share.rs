@@ -210,6 +210,8 @@ pub enum Hold {
     Paused,
     /// This node came back from its past, and has not taken back yet what the other side holds.
     Recovering,
+    /// It was revoked, and what one side lost of the logs is not brought any more.
+    Closed,
 }
 
 /// How much; sums of what was stated: they stop at the largest number and never wrap.
@@ -308,6 +310,16 @@ impl Header {
     /// Whether the owner can still say something in it.
     pub const fn open_to_owner(&self) -> bool {
         !self.revoked && matches!(self.state, State::Offered | State::Accepted)
+    }
+
+    /// Whether what the owner's log says from an entry on may still be told: of what was not sent before a
+    /// revocation, only that it is over.
+    pub const fn tells(&self, from: u64) -> bool {
+        match self.state {
+            _ if !self.revoked => true,
+            State::Revoked { at } => from >= at,
+            _ => false,
+        }
     }
 }
 

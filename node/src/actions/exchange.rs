@@ -38,7 +38,7 @@ pub use self::disclose::{covered, disclose, following, info, item, targets};
 pub use self::import::{
     NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable,
 };
-pub use self::recover::{Given, listed, recover, recovered, revoked_before, rewound};
+pub use self::recover::{Given, close, listed, recover, recovered, revoked_before, rewound};
 pub use self::repair::{having, owed, repaired, spoiled};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};
@@ -184,7 +184,7 @@ fn admitted(
             };
             Err(Decided::new(events, |_| Ok(Err(Refusal::Newer))))
         }
-        Hold::Free | Hold::Recovering => Ok(admitted),
+        Hold::Free | Hold::Recovering | Hold::Closed => Ok(admitted),
     })
 }
 

@@ -17,7 +17,7 @@ use interdocket_sync::log::Side;
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::{Consequence, Refusal};
 use interdocket_sync::share::terms::FORMAT;
-use interdocket_sync::share::{Header, Hold, Kind};
+use interdocket_sync::share::{Hold, Kind};
 use interdocket_sync::wire::batch::{self, Batch};
 use interdocket_sync::wire::refusal;
 use prost::Message as _;
@@ -284,7 +284,7 @@ impl Drive {
                     let share = actions::decide::share(view, id)?;
                     let side = share.header.side(organisation).unwrap_or(Side::Owner);
                     let next = from.unwrap_or_else(|| share.header.log(side).countersigned + 1);
-                    if unsent(&share.header, side, next) {
+                    if side == Side::Owner && !share.header.tells(next) {
                         return Ok((side, None));
                     }
                     Ok((
@@ -350,6 +350,9 @@ impl Drive {
             },
             Some(Outcome::Refusal(message)) => {
                 let refused = refusal::read(message).unwrap_or(Refusal::Malformed);
+                if lost(refused) && self.close(id).await? {
+                    return Ok(Next::Held);
+                }
                 match refused {
                     Refusal::Gap { expected } if expected < last => Ok(Next::Gap(expected)),
                     // It may have lost the offer, as a machine that was set back: it is told once more.
@@ -367,6 +370,15 @@ impl Drive {
         }
     }
 
+    /// Gives a share up that is proven to be over, where the partner does not take the rest; false where it goes
+    /// on.
+    async fn close(&self, id: ShareId) -> Result<bool, Stop> {
+        let closed = self.node.decide(None, Way::Partner, move |context| {
+            actions::exchange::close(context, id)
+        });
+        Ok(closed.await?)
+    }
+
     /// What seals an owner's entries of an advanced share at the partner.
     async fn lease(&self, batch: &Batch) -> Result<Lent, Stop> {
         if batch.head.head.side != Side::Owner {
@@ -377,7 +389,7 @@ impl Drive {
         let lent = self.node.read(move |view| {
             let header = actions::decide::share(view, share)?.header;
             // While it is suspended recipients may change: that is sealed as well, and not readable.
-            if unsent(&header, Side::Owner, first) {
+            if !header.tells(first) {
                 return Ok(Lent::Never);
             }
             if !matches!(header.kind, Kind::Advanced(_)) || header.revoked {
@@ -534,10 +546,12 @@ impl Drive {
     }
 }
 
-/// Whether what a log has from an entry on stays unsent: what was not sent before a revocation, but that it
-/// is over.
-fn unsent(header: &Header, side: Side, from: u64) -> bool {
-    side == Side::Owner && header.revoked && from < header.owner_log.point.count
+/// Whether a refusal says that the partner holds nothing, or another history, of what it was sent.
+pub(crate) const fn lost(refused: Refusal) -> bool {
+    matches!(
+        refused,
+        Refusal::NotShared | Refusal::State | Refusal::Frozen | Refusal::Fork
+    )
 }
 
 /// A call that does not wait for ever.

@@ -274,9 +274,22 @@ pub fn revocation_proof(
     let Some(known) = crate::actions::decide::share(view, share)?.revocation else {
         return Ok(None);
     };
-    let said = revocation(view, journal, known.record)?;
-    let Some(record) = known.countersigned else {
-        return Ok(Some((said, None)));
+    proof(view, journal, known.record, known.countersigned).map(Some)
+}
+
+/// What was signed of a revocation by one record, and countersigned by another one or the same.
+///
+/// # Errors
+/// [`Error`] where the journal can't be read.
+pub fn proof(
+    view: &View<'_>,
+    journal: &Reader,
+    record: u64,
+    countersigned: Option<u64>,
+) -> Result<(SignedRevocation, Option<Countersignature>), Error> {
+    let said = revocation(view, journal, record)?;
+    let Some(record) = countersigned else {
+        return Ok((said, None));
     };
     let bytes = match event(view, journal, record)? {
         Event::RevocationCountersigned(event) => event.countersignature,
@@ -285,7 +298,7 @@ pub fn revocation_proof(
     };
     let read = Countersignature::read(&bytes.0);
     let read = read.map_err(|_| broken("what was signed can't be read back"))?;
-    Ok(Some((said, Some(read))))
+    Ok((said, Some(read)))
 }
 
 /// What froze a share; none where it is not frozen.

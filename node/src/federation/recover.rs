@@ -46,7 +46,7 @@ pub(crate) fn list(
     loop {
         let rows = view.page(&table::PARTNER_SHARE, &caller, after.as_ref(), most)?;
         for ((_, share), ()) in &rows {
-            if had(&crate::actions::decide::share(view, *share)?.header, caller) {
+            if had(&crate::actions::decide::share(view, *share)?, caller) {
                 reply.shares.push(share.as_bytes().to_vec().into());
             }
         }
@@ -58,9 +58,12 @@ pub(crate) fn list(
     }
 }
 
-/// Whether a partner has had anything of a share: what it was not offered yet it does not learn of.
-fn had(header: &Header, partner: OrganisationId) -> bool {
-    header.owner == partner || seen(header, Side::Owner) > 0
+/// Whether a partner has had anything of a share, if only that it is over: what it was not offered yet it does
+/// not learn of.
+fn had(share: &entity::Share, partner: OrganisationId) -> bool {
+    let told = |revocation: entity::Revocation| revocation.countersigned.is_some();
+    let header = &share.header;
+    header.owner == partner || seen(header, Side::Owner) > 0 || share.revocation.is_some_and(told)
 }
 
 /// Up to which entry a log's reader has said that it has it.
@@ -105,9 +108,9 @@ pub(crate) fn give(
     };
     let us = own.organisation;
     let found = view.get(&table::SHARE, &share)?;
-    let theirs = |found: &entity::Share| found.other(us) == caller && had(&found.header, caller);
+    let theirs = |found: &entity::Share| found.other(us) == caller && had(found, caller);
     let Some(found) = found.filter(theirs) else {
-        return Ok(Err(Refusal::NotShared));
+        return Ok(overtaking(view, own.journal, caller, share)?.ok_or(Refusal::NotShared));
     };
     if view.has(&table::LOST, &share.uuid())? {
         return Ok(Err(Refusal::Damaged));
@@ -120,7 +123,8 @@ pub(crate) fn give(
     let advanced = matches!(header.kind, Kind::Advanced(_));
     let journal = own.journal;
     let mut reply = revocation(view, journal, header, !owner)?;
-    if owner && advanced && header.revoked {
+    // Who lost all of a share that was revoked meanwhile does not get it back.
+    if owner && header.revoked && (advanced || request.owner_count == 0) {
         return Ok(Ok(reply));
     }
     if owner && advanced && header.suspended {
@@ -163,17 +167,39 @@ fn revocation(
     header: &Header,
     received: bool,
 ) -> Result<v1::RecoverReply, Error> {
-    let mut reply = v1::RecoverReply::default();
     let proof = history::revocation_proof(view, journal, header.share)?;
     #[cfg(test)]
     let proof = proof.filter(|_| !planted(Bug::RevocationNotGiven));
-    if let Some((said, receipt)) = proof {
-        let said = v1::SignedRevocation::decode(said.bytes.as_slice());
-        reply.revocation = Some(said.map_err(|_| broken("a revocation can't be read back"))?);
-        let receipt = receipt.filter(|_| received);
-        reply.revocation_receipt = receipt.as_ref().map(countersignature).transpose()?;
+    match proof {
+        Some((said, receipt)) => proven(&said, receipt.filter(|_| received)),
+        None => Ok(v1::RecoverReply::default()),
     }
-    Ok(reply)
+}
+
+/// A partner's revocation of a share whose offer never came; none where there is none.
+fn overtaking(
+    view: &View<'_>,
+    journal: &Reader,
+    owner: OrganisationId,
+    share: ShareId,
+) -> Result<Option<v1::RecoverReply>, Error> {
+    let Some(record) = view.get(&table::REVOKED, &(owner, share))? else {
+        return Ok(None);
+    };
+    let (said, receipt) = history::proof(view, journal, record, Some(record))?;
+    proven(&said, receipt).map(Some)
+}
+
+fn proven(
+    said: &SignedRevocation,
+    receipt: Option<Countersignature>,
+) -> Result<v1::RecoverReply, Error> {
+    let said = v1::SignedRevocation::decode(said.bytes.as_slice());
+    Ok(v1::RecoverReply {
+        revocation: Some(said.map_err(|_| broken("a revocation can't be read back"))?),
+        revocation_receipt: receipt.as_ref().map(countersignature).transpose()?,
+        ..v1::RecoverReply::default()
+    })
 }
 
 /// Behind which entries of the owner's and the partner's log something is given, and up to which.
@@ -242,6 +268,27 @@ fn own(node: &Node) -> Result<Pins, Error> {
     Ok(pins)
 }
 
+/// What came of taking back a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Back {
+    /// All of it is here.
+    Taken,
+    /// Its partner does not give it.
+    Refused,
+    /// It could not be had now.
+    Later,
+}
+
+impl Back {
+    /// What a refusal comes to.
+    pub(crate) const fn of(refused: Refusal) -> Self {
+        match refused {
+            Refusal::Busy => Self::Later,
+            _ => Self::Refused,
+        }
+    }
+}
+
 /// Takes back what a partner holds of shares that this node may have lost part of; false where some of it
 /// could not be had now.
 pub(super) async fn recover(
@@ -252,7 +299,7 @@ pub(super) async fn recover(
     let mut clean = true;
     let known = node.read(move |view| Ok(view.get(&table::PARTNER, &partner)?));
     if known.await?.is_some_and(|known| known.recover) {
-        let mut after = None;
+        let (mut after, mut whole) = (None, true);
         loop {
             let shares = listed(client.clone(), after).await?;
             let Some(last) = shares.last() else {
@@ -260,19 +307,28 @@ pub(super) async fn recover(
             };
             after = Some(*last);
             for share in shares {
-                clean &= once(node, partner, client, share).await?;
+                let back = once(node, partner, client, share).await?;
+                clean &= back == Back::Taken;
+                whole &= back != Back::Later || node.read(move |view| noted(view, share)).await?;
             }
         }
-        let noted = node.decide(None, Way::Timer, move |context| {
-            exchange::listed(context, partner)
-        });
-        noted.await?;
+        if whole {
+            let noted = node.decide(None, Way::Timer, move |context| {
+                exchange::listed(context, partner)
+            });
+            noted.await?;
+        }
     }
     let rows = node.read(move |view| Ok(view.page(&table::RECOVER, &partner, None, usize::MAX)?));
     for ((_, share), ()) in rows.await? {
-        clean &= once(node, partner, client, share).await?;
+        clean &= once(node, partner, client, share).await? == Back::Taken;
     }
     Ok(clean)
+}
+
+/// Whether a share is asked for again by itself: what is not here at all is only known from the list.
+pub(crate) fn noted(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    Ok(view.has(&table::SHARE, &share)?)
 }
 
 async fn listed(
@@ -295,27 +351,27 @@ async fn listed(
     ids.ok_or(Stop::Refused(Refusal::Malformed))
 }
 
-/// Takes back one share; false where it could not be had now.
+/// Takes back one share.
 async fn once(
     node: &Node,
     partner: OrganisationId,
     client: &DeliveryClient<Channel>,
     share: ShareId,
-) -> Result<bool, Stop> {
+) -> Result<Back, Stop> {
     match take_back(node, partner, client.clone(), share).await {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(Back::Taken),
         Err(Stop::Refused(Refusal::NotShared)) if unheard(node, share).await? => {
             finish(node, partner, share).await?;
-            Ok(true)
+            Ok(Back::Taken)
         }
         Err(Stop::Refused(refused)) => {
             tracing::warn!(%partner, %share, refusal = refused.name(), "a share can't be recovered");
             node.refused_by(partner, share, refused);
-            Ok(false)
+            Ok(Back::of(refused))
         }
         Err(Stop::Own(error)) => {
             tracing::warn!(%partner, %share, %error, "a share can't be recovered");
-            Ok(false)
+            Ok(Back::Later)
         }
         Err(link) => Err(link),
     }

@@ -233,6 +233,7 @@ impl Step<'_> {
             Event::PartnerRecovered(id) => self.partner(*id, |partner| partner.recover = false),
             Event::LogRecovered(recovered) => self.log_recovered(recovered),
             Event::ShareRecovered(share) | Event::ShareReleased(share) => self.recovered(*share),
+            Event::ShareClosed(share) => self.closed(*share),
             Event::EvidenceOpened(_)
             | Event::Refused(_)
             | Event::RecipientsAsked(_)

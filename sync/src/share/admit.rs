@@ -320,8 +320,10 @@ pub fn batch(
     known: Known<'_>,
 ) -> Result<Admitted, Refusal> {
     head(header, signed)?;
-    if header.hold == Hold::Frozen {
-        return Err(Refusal::Frozen);
+    match header.hold {
+        Hold::Frozen => return Err(Refusal::Frozen),
+        Hold::Closed => return Err(Refusal::State),
+        Hold::Free | Hold::Paused | Hold::Recovering => {}
     }
     chained(entries, signed)?;
     let mut overlay = Overlay {

@@ -122,6 +122,7 @@ pub fn decide(
     match header.hold {
         // A log that may be longer than it is here would fork.
         Hold::Recovering => return Err(Refusal::Incarnation),
+        Hold::Closed => return Err(Refusal::State),
         _ if command.ends() => {}
         Hold::Free => {}
         Hold::Frozen => return Err(Refusal::Frozen),

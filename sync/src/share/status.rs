@@ -37,7 +37,7 @@ pub enum Status {
 /// How a share stands; `waiting` is how many changes its owner still has to disclose.
 pub fn status(header: &Header, waiting: u64, now: DateTime<Utc>) -> Status {
     match (header.hold, header.state) {
-        _ if header.revoked => Status::Revoked,
+        _ if header.revoked || header.hold == Hold::Closed => Status::Revoked,
         (Hold::Frozen, _) => Status::Frozen,
         (Hold::Paused, _) => Status::Paused,
         (Hold::Recovering, _) => Status::Recovering,
@@ -82,9 +82,12 @@ pub fn revocation(header: &Header, countersigned: bool) -> Option<Revocation> {
 }
 
 /// How many changes wait to reach the other side: entries that are not countersigned, and changes that
-/// are not disclosed yet.
+/// are not disclosed yet; not what stays untold after a revocation.
 pub fn behind(header: &Header, own: Side, waiting: u64) -> u64 {
     let log = header.log(own);
+    if own == Side::Owner && !header.tells(log.countersigned + 1) {
+        return 0;
+    }
     let unsigned = log.point.count.saturating_sub(log.countersigned);
     waiting.saturating_add(unsigned)
 }

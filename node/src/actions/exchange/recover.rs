@@ -8,14 +8,14 @@ use interdocket_sync::log::entry::Body;
 use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::receipt::Countersignature;
 use interdocket_sync::refusal::Refusal;
-use interdocket_sync::share::Hold;
-use interdocket_sync::share::apply;
 use interdocket_sync::share::revocation::SignedRevocation;
+use interdocket_sync::share::{self as sync, Hold, apply};
 use interdocket_sync::wire::batch::Batch;
 
-use super::{Known, Taken, admitted, header, record, refuse};
+use super::{Known, Taken, accept, admitted, header as begun, record, refuse};
 use crate::actions::Error;
 use crate::actions::decide::{self, Context, Decided, Effect};
+use crate::actions::partner::Kind;
 use crate::event::{
     Bytes, Event, LogRecovered, NodeRewound, RevocationCountersigned, ShareRevoked,
 };
@@ -83,8 +83,8 @@ pub fn recover(
     let (mut header, terms) = match (found, &batch.terms, &own) {
         (Some(share), _, _) => (share.header, None),
         (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
-        _ => match header(context, &node, partner, &batch)? {
-            Ok(begun) if known_partner.recover => begun,
+        _ => match begun(context, &node, partner, &batch)? {
+            Ok(terms) if known_partner.recover => terms,
             Ok(_) => return Ok(refuse(Refusal::NotShared)),
             Err(refusal) => return Ok(refuse(refusal)),
         },
@@ -168,7 +168,7 @@ pub fn revoked_before(
         .then(Effect::Unlend(share)))
 }
 
-/// Has a share go on: its partner has given back all that it holds.
+/// Has a share go on: its partner has given back all that it gives. What was offered meanwhile is accepted.
 ///
 /// # Errors
 /// [`Error`] where the share is gone or the tables fail.
@@ -177,15 +177,47 @@ pub fn recovered(
     partner: OrganisationId,
     id: ShareId,
 ) -> Result<Decided<()>, Error> {
-    let share = decide::share(&context.view, id)?;
-    let events = match share.header.hold == Hold::Recovering {
-        true => vec![Event::ShareRecovered(id)],
-        false => Vec::new(),
-    };
+    let node = context.node()?;
+    let mut header = decide::share(&context.view, id)?.header;
+    let known = context.view.get(&table::PARTNER, &partner)?;
+    let takes = known.is_some_and(|known| {
+        rules::trusts(&known) && rules::receives(node.role, &known, Kind::of(header.kind))
+    });
+    let mut events = Vec::new();
+    if header.hold == Hold::Recovering {
+        // Nothing of a revoked advanced share comes back, not even this node's own log, which must not fork.
+        let advanced = matches!(header.kind, sync::Kind::Advanced(_));
+        if header.partner == node.organisation && advanced && header.revoked {
+            events.push(Event::ShareClosed(id));
+        } else {
+            header.hold = Hold::Free;
+            events.push(Event::ShareRecovered(id));
+            let accepted = accept(context, &node, &header)?;
+            events.extend(accepted.filter(|_| takes));
+        }
+    }
     Ok(Decided::new(events, |_| Ok(()))
         .then(Effect::Recheck)
         .then(Effect::Nudge(partner))
         .then(Effect::Greet(partner)))
+}
+
+/// Leaves a revoked share as it is, where its partner has countersigned that it is over and takes nothing more.
+///
+/// # Errors
+/// [`Error`] where the share is gone.
+pub fn close(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Error> {
+    let share = decide::share(&context.view, id)?;
+    let proven = share
+        .revocation
+        .is_some_and(|revocation| revocation.countersigned.is_some());
+    let own = share.header.owner == context.node()?.organisation;
+    let events = match own && proven && share.header.hold != Hold::Recovering {
+        true => vec![Event::ShareClosed(id)],
+        false => Vec::new(),
+    };
+    let closed = !events.is_empty();
+    Ok(Decided::new(events, move |_| Ok(closed)))
 }
 
 /// Notes that every share that a partner knows of was asked for.

@@ -5,7 +5,7 @@ use interdocket_sync::id::ShareId;
 use interdocket_sync::receipt::Countersignature;
 use interdocket_sync::share::decide::Command;
 use interdocket_sync::share::revocation::SignedRevocation;
-use interdocket_sync::share::{Header, Totals};
+use interdocket_sync::share::{Header, Hold, Totals};
 
 use super::{entries, written};
 use crate::actions::Error;
@@ -90,8 +90,8 @@ pub fn erased(share: ShareId, files: Vec<Digest>) -> Decided<()> {
 /// [`Error`] where the share is gone or the tables fail.
 pub fn purge(context: &mut Context<'_>, id: ShareId) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
-    // It was stated before; what came back with this node's past is erased again.
-    if share.header.purged != 0 {
+    // It was stated before, or can't be any more; what came back with this node's past is erased again.
+    if share.header.purged != 0 || share.header.hold == Hold::Closed {
         return Ok(erased(id, Vec::new()));
     }
     let node = context.node()?;

@@ -222,11 +222,8 @@ async fn a_partner_that_lost_entries_gets_all_of_them_again() {
     assert_eq!(north.shown(share).behind, 0);
 }
 
-/// fault A3, fault A4: the partner would refuse entries without their lease, and the revocation would wait
-/// as long as for something that a person has to look at.
-#[tokio::test]
-async fn entries_that_were_read_before_a_revocation_stay_unsent() {
-    let (north, south, mut drive, ..) = two().await;
+/// An advanced share of north's, with its offer written and not sent.
+async fn offered(north: &Bench) -> ShareId {
     let enable = actions::partner::Enable {
         partner: "south".into(),
         send: [Enabled::Copy, Enabled::Advanced].into(),
@@ -251,7 +248,15 @@ async fn entries_that_were_read_before_a_revocation_stay_unsent() {
         message: String::new(),
     };
     let made = north.change(offer).await.unwrap();
-    let share = crate::tests::bench::only(made).id;
+    crate::tests::bench::only(made).id
+}
+
+/// fault A3, fault A4: the partner would refuse entries without their lease, and the revocation would wait
+/// as long as for something that a person has to look at.
+#[tokio::test]
+async fn entries_that_were_read_before_a_revocation_stay_unsent() {
+    let (north, south, mut drive, ..) = two().await;
+    let share = offered(&north).await;
     let batch = north.batch(share, None).unwrap();
     let revoke = actions::share::Revoke { share };
     north.change(revoke).await.unwrap();
@@ -264,6 +269,33 @@ async fn entries_that_were_read_before_a_revocation_stay_unsent() {
     assert!(drive.held.is_empty());
     let shown = north.shown(share).revocation.unwrap();
     assert_eq!(shown.state, actions::share::RevocationState::Received);
+}
+
+/// A log that is held back does not say that its share is over, and nothing else of it is sent either.
+///
+/// fault A3, fault E7
+#[tokio::test]
+async fn an_offer_that_was_revoked_while_it_was_held_back_stays_unsent() {
+    let (north, south, mut drive, liar, _) = two().await;
+    let share = offered(&north).await;
+    let back = crate::event::NodeRestored {
+        made_at: crate::tests::bench::noon(),
+        above: 0,
+    };
+    let back = crate::event::Event::NodeRestored(back);
+    north.events(vec![back]).await.unwrap();
+    north
+        .change(actions::share::Revoke { share })
+        .await
+        .unwrap();
+    *liar.lies.lock().unwrap() = Some((share, Mode::GapForEver));
+    drive.pass().await.unwrap();
+    assert!(drive.held.is_empty(), "it was delivered");
+    assert!(!south.holds(share));
+    let shown = north.shown(share);
+    let state = shown.revocation.unwrap().state;
+    assert_eq!(state, actions::share::RevocationState::Received);
+    assert_eq!(shown.behind, 0);
 }
 
 /// A partner whose machine was set back to before the offer is told the share from its beginning.

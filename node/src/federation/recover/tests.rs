@@ -14,8 +14,10 @@ use tonic::{Request, Response, Status};
 use super::{Own, give, list, recover};
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode};
+use crate::actions::{Way, exchange};
 use crate::event::{Event, NodeRestored};
 use crate::federation::exchange::Exchange;
+use crate::federation::history::revocation_proof;
 use crate::tests::bench::{Bench, noon, only, pair, settle, to};
 
 type Lie = fn(&mut v1::RecoverReply);
@@ -288,9 +290,8 @@ async fn what_a_partner_was_not_offered_yet_is_not_listed_and_not_given() {
     assert_eq!(refused.unwrap_err(), Refusal::NotShared);
 }
 
-/// fault A5
-#[tokio::test]
-async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
+/// North and south, and an advanced share of north's that is not on its way yet.
+async fn advanced() -> (Bench, Bench, ShareId) {
     let (north, south) = pair().await;
     for (node, other) in [(&north, "south"), (&south, "north")] {
         let enable = partner::Enable {
@@ -320,6 +321,13 @@ async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
         message: String::new(),
     };
     let share = only(north.change(advanced).await.unwrap()).id;
+    (north, south, share)
+}
+
+/// fault A5
+#[tokio::test]
+async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
+    let (north, south, share) = advanced().await;
     settle(&north, &south, share).await;
     north.change(share::Suspend { share }).await.unwrap();
     let (nothing, refused) = given(&north, &south, share);
@@ -330,4 +338,42 @@ async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
     assert!(nothing.is_empty());
     let end = end.unwrap();
     assert!(end.revocation.is_some() && end.lease.is_none());
+}
+
+/// fault E7, fault A5
+#[tokio::test]
+async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out() {
+    let (north, south, share) = advanced().await;
+    let past = north.twin();
+    north.change(share::Revoke { share }).await.unwrap();
+    let said = {
+        let reading = north.node.parts().store.read();
+        let proof = revocation_proof(&reading.view(), &north.node.parts().journal, share);
+        proof.unwrap().unwrap().0
+    };
+    let taken = south.node.decide(None, Way::Partner, move |context| {
+        exchange::receive(context, &said)
+    });
+    taken.await.unwrap();
+    let back = NodeRestored {
+        made_at: noon(),
+        above: 0,
+    };
+    past.events(vec![Event::NodeRestored(back)]).await.unwrap();
+    let honest = DeliveryServer::new(Exchange::new(south.node.clone()));
+    let address = south.serve(Routes::new(honest)).await;
+    past.trust(&south, Some(address)).await;
+    let client = DeliveryClient::new(past.node.parts().transport.channel(south.id()));
+    assert!(recover(&past.node, south.id(), &client).await.unwrap());
+    let shown = past.shown(share);
+    assert_eq!(shown.status, share::Status::Revoked);
+    let state = shown.revocation.map(|revocation| revocation.state);
+    assert_eq!(state, Some(share::RevocationState::Received));
+    assert_eq!(past.tables(), past.rebuilt());
+    // Nor does the partner forget it where its past came back.
+    let reading = past.node.parts().store.read();
+    let listed = list(&reading.view(), south.id(), None).unwrap().shares;
+    assert_eq!(listed, [share.as_bytes().to_vec()]);
+    let (nothing, end) = given(&past, &south, share);
+    assert!(nothing.is_empty() && end.unwrap().revocation.is_some());
 }

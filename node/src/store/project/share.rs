@@ -468,12 +468,14 @@ impl Step<'_> {
 /// Whether something of a share waits for the other side.
 fn waits(own: Side, share: &entity::Share) -> bool {
     let header = &share.header;
+    if header.hold == Hold::Closed {
+        return false;
+    }
     if own == Side::Partner {
         return status::behind(header, own, 0) > 0;
     }
     if let Some(revocation) = share.revocation {
-        // What was not sent before stays unsent: only that it is over, and what was said after all else.
-        return revocation.countersigned.is_none() || status::behind(header, own, 0) == 1;
+        return revocation.countersigned.is_none() || status::behind(header, own, 0) > 0;
     }
     if header.suspended {
         return status::behind(header, own, 0) > 0;

@@ -58,13 +58,15 @@ pub(crate) enum Bug {
     RevocationNotGiven,
     /// What was restored and no partner ever had stays held back.
     OfferHeldBack,
+    /// What a partner could not give back at once is not asked for again.
+    ListedOnce,
     /// What this node holds from elsewhere is not read from a partner once more; found by twin runs.
     HeldElsewhere,
 }
 
 impl Bug {
     /// All of them, each with a seed that finds it.
-    pub(crate) const ALL: [(Self, u64); 24] = [
+    pub(crate) const ALL: [(Self, u64); 25] = [
         (Self::NotJudgedAgain, 0),
         (Self::SentAfterRevocation, 0),
         (Self::RevocationNotSent, 0),
@@ -89,6 +91,7 @@ impl Bug {
         (Self::RevokedTwice, 1),
         (Self::RevocationNotGiven, 63),
         (Self::OfferHeldBack, 69),
+        (Self::ListedOnce, 66),
     ];
 }
 

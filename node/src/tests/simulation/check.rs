@@ -19,11 +19,12 @@ use std::rc::Rc;
 
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::share::{Header, Hold};
+use interdocket_sync::share::{Header, Hold, Kind};
 
 use super::oracle::Oracle;
 use super::site::{Process, Site};
 use super::world::World;
+use crate::keyring::KeyId;
 use crate::store::entity::{BlobState, Share};
 use crate::store::table;
 
@@ -191,6 +192,12 @@ pub(super) fn waits(world: &World) -> Vec<String> {
     waits
 }
 
+/// Whether the owner of an advanced share lost its key with its past, which was made after it.
+fn keyless(owner: &Process, header: &Header) -> bool {
+    let advanced = matches!(header.kind, Kind::Advanced(_));
+    advanced && !header.revoked && owner.keyring.key(KeyId::lease(header.share)).is_none()
+}
+
 /// Whether something of a share waits for ever, and nobody can help it: it is frozen, or nobody can say how it
 /// ends, or its owner lost with its past what the partner wants.
 fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
@@ -199,6 +206,9 @@ fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
     }
     if !oracle.odd(header.owner) {
         return false;
+    }
+    if header.owner == process.id && keyless(process, header) {
+        return true;
     }
     let share = header.share;
     let wanted = process.read(|view| view.page(&table::WANTED, &share, None, usize::MAX));

@@ -25,7 +25,7 @@ use super::world::{Micros, SECOND, World};
 use crate::actions::decide::broken;
 use crate::actions::{self, Error, ErrorKind, Way, exchange};
 use crate::clock::Clock as _;
-use crate::federation::{history, lease};
+use crate::federation::{drive as node, history, lease};
 use crate::node::Knocks;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -235,9 +235,8 @@ impl Drive<'_> {
         let header = actions::decide::share(view, id)?.header;
         let side = header.side(self.me.id).unwrap_or(Side::Owner);
         let next = from.unwrap_or_else(|| header.log(side).countersigned + 1);
-        // What was not sent before a revocation stays unsent, but that it is over.
-        let unsent = header.revoked && next < header.owner_log.point.count;
-        if side == Side::Owner && unsent && !planted(Bug::SentAfterRevocation) {
+        let told = side == Side::Partner || header.tells(next);
+        if !told && !planted(Bug::SentAfterRevocation) {
             return Ok((side, None));
         }
         let batch = history::batch(view, &self.me.journal, id, side, next)?;
@@ -274,7 +273,11 @@ impl Drive<'_> {
                 false => Ok(Next::Held),
             },
             Some(Outcome::Refusal(message)) => {
-                match refusal::read(message).unwrap_or(Refusal::Malformed) {
+                let refused = refusal::read(message).unwrap_or(Refusal::Malformed);
+                if node::lost(refused) && self.close(id).await? {
+                    return Ok(Next::Held);
+                }
+                match refused {
                     Refusal::Gap { expected } if expected < last => Ok(Next::Gap(expected)),
                     // It may have lost the offer, as a machine that was set back: it is told once more.
                     Refusal::NotShared if behind => Ok(Next::Gap(1)),
@@ -289,6 +292,15 @@ impl Drive<'_> {
                 Ok(Next::Held)
             }
         }
+    }
+
+    async fn close(&self, id: ShareId) -> Result<bool, Stop> {
+        let closed = self
+            .me
+            .decide(self.world, None, Way::Partner, move |context| {
+                exchange::close(context, id)
+            });
+        Ok(closed.await?)
     }
 
     fn lease(&self, batch: &Batch) -> Result<Option<v1::Lease>, Stop> {

@@ -13,6 +13,7 @@ use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::wire::batch::{self, Batch};
 use prost::Message as _;
 
+use super::bug::{Bug, planted};
 use super::net::{Method, Stop, call};
 use super::serve::{lender, review};
 use super::sign::Pinned;
@@ -21,7 +22,8 @@ use super::world::World;
 use crate::actions::Error;
 use crate::actions::Way;
 use crate::actions::exchange::{self, Given};
-use crate::federation::{history, lease, recover as node};
+use crate::federation::recover::{self as node, Back};
+use crate::federation::{history, lease};
 use crate::seal::Seal;
 use crate::store::table;
 
@@ -73,18 +75,23 @@ pub(super) async fn recover(
         let request = v1::ListSharesRequest::default();
         let reply: v1::ListSharesReply =
             call(world, me, partner, Method::ListShares, &request).await?;
+        let mut whole = true;
         for share in reply.shares {
             let share = ShareId::from_slice(&share).map_err(|_| malformed())?;
-            clean &= once(world, me, partner, share).await?;
+            let back = once(world, me, partner, share).await?;
+            clean &= back == Back::Taken;
+            whole &= back != Back::Later || me.read(|view| node::noted(view, share))?;
         }
-        let noted = me.decide(world, None, Way::Timer, move |context| {
-            exchange::listed(context, partner)
-        });
-        noted.await?;
+        if whole || planted(Bug::ListedOnce) {
+            let noted = me.decide(world, None, Way::Timer, move |context| {
+                exchange::listed(context, partner)
+            });
+            noted.await?;
+        }
     }
     let rows = me.read(|view| view.page(&table::RECOVER, &partner, None, usize::MAX));
     for ((_, share), ()) in rows.map_err(Error::from)? {
-        clean &= once(world, me, partner, share).await?;
+        clean &= once(world, me, partner, share).await? == Back::Taken;
     }
     Ok(clean)
 }
@@ -94,14 +101,14 @@ async fn once(
     me: &Rc<Process>,
     partner: OrganisationId,
     share: ShareId,
-) -> Result<bool, Stop> {
+) -> Result<Back, Stop> {
     match take_back(world, me, partner, share).await {
-        Ok(()) => Ok(true),
+        Ok(()) => Ok(Back::Taken),
         Err(Stop::Refused(Refusal::NotShared))
             if me.read(|view| node::unknown(view, me.id, share))? =>
         {
             finish(world, me, partner, share).await?;
-            Ok(true)
+            Ok(Back::Taken)
         }
         Err(Stop::Refused(refused)) => {
             let name = world.sites[me.site].name;
@@ -109,9 +116,9 @@ async fn once(
                 "{name} can't recover {share}: {}",
                 refused.name()
             ));
-            Ok(false)
+            Ok(Back::of(refused))
         }
-        Err(Stop::Own(_)) => Ok(false),
+        Err(Stop::Own(_)) => Ok(Back::Later),
         Err(Stop::Link) => Err(Stop::Link),
     }
 }

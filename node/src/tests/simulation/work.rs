@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use interdocket_sync::blob::Sha256;
 use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::share::Hold;
 
 use super::oracle::{Case, Deal, Item, Reach, within};
 use super::serve::kim;
@@ -80,9 +81,13 @@ pub(super) async fn repair(world: &Rc<World>, me: &Rc<Process>) {
             while let Err(error) = change(world, me, share::Resume { share }).await {
                 let name = world.sites[me.site].name;
                 world.note(format_args!("{name} can't resume {share}: {error}"));
+                let now = me.read(|view| view.get(&table::SHARE, &share));
+                let now = now.expect("nothing fails any more");
+                if now.is_none_or(|of| of.header.hold != Hold::Recovering) {
+                    break;
+                }
                 world.sleep(20 * SECOND).await;
             }
-            world.note(format_args!("{share} is resumed"));
         }
     }
 }

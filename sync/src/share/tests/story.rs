@@ -5,7 +5,7 @@ use crate::refusal::Refusal;
 use crate::share::decide::Command;
 use crate::share::status::{Status, behind, status};
 use crate::share::{Facts as _, Hold, State, Totals};
-use crate::testing::{Pair, actor, at, evidence, item, offered, stored};
+use crate::testing::{LIVE, Pair, actor, at, evidence, item, offered, stored};
 
 fn show(pair: &Pair, waiting: u64) -> (Status, Totals, Totals) {
     let header = &pair.owner.header;
@@ -246,4 +246,24 @@ fn behind_counts_what_is_not_countersigned_and_never_wraps() {
     assert_eq!(behind(&header, Side::Owner, u64::MAX), u64::MAX);
     header.owner_log.countersigned = u64::MAX;
     assert_eq!(behind(&header, Side::Owner, 2), 2);
+}
+
+/// fault A3
+#[test]
+fn of_what_was_not_sent_before_a_revocation_only_that_it_is_over_is_told() {
+    let mut pair = Pair::listed(&[1]);
+    pair.owner.header.kind = LIVE;
+    pair.owner.run(Command::Revoke(actor())).unwrap();
+    let header = &mut pair.owner.header;
+    let last = header.owner_log.point.count;
+    assert!(!header.tells(last - 1) && header.tells(last));
+    assert_eq!(behind(header, Side::Owner, 0), 0);
+    header.owner_log.countersigned = last - 1;
+    assert_eq!(behind(header, Side::Owner, 0), 1);
+    // A revocation by itself, beside a log that does not say it.
+    let mut header = Pair::listed(&[1]).owner.header;
+    assert!(header.tells(1));
+    header.revoked = true;
+    assert!(!header.tells(1));
+    assert_eq!(behind(&header, Side::Owner, 0), 0);
 }

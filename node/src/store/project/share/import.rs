@@ -3,7 +3,7 @@
 
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId};
-use interdocket_sync::share::Facts as _;
+use interdocket_sync::share::{Facts as _, Hold};
 
 use super::{ShareFacts, Step};
 use crate::actions::Actor;
@@ -123,7 +123,8 @@ impl Step<'_> {
         }
         self.wanted_again(erased.share, &erased.again)?;
         let left = self.view().page(&table::SEALED, &erased.share, None, 1)?;
-        if header.purged != 0 && left.is_empty() {
+        let stated = header.purged != 0 || header.hold == Hold::Closed;
+        if stated && left.is_empty() {
             self.changes.delete(&table::PURGE, &(owner, erased.share));
         }
         Ok(())

@@ -36,7 +36,7 @@ impl Step<'_> {
         }
         let shares = self.view().page(&table::SHARE, &(), None, usize::MAX)?;
         for (id, mut share) in shares {
-            if share.header.hold == Hold::Frozen {
+            if matches!(share.header.hold, Hold::Frozen | Hold::Closed) {
                 continue;
             }
             #[cfg(test)]
@@ -231,6 +231,19 @@ impl Step<'_> {
         self.outgoing(own, &mut share);
         if own == Side::Partner {
             self.incoming(Side::Owner, &share);
+        }
+        self.put(&table::SHARE, &id, &share);
+        Ok(())
+    }
+
+    /// A revoked share is over as it is.
+    pub(in super::super) fn closed(&mut self, id: ShareId) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &id)?;
+        share.header.hold = Hold::Closed;
+        share.behind_since = None;
+        for other in [share.header.owner, share.header.partner] {
+            self.changes.delete(&table::RECOVER, &(other, id));
+            self.changes.delete(&table::OUTBOX, &(other, id));
         }
         self.put(&table::SHARE, &id, &share);
         Ok(())

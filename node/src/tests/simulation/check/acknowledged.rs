@@ -2,6 +2,7 @@
 //! revocations that were countersigned.
 
 use interdocket_sync::log::Side;
+use interdocket_sync::share::Hold;
 
 use super::{Broken, Seen, State};
 use crate::actions::Error;
@@ -29,7 +30,7 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
                 "{name} gave a receipt of {share} and does not know it"
             ));
         };
-        if seen.oracle.forks(&held.header) {
+        if seen.oracle.forks(&held.header) || held.header.hold == Hold::Closed {
             continue;
         }
         let point = held.header.log(*side).point;

@@ -63,6 +63,7 @@ fn plain(header: &Header) -> Header {
         plain.imported = Default::default();
         plain.grants = Default::default();
         plain.purged = 0;
+        plain.hold = interdocket_sync::share::Hold::Free;
     }
     plain
 }

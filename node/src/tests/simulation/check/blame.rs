@@ -8,10 +8,18 @@ use super::{Broken, Seen};
 pub(super) fn check(seen: &Seen<'_>) -> Broken {
     for state in &seen.states {
         for (id, share) in &state.shares {
-            if share.header.hold != Hold::Free && !seen.oracle.forks(&share.header) {
+            let header = &share.header;
+            // Who came back from its past is not given a revoked share.
+            let odd = seen.oracle.odd(header.owner) || seen.oracle.odd(header.partner);
+            let fair = match header.hold {
+                Hold::Free => true,
+                Hold::Closed => header.revoked && odd,
+                Hold::Frozen | Hold::Paused | Hold::Recovering => false,
+            };
+            if !fair && !seen.oracle.forks(header) {
                 return Err(format!(
                     "{} holds {id} as {:?}",
-                    state.site.name, share.header.hold
+                    state.site.name, header.hold
                 ));
             }
         }

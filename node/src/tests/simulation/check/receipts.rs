@@ -2,7 +2,7 @@
 //! what the other side stated to be stored is there.
 
 use interdocket_sync::log::Side;
-use interdocket_sync::share::{Fact, Key, Kind};
+use interdocket_sync::share::{Fact, Hold, Key, Kind};
 
 use super::{Broken, Seen, State};
 use crate::store::table;
@@ -25,10 +25,11 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
                 continue;
             }
             let said = header.log(own).countersigned;
-            let held = there
-                .shares
-                .get(id)
-                .map(|held| held.header.log(own).point.count);
+            let held = there.shares.get(id).map(|held| &held.header);
+            if held.is_some_and(|held| held.hold == Hold::Closed) {
+                continue;
+            }
+            let held = held.map(|held| held.log(own).point.count);
             if said > held.unwrap_or(0) {
                 return Err(format!(
                     "{} has a receipt of {id} up to {said}, {} holds {held:?}",
