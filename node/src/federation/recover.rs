@@ -19,7 +19,7 @@ use prost::Message as _;
 use tonic::Request;
 use tonic::transport::Channel;
 
-use super::drive::{Stop, bounded};
+use super::drive::{self, Stop, bounded};
 use super::lease::Lender;
 use super::{history, lease};
 use crate::actions::decide::broken;
@@ -364,6 +364,9 @@ async fn once(
             finish(node, partner, share).await?;
             Ok(Back::Taken)
         }
+        Err(Stop::Refused(refused)) if lost(refused) && close(node, share).await? => {
+            Ok(Back::Taken)
+        }
         Err(Stop::Refused(refused)) => {
             tracing::warn!(%partner, %share, refusal = refused.name(), "a share can't be recovered");
             node.refused_by(partner, share, refused);
@@ -375,6 +378,23 @@ async fn once(
         }
         Err(link) => Err(link),
     }
+}
+
+/// Whether a refusal says that there is no more to be had.
+pub(crate) const fn lost(refused: Refusal) -> bool {
+    matches!(refused, Refusal::Damaged) || drive::lost(refused)
+}
+
+/// Leaves a share as it is that is proven to be revoked; false where it is not.
+async fn close(node: &Node, share: ShareId) -> Result<bool, Error> {
+    let known = node.read(move |view| Ok(view.has(&table::SHARE, &share)?));
+    if !known.await? {
+        return Ok(false);
+    }
+    node.decide(None, Way::Partner, move |context| {
+        exchange::close(context, share)
+    })
+    .await
 }
 
 async fn unheard(node: &Node, share: ShareId) -> Result<bool, Error> {
@@ -403,14 +423,17 @@ async fn take_back(
     mut client: DeliveryClient<Channel>,
     share: ShareId,
 ) -> Result<(), Stop> {
-    let mut before = None;
+    let (mut before, mut lent) = (None, None);
     loop {
         let reader = node.clone();
         let us = node.parts().keys.organisation();
         let request = node.read(move |view| ask(us, Lender::of(&reader), view, share));
-        let Some(request) = request.await? else {
+        let Some(mut request) = request.await? else {
             return Ok(());
         };
+        // A revocation that comes back destroys the key, and the rest is read with it all the same.
+        lent = request.lease.take().or(lent);
+        request.lease.clone_from(&lent);
         let held = [request.owner_count, request.partner_count];
         if before.replace(held) == Some(held) {
             return Err(malformed());
@@ -429,16 +452,10 @@ async fn take_back(
         if batch.share != share {
             return Err(malformed());
         }
-        let lent = reply.lease.and_then(lease::read);
-        let lent = lent.filter(|lease| lease.share == share);
-        take(
-            node,
-            partner,
-            batch,
-            receipt,
-            lent.map(|lease| lease.seal()),
-        )
-        .await?;
+        let lease = reply.lease.and_then(lease::read);
+        let seal = lease.filter(|lease| lease.share == share);
+        let seal = seal.map(|lease| lease.seal());
+        take(node, partner, batch, receipt, seal).await?;
     }
 }
 

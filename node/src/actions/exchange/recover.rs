@@ -212,7 +212,7 @@ pub fn close(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Er
         .revocation
         .is_some_and(|revocation| revocation.countersigned.is_some());
     let own = share.header.owner == context.node()?.organisation;
-    let events = match own && proven && share.header.hold != Hold::Recovering {
+    let events = match own && proven {
         true => vec![Event::ShareClosed(id)],
         false => Vec::new(),
     };

@@ -94,6 +94,13 @@ pub fn purge(context: &mut Context<'_>, id: ShareId) -> Result<Decided<()>, Erro
     if share.header.purged != 0 || share.header.hold == Hold::Closed {
         return Ok(erased(id, Vec::new()));
     }
+    // What was granted meanwhile is this node's own first.
+    if context
+        .view
+        .has(&table::IMPORT, &(share.header.owner, id))?
+    {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
     let node = context.node()?;
     let facts = ShareFacts::new(context.view, id);
     let erased = erased_of(&share.header);

@@ -250,7 +250,8 @@ impl Step<'_> {
             Body::RecipientsChanged(_, recipients) => share.recipients.clone_from(recipients),
             Body::SharedOnward(_, names) => self.put(&table::ONWARD, &share.header.share, names),
             Body::CaseChanged(..) if !received => share.case_waiting = false,
-            Body::Listed(..) if received => {
+            // What arrives late of a share that was purged is imported no more.
+            Body::Listed(..) if received && share.header.purged == 0 => {
                 if let Kind::Advanced(policy) = share.header.kind
                     && rules::imports(role, policy)
                 {

@@ -110,6 +110,9 @@ async fn once(
             finish(world, me, partner, share).await?;
             Ok(Back::Taken)
         }
+        Err(Stop::Refused(refused)) if node::lost(refused) && close(world, me, share).await? => {
+            Ok(Back::Taken)
+        }
         Err(Stop::Refused(refused)) => {
             let name = world.sites[me.site].name;
             world.note(format_args!(
@@ -123,18 +126,31 @@ async fn once(
     }
 }
 
+async fn close(world: &Rc<World>, me: &Rc<Process>, share: ShareId) -> Result<bool, Stop> {
+    let known = me.read(|view| view.has(&table::SHARE, &share));
+    if !known.map_err(Error::from)? {
+        return Ok(false);
+    }
+    let closed = me.decide(world, None, Way::Partner, move |context| {
+        exchange::close(context, share)
+    });
+    Ok(closed.await?)
+}
+
 async fn take_back(
     world: &Rc<World>,
     me: &Rc<Process>,
     partner: OrganisationId,
     share: ShareId,
 ) -> Result<(), Stop> {
-    let mut before = None;
+    let (mut before, mut lent) = (None, None);
     loop {
         let request = me.read(|view| node::ask(me.id, lender(me), view, share))?;
-        let Some(request) = request else {
+        let Some(mut request) = request else {
             return Ok(());
         };
+        lent = request.lease.take().or(lent);
+        request.lease.clone_from(&lent);
         let held = [request.owner_count, request.partner_count];
         if before.replace(held) == Some(held) {
             return Err(malformed());
@@ -158,9 +174,9 @@ async fn take_back(
         if batch.share != share {
             return Err(malformed());
         }
-        let lent = reply.lease.and_then(lease::read);
-        let lent = lent.filter(|lease| lease.share == share);
-        let seal = lent.map(|lease| lease.seal());
+        let lease = reply.lease.and_then(lease::read);
+        let seal = lease.filter(|lease| lease.share == share);
+        let seal = seal.map(|lease| lease.seal());
         take(world, me, partner, (batch, receipt), seal).await?;
     }
 }

@@ -1,6 +1,7 @@
 //! Two histories freeze a share (S10): whoever is shown a second one keeps both signed heads, and lets nothing
 //! further of it in. Nothing of an older life of a node is let in either (S11).
 
+use interdocket_sync::log::Side;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::Hold;
 use interdocket_sync::wire::batch::Batch;
@@ -83,7 +84,11 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
         if header.hold != Hold::Frozen {
             return Err(format!("{name} thawed {share}"));
         }
-        if [header.owner_log.point, header.partner_log.point] != *points {
+        // Its own node may still end it.
+        let own = header.side(state.site.id);
+        let held = [(Side::Owner, points[0]), (Side::Partner, points[1])];
+        let mut theirs = held.into_iter().filter(|(side, _)| Some(*side) != own);
+        if theirs.any(|(side, point)| header.log(side).point != point) {
             return Err(format!(
                 "{name} let something into {share}, which is frozen"
             ));
