@@ -17,7 +17,7 @@ use crate::actions::decide::Context;
 use crate::actions::partner::{OrganisationRole, State};
 use crate::actions::{self, Error, ErrorKind, Progress, Way};
 use crate::blobs::{Blobs, Reserve};
-use crate::clock::{self, Clock};
+use crate::clock::{self, Clock, Steady};
 use crate::config::{self, Config};
 use crate::disk::{self, Disk};
 use crate::event::{Bytes, ClockSuspected, Entry, Event, NodeMade};
@@ -223,6 +223,7 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let held = hold(data)?;
     let sockets = Sockets::bind(data, &config).await?;
     let place = data.to_owned();
+    let steady = Arc::clone(&clock);
     let opened = tokio::task::spawn_blocking(move || open(&place, held, config, keys, clock)).await;
     let (node, writer) =
         opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
@@ -231,6 +232,7 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     }
     let tasks = TaskTracker::new();
     serve(&node, sockets, &tasks, &stop)?;
+    tasks.spawn(jobs::clock(node.clone(), steady, stop.clone()));
     tracing::info!(
         organisation = %node.parts().keys.organisation(),
         records = node.parts().journal.head().count,
@@ -254,7 +256,7 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
 }
 
 /// Configuration, keys and clock: what is needed before anything is opened.
-fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
+fn identity(data: &Path) -> Result<(Config, Keys, Arc<Steady>), Error> {
     if restore::under_way(data) {
         return Err(restore::unfinished(data));
     }
@@ -265,7 +267,10 @@ fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
         Error::new(ErrorKind::Invalid, reasons(&error))
             .hint("correct it, or bring it back from a backup")
     })?;
-    let clock: Arc<dyn Clock> = Arc::new(clock::System);
+    let clock = Arc::new(Steady::new(
+        Arc::new(clock::System),
+        config.clock.tolerance_seconds.get(),
+    ));
     let keys = Keys::open(&data.join(KEYS), clock.now())
         .map_err(|error| failed("open the node's keys", &error))?;
     Ok((config, keys, clock))
@@ -325,8 +330,9 @@ fn open(
     held: Held,
     config: Config,
     keys: Keys,
-    clock: Arc<dyn Clock>,
+    clock: Arc<Steady>,
 ) -> Result<(Node, std::thread::JoinHandle<()>), Error> {
+    let clock: Arc<dyn Clock> = clock;
     let (journal, keyring) = journal(held, &keys)?;
     let reader = journal.reader();
     let store = Store::new(Arc::new(database(data, &config)?));
@@ -562,7 +568,6 @@ pub(crate) fn work(
         pairing,
         stop.clone(),
     ));
-    tasks.spawn(jobs::clock(node.clone(), stop.clone()));
     tasks.spawn(jobs::compare(node.clone(), stop.clone()));
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
     tasks.spawn(scrub::scrub(node.clone(), stop.clone()));
