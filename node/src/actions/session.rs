@@ -141,6 +141,7 @@ pub fn judge(
         && kind != Kind::Copy
         && header.lives()
         && !header.expired(now)
+        && rules::timely(&node)
         && partner.is_some_and(sends)
         && !lost
         && !view.has(&table::LOST, &reader.share.uuid())?;

@@ -265,18 +265,18 @@ impl Drive {
         if !self.revoke(id).await? {
             return Ok(());
         }
-        let waits = self.node.read(move |view| {
-            let hold = actions::decide::share(view, id)?.header.hold;
-            // What is signed says when: that a share is over is all that does not wait for the clock.
-            Ok(hold == Hold::Recovering || timely(view).is_err())
-        });
-        if waits.await? {
-            return Ok(());
-        }
         let mut from: Option<u64> = None;
         let mut gaps = 0;
         loop {
             let judged = self.node.judged();
+            let waits = self.node.read(move |view| {
+                let hold = actions::decide::share(view, id)?.header.hold;
+                // What is signed says when: that a share is over is all that does not wait for the clock.
+                Ok(hold == Hold::Recovering || timely(view).is_err())
+            });
+            if waits.await? {
+                return Ok(());
+            }
             let read = self.node.clone();
             let (side, batch) = self
                 .node

@@ -25,8 +25,9 @@ use crate::actions::partner::{self, Kind, OrganisationRole};
 use crate::actions::share::{self, Mode, Status as Stands};
 use crate::actions::user::Role;
 use crate::actions::{Actor, Caller, Error, ErrorKind, Progress, Run as _, Way, case, evidence};
-use crate::event::{Event, SessionClosed, SessionEnd};
+use crate::event::{ClockSuspected, Event, SessionClosed, SessionEnd};
 use crate::federation::serve::routes;
+use crate::jobs;
 use crate::tests::bench::{Bench, only, settle, to};
 
 /// North serves; south and harbour can dial it. Everything is enabled.
@@ -544,6 +545,34 @@ async fn a_suspended_share_is_not_read_until_it_is_resumed() {
     assert!(read(&south, "Kim", get(share, evidence)).await.is_err());
     north.change(share::Resume { share }).await.unwrap();
     assert!(show(&south, "Kim", share).await.is_ok());
+}
+
+/// fault B10
+#[tokio::test]
+async fn who_is_reading_reads_no_further_once_the_clock_is_suspected() {
+    let (north, south, _) = three().await;
+    let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
+    let caller = user("Kim", Role::Investigator);
+    let opened = south
+        .node
+        .open_external(&caller, get(share, evidence))
+        .await;
+    let mut opened = opened.unwrap();
+    opened.bytes.recv().await.unwrap().unwrap();
+    let expected = crate::tests::bench::noon();
+    let suspected = ClockSuspected {
+        says: expected - TimeDelta::days(1),
+        expected,
+    };
+    jobs::suspect(&north.node, suspected).await.unwrap();
+    loop {
+        match opened.bytes.recv().await {
+            Some(Ok(_)) => {}
+            Some(Err(_)) => break,
+            None => panic!("the file was completed"),
+        }
+    }
+    assert_eq!(ended(&north, share).await[0].reason, SessionEnd::Stopped);
 }
 
 /// AE-036, AE-037

@@ -20,12 +20,16 @@ enum Mode {
     OtherReceipt,
     NoOutcome,
     GapForEver,
+    /// It takes what comes; meanwhile the owner's clock jumps.
+    ClockJumps,
 }
 
 #[derive(Clone)]
 struct Liar {
     honest: Exchange,
     greeted: Arc<AtomicU64>,
+    delivered: Arc<AtomicU64>,
+    owner: Node,
     lies: Arc<Mutex<Option<(ShareId, Mode)>>>,
     before: Arc<Mutex<Option<v1::Countersignature>>>,
 }
@@ -65,6 +69,7 @@ impl Delivery for Liar {
         &self,
         request: Request<v1::DeliverRequest>,
     ) -> Result<Response<v1::DeliverReply>, Status> {
+        self.delivered.fetch_add(1, Ordering::SeqCst);
         let share = request.get_ref().batch.as_ref().unwrap().share.clone();
         let lie = *self.lies.lock().unwrap();
         let mode = lie.filter(|(about, _)| about.as_bytes()[..] == share[..]);
@@ -75,6 +80,14 @@ impl Delivery for Liar {
                     *self.before.lock().unwrap() = Some(receipt.clone());
                 }
                 return Ok(reply);
+            }
+            Some(Mode::ClockJumps) => {
+                let reply = self.honest.deliver(request).await;
+                let expected = crate::tests::bench::noon();
+                let says = expected - chrono::TimeDelta::days(1);
+                let jumped = crate::event::ClockSuspected { says, expected };
+                crate::jobs::suspect(&self.owner, jumped).await.unwrap();
+                return reply;
             }
             Some(Mode::Busy) => {
                 let details = refusal::write(Refusal::Busy).encode_to_vec();
@@ -98,6 +111,8 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
     let liar = Liar {
         honest: Exchange::new(south.node.clone()),
         greeted: Arc::default(),
+        delivered: Arc::default(),
+        owner: north.node.clone(),
         lies: Arc::default(),
         before: Arc::default(),
     };
@@ -123,6 +138,16 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
     };
     let shares = shares.try_into().unwrap();
     (north, south, drive, liar, shares)
+}
+
+/// fault B10
+#[tokio::test]
+async fn nothing_is_delivered_once_the_clock_is_suspected() {
+    let (_north, _south, mut drive, liar, [first, _]) = two().await;
+    *liar.lies.lock().unwrap() = Some((first, Mode::ClockJumps));
+    assert!(drive.pass().await.is_ok());
+    // The offer was under way; what would be disclosed behind it waits, and so does the other share.
+    assert_eq!(liar.delivered.load(Ordering::SeqCst), 1);
 }
 
 /// fault C8, fault A9
