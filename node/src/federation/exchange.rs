@@ -342,7 +342,11 @@ impl Transfer for Exchange {
             judged,
             out,
         };
-        let reading = Reading { outlet, permit };
+        let reading = Reading {
+            exchange: self.clone(),
+            outlet,
+            permit,
+        };
         threads::spawn(move || reading.run(&message.files));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -371,6 +375,7 @@ impl Exchange {
 
 /// One call that reads: the files it asked for, one after the other.
 struct Reading {
+    exchange: Exchange,
     outlet: Outlet<v1::ReadReply>,
     permit: OwnedSemaphorePermit,
 }
@@ -383,6 +388,7 @@ impl Reading {
                 Ok(encoder) => self.stream(place, encoder, &mut pieces),
                 Err(refused) => {
                     self.count(Outcome::Refused);
+                    self.note(refused);
                     pieces.refuse(place, refused);
                     Ok(())
                 }
@@ -460,8 +466,16 @@ impl Reading {
 
     fn stop(&self, ended: End) {
         if ended == End::Refused {
+            self.note(Refusal::NotShared);
             self.outlet.refuse(Refusal::NotShared);
         }
+    }
+
+    /// Records a refusal before the partner is told.
+    fn note(&self, refused: Refusal) {
+        let (caller, share) = (self.outlet.caller, Some(self.outlet.share));
+        let noted = self.exchange.note(caller, "read", share, refused);
+        threads::wait(noted);
     }
 
     fn count(&self, outcome: Outcome) {

@@ -400,6 +400,25 @@ async fn a_cancellation_stops_a_stream_that_is_under_way() {
     let details = v1::Refusal::decode(ended.details()).unwrap();
     assert_eq!(refusal::read(details), Some(Refusal::NotShared));
     assert!(bytes < SIZE / 2, "{bytes}");
+    assert!(has_refused(&north, &south), "it is on record");
+}
+
+/// Whether it is on record that a read was refused to a partner.
+fn has_refused(node: &Bench, partner: &Bench) -> bool {
+    let about = node.about(subject(partner.id()));
+    let read = |event: &Event| matches!(event, Event::Refused(refused) if refused.action == "read");
+    about.iter().any(read)
+}
+
+/// fault A1
+#[tokio::test]
+async fn a_guessed_digest_is_on_record() {
+    let (north, south, _) = three().await;
+    let (share, _) = shared(&north, &south, "1/26", b"one").await;
+    assert!(!has_refused(&north, &south));
+    let guessed = read(&south, &north, request(share, &[(&[0xee; 32], 0)])).await;
+    assert_eq!(refused(&guessed.unwrap()), [Some(Refusal::NotShared)]);
+    assert!(has_refused(&north, &south));
 }
 
 /// fault B8: whoever has a partner's key is cut off by hand; what came under it is found under the partner's name.
