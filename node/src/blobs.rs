@@ -22,6 +22,8 @@ mod decode;
 mod direct;
 mod encode;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod header;
 mod held;
 mod ingest;

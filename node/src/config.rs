@@ -228,9 +228,17 @@ impl Config {
             path: path.clone(),
             source,
         })?;
-        toml::from_str(&text).map_err(|error| {
+        Self::parse(&text, path)
+    }
+
+    /// Reads the text of a configuration that lies there.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] where a line of it makes no sense.
+    pub(crate) fn parse(text: &str, path: PathBuf) -> Result<Self, Error> {
+        toml::from_str(text).map_err(|error| {
             let start = error.span().map_or(0, |span| span.start);
-            let (line, field) = place(&text, start);
+            let (line, field) = place(text, start);
             Error::Invalid {
                 path,
                 line,

@@ -12,6 +12,8 @@ mod body;
 mod chain;
 mod copy;
 mod frame;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod mark;
 mod reader;
 mod recover;

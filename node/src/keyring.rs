@@ -9,6 +9,9 @@
 //!
 //! Not here: the master key's own place, and keys that are only lent (leases).
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;

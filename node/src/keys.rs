@@ -10,6 +10,8 @@
 
 pub mod chain;
 mod file;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod issue;
 mod leaf;
 mod pins;

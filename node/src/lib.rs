@@ -15,6 +15,8 @@ pub mod config;
 pub mod disk;
 pub mod event;
 pub mod federation;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 pub mod intake;
 pub mod jobs;
 pub mod journal;

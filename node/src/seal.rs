@@ -52,7 +52,7 @@ impl Seal {
 
 /// How many parts a file of this size has.
 pub const fn parts(size: u64) -> u32 {
-    // A blob has at most 2^40 bytes.
+    // A blob has at most 2^46 bytes.
     size.div_ceil(PART) as u32
 }
 

@@ -7,6 +7,8 @@
 mod api;
 mod bytes;
 mod endpoint;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz;
 mod listen;
 mod metrics;
 mod openapi;

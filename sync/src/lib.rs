@@ -4,12 +4,14 @@
 //! randomness, signer, verifier and what arrived come in as arguments; what should be done goes out
 //! as values.
 #![cfg_attr(
-    test,
+    any(test, fuzzing),
     allow(clippy::unwrap_used, reason = "a test that fails may panic")
 )]
 
 pub mod blob;
 pub mod evidence;
+#[cfg(any(test, fuzzing))]
+pub mod fuzz;
 mod hex;
 pub mod id;
 pub mod identity;
@@ -22,5 +24,9 @@ pub mod share;
 pub mod transfer;
 pub mod wire;
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
+#[cfg_attr(
+    not(test),
+    allow(dead_code, reason = "fuzz targets use less of it than tests do")
+)]
 mod testing;

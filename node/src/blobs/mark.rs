@@ -15,7 +15,7 @@ use super::tree::{Builder, Hash};
 /// Where the pairs begin, in bytes.
 pub(super) const PAIRS: u64 = 2 * SLOT as u64;
 
-const SLOT: usize = 4096;
+pub(super) const SLOT: usize = 4096;
 const MAGIC: &[u8; 4] = b"IDBS";
 /// Magic, format, sequence, size, digest, done, depth.
 const FIXED: usize = 4 + 4 + 8 + 8 + 32 + 8 + 8;
@@ -56,7 +56,7 @@ impl Mark {
         Builder::resume(self.done.div_ceil(GROUP), self.stack.clone())
     }
 
-    fn encode(&self) -> [u8; SLOT] {
+    pub(super) fn encode(&self) -> [u8; SLOT] {
         let mut bytes = Vec::with_capacity(SLOT);
         bytes.extend_from_slice(MAGIC);
         bytes.extend_from_slice(&[0; 4]);
@@ -75,7 +75,7 @@ impl Mark {
         page
     }
 
-    fn decode(page: &[u8; SLOT]) -> Option<Self> {
+    pub(super) fn decode(page: &[u8; SLOT]) -> Option<Self> {
         let sum = blake3::hash(&page[..SLOT - 32]);
         if sum.as_bytes() != &page[SLOT - 32..] || &page[..4] != MAGIC || page[4..8] != [0; 4] {
             return None;

@@ -281,7 +281,7 @@ fn erase(file: &File, at: u64, size: u64) -> io::Result<()> {
 }
 
 /// Visits headers from the start; says where the first byte is that no whole record covers.
-fn walk(
+pub(super) fn walk(
     file: &File,
     len: u64,
     visit: &mut dyn FnMut(u64, &Header) -> ControlFlow<()>,

@@ -223,7 +223,7 @@ impl Drop for Cut {
 /// Says that the body is a file to keep, under a name that is safe on any system.
 ///
 /// Source: RFC 6266, with the encoding of RFC 8187.
-fn disposition(name: &str) -> HeaderValue {
+pub(super) fn disposition(name: &str) -> HeaderValue {
     let name = text::file_name(name);
     let plain: String = name
         .chars()

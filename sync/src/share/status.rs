@@ -85,7 +85,7 @@ pub fn revocation(header: &Header, countersigned: bool) -> Option<Revocation> {
 /// are not disclosed yet; not what stays untold after a revocation.
 pub fn behind(header: &Header, own: Side, waiting: u64) -> u64 {
     let log = header.log(own);
-    if own == Side::Owner && !header.tells(log.countersigned + 1) {
+    if own == Side::Owner && !header.tells(log.countersigned.saturating_add(1)) {
         return 0;
     }
     let unsigned = log.point.count.saturating_sub(log.countersigned);
