@@ -383,6 +383,6 @@ run!(change: share::ChooseTargets, target::Add, target::Edit, target::Remove);
 run!(query: target::List);
 run!(change: case::Create, case::Edit, case::Close, case::Access);
 run!(change: share::Add, share::Withdraw, share::End, share::Cancel, share::Revoke, share::Suspend);
-run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, node::ConfirmClock);
+run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit);
 run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List, evidence::Show);
 run!(query: share::List, share::Sets);

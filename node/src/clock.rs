@@ -14,6 +14,14 @@ pub trait Clock: Send + Sync + 'static {
     /// Time since some moment that stays the same while the process runs; it never jumps, and goes on while
     /// the machine sleeps.
     fn elapsed(&self) -> Duration;
+
+    /// How far it jumped and what it tells does not; none where it did not, or what it tells jumps as well.
+    fn jump(&self) -> Option<Jump> {
+        None
+    }
+
+    /// Tells from now on what it jumped to.
+    fn set(&self) {}
 }
 
 /// The machine's clock.
@@ -60,17 +68,6 @@ impl Steady {
         }
     }
 
-    /// How far the clock jumped; none where it did not.
-    pub fn jump(&self) -> Option<Jump> {
-        self.look().err()
-    }
-
-    /// Goes on from what the clock says now, whatever it jumped by.
-    pub fn set(&self) {
-        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
-        *base = (self.clock.now(), self.clock.elapsed());
-    }
-
     fn look(&self) -> Result<DateTime<Utc>, Jump> {
         let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
         let (says, elapsed) = (self.clock.now(), self.clock.elapsed());
@@ -94,6 +91,15 @@ impl Clock for Steady {
 
     fn elapsed(&self) -> Duration {
         self.clock.elapsed()
+    }
+
+    fn jump(&self) -> Option<Jump> {
+        self.look().err()
+    }
+
+    fn set(&self) {
+        let mut base = self.base.lock().unwrap_or_else(PoisonError::into_inner);
+        *base = (self.clock.now(), self.clock.elapsed());
     }
 }
 

@@ -1,18 +1,17 @@
 //! What the node does by itself: comparing SHA-256 of what it received, renewing certificates, and
 //! keeping figures; and the check of everything stored, when somebody asks.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use interdocket_sync::blob::Digest;
 use tokio_util::sync::CancellationToken;
 
 use crate::actions::decide::{Decided, Effect};
-use crate::actions::node::{Check, Checked, Unrecorded};
+use crate::actions::node::{Check, Checked, ConfirmClock, Confirmed, Unrecorded};
 use crate::actions::partner::State;
 use crate::actions::{Caller, Error, Run, Way};
 use crate::blobs::Placed;
-use crate::clock::{Jump, Steady};
+use crate::clock::Jump;
 use crate::event::{BlobCompared, ClockSuspected, Event};
 use crate::node::Node;
 use crate::store::table;
@@ -154,20 +153,36 @@ fn present(node: &Node) {
 
 /// Watches whether the machine's clock jumps, against one that does not, until told to stop. Until a jump is on
 /// record, nothing is decided by it.
-pub async fn clock(node: Node, clock: Arc<Steady>, stop: CancellationToken) {
+pub async fn clock(node: Node, stop: CancellationToken) {
     loop {
         tokio::select! {
             biased;
             () = stop.cancelled() => return,
             () = tokio::time::sleep(TICK) => {}
         }
-        let Some(Jump { says, expected }) = clock.jump() else {
-            continue;
-        };
-        match suspect(&node, ClockSuspected { says, expected }).await {
-            Ok(()) => clock.set(),
-            Err(error) => tracing::error!(%error, "a jump of the clock could not be recorded"),
+        if let Err(error) = look(&node).await {
+            tracing::error!(%error, "a jump of the clock could not be recorded");
         }
+    }
+}
+
+/// Records a jump of the clock, if there is one, and goes on from there.
+async fn look(node: &Node) -> Result<(), Error> {
+    let clock = &node.parts().clock;
+    let Some(Jump { says, expected }) = clock.jump() else {
+        return Ok(());
+    };
+    suspect(node, ClockSuspected { says, expected }).await?;
+    clock.set();
+    Ok(())
+}
+
+impl Run for ConfirmClock {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Confirmed, Error> {
+        node.permit(caller, &self).await?;
+        // What is confirmed is what the clock says now, also where it was set a moment ago.
+        look(node).await?;
+        node.change(caller, self).await
     }
 }
 
@@ -332,7 +347,6 @@ mod tests {
     use chrono::TimeDelta;
 
     use super::*;
-    use crate::actions::node::ConfirmClock;
     use crate::tests::bench::{Bench, noon};
 
     /// fault B10
@@ -354,5 +368,21 @@ mod tests {
         renew(north.node.clone(), stop).await;
         let after = ends();
         assert!(after.operational > before.operational && after.tls > before.tls);
+    }
+
+    /// A person who sets the clock and confirms it at once need not know how often the node looks at it.
+    ///
+    /// fault B10
+    #[tokio::test]
+    async fn what_is_confirmed_is_what_the_clock_says_now() {
+        let north = Bench::new("north");
+        north.jump(TimeDelta::days(1));
+        look(&north.node).await.unwrap();
+        assert!(north.node.read(crate::node::timely).await.is_err());
+        north.jump(-TimeDelta::days(1));
+        let confirmed = ConfirmClock {}.run(&north.node, &north.node.owner()).await;
+        confirmed.unwrap();
+        assert_eq!(north.node.parts().clock.jump(), None);
+        assert!(north.node.read(crate::node::timely).await.is_ok());
     }
 }

@@ -223,7 +223,6 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     let held = hold(data)?;
     let sockets = Sockets::bind(data, &config).await?;
     let place = data.to_owned();
-    let steady = Arc::clone(&clock);
     let opened = tokio::task::spawn_blocking(move || open(&place, held, config, keys, clock)).await;
     let (node, writer) =
         opened.map_err(|_| Error::new(ErrorKind::Unavailable, "starting failed"))??;
@@ -232,7 +231,6 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
     }
     let tasks = TaskTracker::new();
     serve(&node, sockets, &tasks, &stop)?;
-    tasks.spawn(jobs::clock(node.clone(), steady, stop.clone()));
     tracing::info!(
         organisation = %node.parts().keys.organisation(),
         records = node.parts().journal.head().count,
@@ -256,7 +254,7 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
 }
 
 /// Configuration, keys and clock: what is needed before anything is opened.
-fn identity(data: &Path) -> Result<(Config, Keys, Arc<Steady>), Error> {
+fn identity(data: &Path) -> Result<(Config, Keys, Arc<dyn Clock>), Error> {
     if restore::under_way(data) {
         return Err(restore::unfinished(data));
     }
@@ -267,7 +265,7 @@ fn identity(data: &Path) -> Result<(Config, Keys, Arc<Steady>), Error> {
         Error::new(ErrorKind::Invalid, reasons(&error))
             .hint("correct it, or bring it back from a backup")
     })?;
-    let clock = Arc::new(Steady::new(
+    let clock: Arc<dyn Clock> = Arc::new(Steady::new(
         Arc::new(clock::System),
         config.clock.tolerance_seconds.get(),
     ));
@@ -330,9 +328,8 @@ fn open(
     held: Held,
     config: Config,
     keys: Keys,
-    clock: Arc<Steady>,
+    clock: Arc<dyn Clock>,
 ) -> Result<(Node, std::thread::JoinHandle<()>), Error> {
-    let clock: Arc<dyn Clock> = clock;
     let (journal, keyring) = journal(held, &keys)?;
     let reader = journal.reader();
     let store = Store::new(Arc::new(database(data, &config)?));
@@ -568,6 +565,7 @@ pub(crate) fn work(
         pairing,
         stop.clone(),
     ));
+    tasks.spawn(jobs::clock(node.clone(), stop.clone()));
     tasks.spawn(jobs::compare(node.clone(), stop.clone()));
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
     tasks.spawn(scrub::scrub(node.clone(), stop.clone()));

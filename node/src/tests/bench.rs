@@ -5,8 +5,8 @@
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -30,7 +30,7 @@ use crate::actions::share::{self, Share};
 use crate::actions::{self, Actor, Caller, Change, Error, Progress, Way, exchange, user};
 use crate::blobs::{Blobs, Placed, Ranges, Reserve, StageId};
 use crate::chance;
-use crate::clock::Clock;
+use crate::clock::{Clock, Jump};
 use crate::config::Config;
 use crate::disk::Memory as Disk;
 use crate::event::{Bytes, Entry, Event, NodeMade, PartnerMet};
@@ -79,7 +79,7 @@ pub(crate) fn only(made: share::Made) -> Share {
 }
 
 /// A clock that moves a second each time it is asked.
-pub(crate) struct Ticks(AtomicI64);
+pub(crate) struct Ticks(AtomicI64, Mutex<Option<Jump>>);
 
 impl Clock for Ticks {
     fn now(&self) -> DateTime<Utc> {
@@ -88,6 +88,14 @@ impl Clock for Ticks {
 
     fn elapsed(&self) -> Duration {
         Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
+    }
+
+    fn jump(&self) -> Option<Jump> {
+        *self.1.lock().unwrap()
+    }
+
+    fn set(&self) {
+        *self.1.lock().unwrap() = None;
     }
 }
 
@@ -133,7 +141,7 @@ impl Bench {
             name,
             (journal, keyring),
             Arc::default(),
-            Arc::new(Ticks(1.into())),
+            Arc::new(Ticks(1.into(), Mutex::default())),
         )
     }
 
@@ -593,6 +601,13 @@ impl Bench {
     /// Moves this node's clock.
     pub(crate) fn later(&self, by: TimeDelta) {
         self.clock.0.fetch_add(by.num_seconds(), Ordering::SeqCst);
+    }
+
+    /// The machine's clock jumps, and nobody has looked at it yet.
+    pub(crate) fn jump(&self, by: TimeDelta) {
+        let expected = self.clock.now();
+        let says = expected + by;
+        *self.clock.1.lock().unwrap() = Some(Jump { says, expected });
     }
 
     /// Everything that this node has on record about something.

@@ -18,7 +18,7 @@ use super::World;
 use crate::actions::Way;
 use crate::actions::partner::OrganisationRole;
 use crate::blobs::{Blobs, Reserve};
-use crate::clock::Clock;
+use crate::clock::{Clock, Steady};
 use crate::config::Config;
 use crate::disk::Memory as Disk;
 use crate::event::{Entry, Event, NodeMade};
@@ -252,7 +252,8 @@ impl Site {
         let (journal, keyring) = self.journal(&disks, &keys);
         let (reader, metrics) = (journal.reader(), Metrics::new());
         let store = Store::new(disks.engine.clone());
-        let clock: Arc<dyn Clock> = self.watch.clone();
+        let tolerance = self.config().clock.tolerance_seconds.get();
+        let clock: Arc<dyn Clock> = Arc::new(Steady::new(self.watch.clone(), tolerance));
         let writer = Writer {
             journal,
             keyring: Arc::clone(&keyring),

@@ -90,7 +90,7 @@ impl Bug {
         (Self::NotHeldBack, 64),
         (Self::RevokedTwice, 1),
         (Self::RevocationNotGiven, 63),
-        (Self::OfferHeldBack, 69),
+        (Self::OfferHeldBack, 62),
         (Self::ListedOnce, 66),
     ];
 }
