@@ -44,8 +44,6 @@ pub(crate) enum Bug {
     KeyKept,
     /// Entries that were read before a revocation are sent after it.
     EntriesNotJudged,
-    /// What proves a fork of an advanced share is kept with its texts.
-    ForkInClear,
     /// A second history is refused and not recorded.
     ForkForgotten,
     /// A node that comes back from its past goes on under its old incarnation.
@@ -66,7 +64,7 @@ pub(crate) enum Bug {
 
 impl Bug {
     /// All of them, each with a seed that finds it.
-    pub(crate) const ALL: [(Self, u64); 25] = [
+    pub(crate) const ALL: [(Self, u64); 24] = [
         (Self::NotJudgedAgain, 0),
         (Self::SentAfterRevocation, 0),
         (Self::RevocationNotSent, 0),
@@ -84,7 +82,6 @@ impl Bug {
         (Self::NotWoken, 0),
         (Self::KeyKept, 0),
         (Self::EntriesNotJudged, 0),
-        (Self::ForkInClear, 81),
         (Self::ForkForgotten, 81),
         (Self::SameLife, 60),
         (Self::NotHeldBack, 64),

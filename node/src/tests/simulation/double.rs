@@ -66,9 +66,9 @@ pub(super) async fn people(world: &Rc<World>, me: &Rc<Process>) {
         };
         // Whatever is refused is refused.
         match world.below(10) {
-            0..3 => drop(change(world, me, share::Suspend { share }).await),
-            3..6 => drop(change(world, me, share::Resume { share }).await),
-            6..8 => {
+            0..2 => drop(change(world, me, share::Suspend { share }).await),
+            2..4 => drop(change(world, me, share::Resume { share }).await),
+            4..8 => {
                 let recipients = vec!["kim".to_owned(), "lee".to_owned()];
                 drop(change(world, me, share::Recipients { share, recipients }).await);
             }

@@ -2,14 +2,16 @@
 //! further of it in. Nothing of an older life of a node is let in either (S11).
 
 use interdocket_sync::log::Side;
+use interdocket_sync::log::entry::Entry;
 use interdocket_sync::refusal::Refusal;
-use interdocket_sync::share::Hold;
+use interdocket_sync::share::{Hold, Kind};
 use interdocket_sync::wire::batch::Batch;
 
 use super::super::site::Process;
 use super::super::world::World;
 use super::{Broken, Seen};
 use crate::actions::exchange::Taken;
+use crate::event::{Bytes, Event};
 use crate::federation::history;
 use crate::store::table;
 
@@ -72,6 +74,18 @@ const fn before(refused: Refusal) -> bool {
     )
 }
 
+/// Whether what proves a fork of the owner's log says more than an advanced share may leave behind.
+fn clear(event: &Event) -> bool {
+    let Event::ShareFrozen(frozen) = event else {
+        return true;
+    };
+    let says = |bytes: &Bytes| {
+        let entry = Entry::kept(&bytes.0);
+        entry.is_ok_and(|entry| entry.body.redacted() != entry.body)
+    };
+    frozen.side == Side::Owner && frozen.entries.iter().any(says)
+}
+
 pub(super) fn check(seen: &Seen<'_>) -> Broken {
     for ((site, share), points) in &seen.oracle.forked {
         let Some(state) = seen.of(*site) else {
@@ -86,14 +100,21 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
         }
         // Its own node may still end it.
         let own = header.side(state.site.id);
-        let held = [(Side::Owner, points[0]), (Side::Partner, points[1])];
-        let mut theirs = held.into_iter().filter(|(side, _)| Some(*side) != own);
+        let before = [(Side::Owner, points[0]), (Side::Partner, points[1])];
+        let mut theirs = before.into_iter().filter(|(side, _)| Some(*side) != own);
         if theirs.any(|(side, point)| header.log(side).point != point) {
             return Err(format!(
                 "{name} let something into {share}, which is frozen"
             ));
         }
         let process = &state.process;
+        let advanced = matches!(header.kind, Kind::Advanced(_));
+        if let (true, Some(record)) = (advanced && own == Some(Side::Partner), held.frozen) {
+            let event = process.read(|view| history::event(view, &process.journal, record));
+            if event.is_ok_and(|event| clear(&event)) {
+                return Err(format!("{name} keeps texts of {share} in the clear"));
+            }
+        }
         let fork = process.read(|view| history::fork(view, &process.journal, *share));
         match fork {
             Ok(Some(fork)) if fork.held != fork.shown => {}
