@@ -18,6 +18,7 @@ use crate::actions::{Way, exchange};
 use crate::event::{Event, NodeRestored};
 use crate::federation::exchange::Exchange;
 use crate::federation::history::revocation_proof;
+use crate::store::table;
 use crate::tests::bench::{Bench, noon, only, pair, settle, to};
 
 type Lie = fn(&mut v1::RecoverReply);
@@ -340,12 +341,8 @@ async fn of_a_revoked_or_suspended_advanced_share_no_entry_is_given_back() {
     assert!(end.revocation.is_some() && end.lease.is_none());
 }
 
-/// fault E7, fault A5
-#[tokio::test]
-async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out() {
-    let (north, south, share) = advanced().await;
-    let past = north.twin();
-    north.change(share::Revoke { share }).await.unwrap();
+/// South takes north's revocation of a share.
+async fn told(north: &Bench, south: &Bench, share: ShareId) {
     let said = {
         let reading = north.node.parts().store.read();
         let proof = revocation_proof(&reading.view(), &north.node.parts().journal, share);
@@ -355,6 +352,15 @@ async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out
         exchange::receive(context, &said)
     });
     taken.await.unwrap();
+}
+
+/// fault E7, fault A5
+#[tokio::test]
+async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out() {
+    let (north, south, share) = advanced().await;
+    let past = north.twin();
+    north.change(share::Revoke { share }).await.unwrap();
+    told(&north, &south, share).await;
     let back = NodeRestored {
         made_at: noon(),
         above: 0,
@@ -376,4 +382,46 @@ async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out
     assert_eq!(listed, [share.as_bytes().to_vec()]);
     let (nothing, end) = given(&past, &south, share);
     assert!(nothing.is_empty() && end.unwrap().revocation.is_some());
+}
+
+/// A node has erased what was here of a revoked share, and states it.
+async fn purged(node: &Bench, share: ShareId) {
+    let purged = node.node.decide(None, Way::Timer, move |context| {
+        exchange::purge(context, share)
+    });
+    purged.await.unwrap();
+}
+
+/// It would be another log than the one its owner has.
+///
+/// fault E7, fault A9
+#[tokio::test]
+async fn a_partner_that_lost_its_log_of_a_revoked_share_writes_no_other() {
+    let (north, south, share) = advanced().await;
+    settle(&north, &south, share).await;
+    let past = south.twin();
+    north.change(share::Revoke { share }).await.unwrap();
+    told(&north, &south, share).await;
+    purged(&south, share).await;
+    let count = |node: &Bench| {
+        let reading = node.node.parts().store.read();
+        let held = reading.view().get(&table::SHARE, &share).unwrap().unwrap();
+        held.header.partner_log.point.count
+    };
+    let before = count(&past);
+    assert!(count(&south) > before);
+    let back = NodeRestored {
+        made_at: noon(),
+        above: 0,
+    };
+    past.events(vec![Event::NodeRestored(back)]).await.unwrap();
+    let honest = DeliveryServer::new(Exchange::new(north.node.clone()));
+    let address = north.serve(Routes::new(honest)).await;
+    past.trust(&north, Some(address)).await;
+    let client = DeliveryClient::new(past.node.parts().transport.channel(north.id()));
+    assert!(recover(&past.node, north.id(), &client).await.unwrap());
+    purged(&past, share).await;
+    assert_eq!(count(&past), before);
+    assert_eq!(past.shown(share).status, share::Status::Revoked);
+    assert_eq!(past.tables(), past.rebuilt());
 }

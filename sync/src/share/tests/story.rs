@@ -267,3 +267,20 @@ fn of_what_was_not_sent_before_a_revocation_only_that_it_is_over_is_told() {
     assert!(!header.tells(1));
     assert_eq!(behind(&header, Side::Owner, 0), 0);
 }
+
+/// fault E7
+#[test]
+fn a_closed_share_is_over_says_nothing_and_lets_nothing_in() {
+    let mut pair = Pair::listed_as(LIVE, &[1]);
+    pair.exchange();
+    pair.owner.run(Command::Revoke(actor())).unwrap();
+    let last = pair.owner.header.owner_log.point.count;
+    let over = pair.owner.batch(last, 1).unwrap();
+    pair.partner.header.hold = Hold::Closed;
+    assert_eq!(pair.partner.take(&over), Err(Refusal::State));
+    assert_eq!(
+        pair.partner.run(Command::Purge(Totals::default())),
+        Err(Refusal::State)
+    );
+    assert_eq!(status(&pair.partner.header, 0, at(0)), Status::Revoked);
+}
