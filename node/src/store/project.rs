@@ -26,6 +26,9 @@ use crate::event::{
     StoredBlob, subject,
 };
 
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
+
 pub use self::share::ShareFacts;
 
 /// The version of the tables: a database of another one is built again.
@@ -420,6 +423,10 @@ impl Step<'_> {
 
     /// Counts one more use of a blob.
     fn used(&mut self, digest: Digest) -> Result<(), Error> {
+        #[cfg(test)]
+        if planted(Bug::UseUncounted) {
+            return self.blob(digest, |blob| blob.uses = 1);
+        }
         self.blob(digest, |blob| blob.uses += 1)
     }
 
