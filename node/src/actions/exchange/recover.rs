@@ -84,7 +84,7 @@ pub fn recover(
         (Some(share), _, _) => (share.header, None),
         (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
         _ => match begun(context, &node, partner, &batch)? {
-            Ok(terms) if known_partner.recover => terms,
+            Ok(begun) if known_partner.recover => begun,
             Ok(_) => return Ok(refuse(Refusal::NotShared)),
             Err(refusal) => return Ok(refuse(refusal)),
         },

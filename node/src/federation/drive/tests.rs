@@ -105,6 +105,18 @@ impl Delivery for Liar {
     }
 }
 
+/// What drives a partner, before it has said hello.
+fn drive(node: &Bench, partner: &Bench) -> Drive {
+    Drive {
+        node: node.node.clone(),
+        partner: partner.id(),
+        held: BTreeMap::new(),
+        recover: None,
+        greeted: false,
+        knocks: Default::default(),
+    }
+}
+
 /// North has two shares for south, which may lie about the first.
 async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
     let (north, south) = (Bench::new("north"), Bench::new("south"));
@@ -128,14 +140,7 @@ async fn two() -> (Bench, Bench, Drive, Liar, [ShareId; 2]) {
         shares.push(north.copy(number, "south").await.unwrap().id);
     }
     shares.sort_unstable();
-    let drive = Drive {
-        knocks: Default::default(),
-        node: north.node.clone(),
-        partner: south.id(),
-        held: BTreeMap::new(),
-        recover: None,
-        greeted: false,
-    };
+    let drive = drive(&north, &south);
     let shares = shares.try_into().unwrap();
     (north, south, drive, liar, shares)
 }
@@ -234,14 +239,7 @@ async fn a_partner_that_lost_entries_gets_all_of_them_again() {
     };
     north.trust(&restored, Some(address)).await;
     north.change(add).await.unwrap();
-    let mut drive = Drive {
-        knocks: Default::default(),
-        node: north.node.clone(),
-        partner: south.id(),
-        held: BTreeMap::new(),
-        recover: None,
-        greeted: false,
-    };
+    let mut drive = drive(&north, &south);
     drive.pass().await.unwrap();
     assert_eq!(restored.wanted(share).len(), 10);
     assert_eq!(north.shown(share).behind, 0);
@@ -345,14 +343,7 @@ async fn an_offer_that_a_partner_lost_is_told_once_more() {
         evidence: Vec::new(),
     };
     north.change(add).await.unwrap();
-    let mut drive = Drive {
-        knocks: Default::default(),
-        node: north.node.clone(),
-        partner: south.id(),
-        held: BTreeMap::new(),
-        recover: None,
-        greeted: false,
-    };
+    let mut drive = drive(&north, &south);
     drive.pass().await.unwrap();
     assert_eq!(past.shown(share).listed.evidence, 2);
 }
