@@ -319,12 +319,7 @@ fn journal(node: &Node) -> Result<Checked, Error> {
     match node.parts().journal.verify(true) {
         Ok(report) => {
             checked.records = report.head.count;
-            checked.problems.extend(report.places.iter().map(|place| {
-                format!(
-                    "the body of record {} does not match its commitment",
-                    place.seq
-                )
-            }));
+            checked.problems.extend(report.lines());
         }
         Err(error) => checked.problems.push(error.to_string()),
     }

@@ -268,6 +268,9 @@ fn record(
     }
     let report = journal.reader().verify(true);
     let report = report.map_err(|error| run::failed("verify the journal", &error))?;
+    if let Some(damage) = report.broken.first() {
+        return Err(unfit(&format!("of its journal, {damage}")));
+    }
     let behind = report.last.filter(|last| *last - now > tolerance);
     let restored = Event::NodeRestored(NodeRestored {
         made_at: manifest.made_at,

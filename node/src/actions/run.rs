@@ -364,13 +364,6 @@ fn shown(record: crate::journal::Record) -> Record {
     }
 }
 
-fn damaged(place: &Position) -> String {
-    format!(
-        "the body of record {} does not match its commitment",
-        place.seq
-    )
-}
-
 impl Run for audit::Verify {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Verified, Error> {
         node.permit(caller, &self).await?;
@@ -382,7 +375,7 @@ impl Run for audit::Verify {
                 records: report.head.count,
                 head: interdocket_sync::blob::Sha256(report.head.hash).to_string(),
                 erased: report.erased,
-                damaged: report.places.iter().map(damaged).collect(),
+                damaged: report.lines().collect(),
             })
         })
         .await

@@ -89,8 +89,8 @@ fn intact(journal: &Journal) -> u64 {
     let report = journal.reader().verify(true).unwrap();
     assert_eq!(report.head, journal.head());
     assert_eq!(
-        (report.head.count, report.damaged),
-        (records.len() as u64, 0)
+        (report.head.count, report.damaged, report.broken),
+        (records.len() as u64, 0, Vec::new())
     );
     report.head.count
 }

@@ -1,16 +1,16 @@
 //! Walking the whole journal and comparing everything that can be compared.
 //!
-//! Invariant: reads only, beside the writer, up to what was durable when it began. A header,
-//! chain, tree or footer that does not fit is an error; a body that does not is counted.
+//! Invariant: reads only, beside the writer, up to what was durable when it began. Nothing
+//! damaged is left out of the report, and no damage keeps the other segments from being looked at.
 //!
 //! Not here: repair.
 
 use chrono::{DateTime, Utc};
 
 use super::chain::Chain;
-use super::reader::{Extent, Reader, bodies_of, damaged, parse};
+use super::reader::{Extent, Extents, Reader, bodies_of, damaged, parse};
 use super::segment::{self, Footer, Start};
-use super::{Body, Error, Head, Position, Segment, body};
+use super::{Body, Damage, Error, Head, Position, Segment, body};
 
 /// How many damaged records a report names.
 const NAMED: usize = 100;
@@ -30,41 +30,62 @@ pub struct Report {
     pub damaged: u64,
     /// The first hundred of the damaged ones.
     pub places: Vec<Position>,
+    /// What is not what was written of headers, chain, tree and footers: the first in each segment.
+    pub broken: Vec<Damage>,
 }
 
 impl Reader {
-    /// Walks every record header, chain, tree and footer; `deep` opens every body as well.
+    /// Walks every record header, chain, tree and footer; `deep` opens every body as well. What is
+    /// behind the first damage in a segment is not looked at; the next segment is.
     ///
     /// # Errors
-    /// [`Error::Damaged`] at the first thing that is not what was written, [`Error::Io`].
+    /// [`Error::Io`].
     pub fn verify(&self, deep: bool) -> Result<Report, Error> {
         let extents = self.shared().extents().clone();
-        let mut report = Report {
-            head: Head::START,
-            last: None,
-            segments: extents.segments.len(),
-            erased: 0,
-            damaged: 0,
-            places: Vec::new(),
-        };
+        let mut report = Report::new(Head::START, extents.segments.len());
         for (first, extent) in &extents.segments {
-            report.head = self.walk(*first, *extent, deep, &mut report)?;
+            match self.walk(*first, *extent, deep, &mut report) {
+                Ok(head) => report.head = head,
+                Err(Error::Damaged(damage)) => {
+                    report.broken.push(damage);
+                    report.head = self.behind(*first, &extents)?;
+                }
+                Err(error) => return Err(error),
+            }
         }
         if report.head != extents.head {
             let last = extents.segments.keys().next_back().copied().unwrap_or(1);
-            return Err(damaged(
-                &segment::name(last),
-                0,
-                "the chain has another end",
-            ));
+            report.broken.push(Damage {
+                file: segment::name(last),
+                place: 0,
+                what: "the chain has another end",
+            });
+            report.head = extents.head;
         }
         Ok(report)
+    }
+
+    /// Gives the chain's head where the segment ends that starts with `first`, as the next one states it.
+    fn behind(&self, first: u64, extents: &Extents) -> Result<Head, Error> {
+        let Some(next) = extents.segments.range(first + 1..).next() else {
+            return Ok(extents.head);
+        };
+        let name = segment::name(*next.0);
+        let mut bytes = [0; segment::HEADER];
+        match self.shared().fill(&name, 0, &mut bytes) {
+            Ok(()) | Err(Error::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(match segment::start(&bytes) {
+            Start::Head(head) => head,
+            Start::Newer(_) | Start::Damaged => extents.head,
+        })
     }
 
     /// Walks a sealed segment by itself, and opens every body in it.
     ///
     /// # Errors
-    /// As [`Reader::verify`].
+    /// [`Error::Damaged`] at the first header that is not what was written, [`Error::Io`].
     pub fn verify_segment(&self, segment: &Segment) -> Result<Report, Error> {
         let first = segment.first;
         let extents = self.shared().extents().clone();
@@ -75,14 +96,7 @@ impl Reader {
         let Start::Head(head) = segment::start(&bytes) else {
             return Err(damaged(&segment.name, 0, "it has no beginning"));
         };
-        let mut report = Report {
-            head,
-            last: None,
-            segments: 1,
-            erased: 0,
-            damaged: 0,
-            places: Vec::new(),
-        };
+        let mut report = Report::new(head, 1);
         report.head = self.walk(first, extent, true, &mut report)?;
         Ok(report)
     }
@@ -152,13 +166,25 @@ impl Reader {
 }
 
 impl Report {
-    /// What is damaged, one line for each of the records that it names.
+    fn new(head: Head, segments: usize) -> Self {
+        Self {
+            head,
+            last: None,
+            segments,
+            erased: 0,
+            damaged: 0,
+            places: Vec::new(),
+            broken: Vec::new(),
+        }
+    }
+
+    /// What is damaged, one line each: what stands in [`Report::broken`], and the records that it names.
     pub fn lines(&self) -> impl Iterator<Item = String> {
-        let places = self.places.iter();
-        places.map(|place| {
+        let places = self.places.iter().map(|place| {
             let seq = place.seq;
             format!("the body of record {seq} does not match its commitment")
-        })
+        });
+        self.broken.iter().map(Damage::to_string).chain(places)
     }
 
     fn count(&mut self, position: Position, opened: &Body) {

@@ -16,7 +16,8 @@ fn judged(disk: &Arc<Memory>, count: u64, place: &str) {
         .scan(0, None)
         .collect::<Result<Vec<_>, _>>()
     else {
-        assert!(journal.reader().verify(false).is_err(), "{place}");
+        let report = journal.reader().verify(false).unwrap();
+        assert!(!report.broken.is_empty(), "{place}");
         return;
     };
     assert_eq!(records.len() as u64, count, "{place}: silently fewer");
@@ -75,6 +76,29 @@ fn a_damaged_body_is_marked_and_the_others_are_read() {
     );
 }
 
+/// fault E5
+#[test]
+fn a_damaged_segment_is_told_and_the_others_are_looked_at() {
+    let disk = full(60);
+    let journal = open(&disk);
+    let names = disk.list().unwrap();
+    let mut segments = names.iter().filter(|name| segment::first(name).is_some());
+    let [first, second, third] = [(); 3].map(|()| segments.next().unwrap());
+    disk.damage(first, |bytes| {
+        bytes[segment::HEADER + frame::PREAMBLE] ^= 1;
+    });
+    disk.damage(second, |bytes| *bytes.last_mut().unwrap() ^= 1);
+    disk.damage(third, |bytes| {
+        let preamble = frame::Preamble::parse(&bytes[segment::HEADER..]).unwrap();
+        bytes[segment::HEADER + preamble.head()] ^= 1;
+    });
+    let report = journal.reader().verify(true).unwrap();
+    let broken: Vec<_> = report.broken.iter().map(|damage| &damage.file).collect();
+    assert_eq!((broken, report.damaged), (vec![first, second], 1));
+    assert_eq!(report.head, journal.head());
+    assert_eq!(report.lines().count(), 3);
+}
+
 #[test]
 fn damage_is_told_with_file_place_and_what_to_do() {
     let disk = full(24);
@@ -129,10 +153,8 @@ fn an_edited_record_breaks_the_chain_even_with_its_checksums_made_good() {
     let sealed = Arc::new(disk.copy());
     sealed.damage(&segment::name(1), |bytes| forge(bytes));
     let journal = open(&sealed);
-    assert!(matches!(
-        journal.reader().verify(false),
-        Err(Error::Damaged(_))
-    ));
+    let report = journal.reader().verify(false).unwrap();
+    assert_eq!(report.broken[0].file, segment::name(1));
     disk.damage(&segment::name(last), |bytes| forge(bytes));
     let refused = Journal::sized(disk.clone(), keyring(&disk).unwrap(), SMALL).unwrap_err();
     assert!(matches!(refused, OpenError::Damaged(Damage { .. })));
