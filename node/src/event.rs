@@ -24,8 +24,8 @@ pub use self::body::{
     CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
     EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
     ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
-    NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PolicySet,
-    RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, SealedErased,
+    NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered,
+    PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, SealedErased,
     SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked,
     ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved, TokenMade, UserAdded,
     UserEdited,
@@ -160,7 +160,7 @@ pub enum Event {
     /// A revoked share is over as it is: what one side lost of its logs is not brought any more.
     ShareClosed(ShareId),
     /// Every share that a partner knows of was asked for.
-    PartnerRecovered(OrganisationId),
+    PartnerRecovered(PartnerRecovered),
     /// The partner countersigned this node's log.
     HeadCountersigned(HeadCountersigned),
     /// The partner showed two histories; both heads are kept.
@@ -508,7 +508,7 @@ impl Event {
                 vec![share.uuid()]
             }
             Self::NodeRewound(rewound) => vec![subject(rewound.partner)],
-            Self::PartnerRecovered(id) => vec![subject(*id)],
+            Self::PartnerRecovered(recovered) => vec![subject(recovered.partner)],
             Self::ShareFrozen(share) => vec![share.share.uuid()],
             Self::SharePaused(share) => vec![share.uuid()],
             Self::EvidenceReceived(received) => vec![received.share.uuid()],

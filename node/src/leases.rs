@@ -9,8 +9,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use interdocket_sync::id::ShareId;
-use zeroize::Zeroizing;
 
+use crate::keyring::Key;
 use crate::seal::Seal;
 
 /// The leases that this node holds.
@@ -18,7 +18,7 @@ use crate::seal::Seal;
 pub struct Leases(Mutex<BTreeMap<ShareId, Lease>>);
 
 struct Lease {
-    key: Zeroizing<[u8; 32]>,
+    key: Key,
     asked: Duration,
     until: Duration,
 }
@@ -26,13 +26,7 @@ struct Lease {
 impl Leases {
     /// Keeps a key that was asked for at `asked`, for this long from then on. Times are those of
     /// [`Clock::elapsed`](crate::clock::Clock::elapsed).
-    pub fn lend(
-        &self,
-        share: ShareId,
-        key: Zeroizing<[u8; 32]>,
-        asked: Duration,
-        length: Duration,
-    ) {
+    pub fn lend(&self, share: ShareId, key: Key, asked: Duration, length: Duration) {
         let until = asked.saturating_add(length.min(LONGEST));
         let lease = Lease { key, asked, until };
         let mut leases = self.lock();
@@ -44,10 +38,14 @@ impl Leases {
 
     /// What seals a share now; none where its lease ran out.
     pub fn seal(&self, share: ShareId, now: Duration) -> Option<Seal> {
+        Some(Seal::new(share.uuid(), self.key(share, now)?))
+    }
+
+    /// The key of a share; none where its lease ran out.
+    pub fn key(&self, share: ShareId, now: Duration) -> Option<Key> {
         let mut leases = self.lock();
         leases.retain(|_, lease| now < lease.until);
-        let lease = leases.get(&share)?;
-        Some(Seal::new(share.uuid(), lease.key.clone()))
+        Some(leases.get(&share)?.key.clone())
     }
 
     /// The shares of which more than half of the lease is over.
@@ -92,8 +90,8 @@ mod tests {
         ShareId::new(Uuid::from_u128(number))
     }
 
-    fn key() -> Zeroizing<[u8; 32]> {
-        Zeroizing::new([7; 32])
+    fn key() -> Key {
+        Key::new([7; 32])
     }
 
     const fn minutes(count: u64) -> Duration {

@@ -140,6 +140,8 @@ mod tests {
             policy: None,
             recover: false,
             witness: None,
+            countersigned: None,
+            revoked: None,
         }
     }
 

@@ -29,7 +29,7 @@ use super::{Error, ErrorKind};
 use crate::event::{Bytes, Event, HeadCountersigned, LogReceived, LogWritten, ShareFrozen};
 use crate::rules;
 use crate::seal::Seal;
-use crate::store::project::ShareFacts;
+use crate::store::project::{ShareFacts, recovers};
 use crate::store::{entity, table};
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
@@ -38,7 +38,9 @@ pub use self::disclose::{covered, disclose, following, info, item, targets};
 pub use self::import::{
     NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable,
 };
-pub use self::recover::{Given, close, listed, recover, recovered, revoked_before, rewound};
+pub use self::recover::{
+    Given, close, forgotten, given_up, listed, recover, recovered, revoked_before, rewound,
+};
 pub use self::repair::{having, owed, repaired, spoiled};
 pub use self::revoke::{countersigned as revocation_countersigned, erased, purge, receive};
 pub use self::store::{seal, store};
@@ -128,8 +130,8 @@ pub fn take(
             return Ok(refuse(Refusal::NotEnabled));
         }
         // It may be one that was accepted before this node came back from its past.
-        if partner.recover {
-            return Ok(refuse(Refusal::Busy));
+        if recovers(&context.view, caller, batch.share)? {
+            return Ok(refuse(Refusal::Busy).then(Effect::Nudge(caller)));
         }
     }
     if header.hold == Hold::Recovering {

@@ -48,8 +48,10 @@ pub struct NodeRestored {
 pub struct NodeRewound {
     /// Who showed it.
     pub partner: OrganisationId,
-    /// The signed head. The new incarnation is above the one under which it was signed.
-    pub head: Bytes,
+    /// The incarnation under which it was signed, where that is stated: the new one is above it.
+    pub above: u64,
+    /// The signed head, revocation or countersignature of one.
+    pub shown: Bytes,
 }
 
 /// A backup was begun.
@@ -495,6 +497,15 @@ pub struct HeadCountersigned {
     pub head: Bytes,
     /// The partner's countersignature.
     pub countersignature: Bytes,
+}
+
+/// Every share that a partner knows of was asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerRecovered {
+    /// The partner.
+    pub partner: OrganisationId,
+    /// Those that are not held here and that it could not give back yet: they are asked for again.
+    pub missing: Vec<ShareId>,
 }
 
 /// The partner showed two histories.

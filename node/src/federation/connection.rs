@@ -11,7 +11,7 @@ use interdocket_sync::wire::session as wire;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::exchange::{Exchange, serves, status, unavailable};
+use super::exchange::{Exchange, unavailable};
 use super::lease;
 use super::sessions::{self, Outcome};
 use crate::actions::{self, Way};
@@ -61,26 +61,10 @@ impl connection_server::Connection for Connection {
             return Err(self.exchange.refuse(caller, "renew", None, refused).await);
         }
         let node = self.node.clone();
-        let lent = self.node.read(move |view| {
-            let mut leases = Vec::new();
-            // What is left out is wiped there; what this node lost it may yet be given back.
-            if lease::recovers(view, caller)? {
-                return Ok(None);
-            }
-            for share in &message.shares {
-                let Ok(share) = ShareId::from_slice(share) else {
-                    continue;
-                };
-                // What has no lease now is left out: unknown, revoked and suspended look the same.
-                if serves(view, caller, share)? && lease::advanced(view, share)? {
-                    leases.extend(lease::lend(lease::Lender::of(&node), view, share)?);
-                }
-            }
-            Ok(Some(leases))
+        let renewed = self.node.read(move |view| {
+            lease::renewed(lease::Lender::of(&node), view, caller, &message.shares)
         });
-        let lent = lent.await.map_err(unavailable)?;
-        let leases = lent.ok_or_else(|| status(Refusal::Busy))?;
-        Ok(Response::new(v1::RenewReply { leases }))
+        Ok(Response::new(renewed.await.map_err(unavailable)?))
     }
 
     async fn import(

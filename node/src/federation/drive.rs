@@ -232,6 +232,9 @@ impl Drive {
         if let Some(shown) = reply.witness {
             recover::witnessed(&self.node, self.partner, shown).await?;
         }
+        for shown in reply.revocations.into_iter().take(recover::REVOCATIONS) {
+            recover::forgotten(&self.node, self.partner, shown).await?;
+        }
         self.greeted = true;
         Ok(())
     }

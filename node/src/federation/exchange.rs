@@ -182,18 +182,16 @@ impl Delivery for Exchange {
         let node = self.node.clone();
         let read = self.node.read(move |view| {
             let journal = &node.parts().journal;
-            Ok((incarnation(view)?, history::witness(view, journal, caller)?))
+            let witnesses = recover::witnesses(view, journal, caller)?;
+            Ok((incarnation(view)?, witnesses))
         });
-        let (us, witness) = read.await.map_err(unavailable)?;
-        let witness = witness.map(|head| v1::SignedHead::decode(head.bytes.as_slice()));
+        let (us, witnesses) = read.await.map_err(unavailable)?;
         Ok(Response::new(v1::ConnectReply {
-            witness: witness
-                .transpose()
-                .map_err(|_| Status::new(Code::Internal, ""))?,
             formats: vec![FORMAT],
             incarnation: us,
             at: self.node.parts().clock.now().timestamp_micros(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..witnesses
         }))
     }
 
@@ -294,10 +292,9 @@ impl Delivery for Exchange {
         let message = request.into_inner();
         let share = ShareId::from_slice(&message.share).ok();
         let node = self.node.clone();
-        let given = self.node.read(move |view| {
-            let seal = |share| node.seal(share);
-            recover::give(&recover::Own::of(&node, &seal), view, caller, message)
-        });
+        let given = self
+            .node
+            .read(move |view| recover::give(&recover::Own::of(&node), view, caller, message));
         match given.await.map_err(unavailable)? {
             Ok(reply) => Ok(Response::new(reply)),
             Err(refused) => Err(self.refuse(caller, "recover", share, refused).await),

@@ -152,6 +152,13 @@ async fn renew(node: &Node, partner: OrganisationId) -> Result<(), Error> {
                 lease.keep(node, partner, asked).await?;
             }
         }
+        for share in reply
+            .recovering
+            .iter()
+            .flat_map(|id| ShareId::from_slice(id))
+        {
+            left.remove(&share);
+        }
         // What its owner does not lend any more is not readable any more.
         for share in left {
             leases.drop(share);

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 
 use interdocket_sync::id::ShareId;
-use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::Entry as LogEntry;
 use interdocket_sync::log::head::SignedHead;
@@ -226,28 +225,6 @@ pub fn returned(
         },
         countersignature,
     })))
-}
-
-/// The latest head that a partner signed, as far as this node knows.
-///
-/// # Errors
-/// [`Error`] where the journal can't be read.
-pub fn witness(
-    view: &View<'_>,
-    journal: &Reader,
-    partner: OrganisationId,
-) -> Result<Option<SignedHead>, Error> {
-    let partner = view.get(&table::PARTNER, &partner)?;
-    let Some(witness) = partner.and_then(|partner| partner.witness) else {
-        return Ok(None);
-    };
-    let Event::LogReceived(received) = event(view, journal, witness.record)? else {
-        return Err(broken("a record of a log is something else"));
-    };
-    let unreadable = |_| broken("what was signed can't be read back");
-    Ok(Some(
-        SignedHead::read(&received.head.0).map_err(unreadable)?,
-    ))
 }
 
 fn terms(view: &View<'_>, journal: &Reader, share: ShareId) -> Result<SignedTerms, Error> {

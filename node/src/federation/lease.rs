@@ -2,32 +2,28 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use interdocket_proto::v1;
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::share::{Hold, Kind};
-use zeroize::Zeroizing;
+use interdocket_sync::share::{Header, Hold, Kind};
 
+use super::exchange::serves;
 use crate::actions::decide::broken;
 use crate::actions::{Error, ErrorKind};
-use crate::keyring::{KeyId, Keyring};
+use crate::keyring::{self, Key, KeyId, Keyring};
 use crate::leases::Leases;
 use crate::node::Node;
 use crate::seal::Seal;
+use crate::store::project::recovers;
 use crate::store::table;
 use crate::store::view::View;
-
-/// Whether this node came back from its past, and has not asked this partner yet what it lost.
-pub(crate) fn recovers(view: &View<'_>, partner: OrganisationId) -> Result<bool, Error> {
-    let known = view.get(&table::PARTNER, &partner)?;
-    Ok(known.is_some_and(|known| known.recover))
-}
 
 /// A lease that came from a share's owner.
 pub(crate) struct Lease {
     /// The share.
     pub(crate) share: ShareId,
-    key: Zeroizing<[u8; 32]>,
+    key: Key,
     length: Duration,
 }
 
@@ -36,7 +32,7 @@ pub(crate) fn read(lease: v1::Lease) -> Option<Lease> {
     let key = <[u8; 32]>::try_from(lease.key.as_ref()).ok()?;
     Some(Lease {
         share: ShareId::from_slice(&lease.share).ok()?,
-        key: Zeroizing::new(key),
+        key: Key::new(key),
         length: Duration::from_secs(lease.seconds.into()),
     })
 }
@@ -116,23 +112,68 @@ pub(crate) fn lend(
     if header.owner_log.countersigned > 0 && keyring.key(id).is_none() {
         return Ok(None);
     }
-    let failed = |error: crate::keyring::Error| {
-        tracing::error!(%error, "a lease's key can't be made");
-        Error::new(ErrorKind::Unavailable, "a lease's key can't be made")
-            .hint("look at the node's log")
-    };
-    keyring.ensure(id, crate::chance::fill).map_err(failed)?;
-    keyring.sync().map_err(failed)?;
+    keyring.ensure(id, crate::chance::fill).map_err(unmade)?;
+    keyring.sync().map_err(unmade)?;
     let key = keyring
         .key(id)
         .ok_or_else(|| broken("a lease's key is missing"))?;
     Ok(Some(lender.leased(share, &key)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err gives")]
+fn unmade(error: keyring::Error) -> Error {
+    tracing::error!(%error, "a lease's key can't be made");
+    Error::new(ErrorKind::Unavailable, "a lease's key can't be made").hint("look at the node's log")
+}
+
 /// The lease of a share of this node's own, where its key was made.
 pub(crate) fn held(lender: Lender<'_>, share: ShareId) -> Option<v1::Lease> {
     let key = lender.keyring.key(KeyId::lease(share))?;
     Some(lender.leased(share, &key))
+}
+
+/// The leases of those of some shares that have one now. What is left out is wiped there: unknown, revoked
+/// and suspended look the same; but this node may yet be given back what it lost.
+pub(crate) fn renewed(
+    lender: Lender<'_>,
+    view: &View<'_>,
+    partner: OrganisationId,
+    shares: &[Bytes],
+) -> Result<v1::RenewReply, Error> {
+    let mut reply = v1::RenewReply::default();
+    for id in shares {
+        let Ok(share) = ShareId::from_slice(id) else {
+            continue;
+        };
+        if recovers(view, partner, share)? {
+            reply.recovering.push(id.clone());
+        } else if serves(view, partner, share)? && advanced(view, share)? {
+            reply.leases.extend(lend(lender, view, share)?);
+        }
+    }
+    Ok(reply)
+}
+
+/// Keeps the key of a share of this node's own as its partner gave it back, where there is none.
+pub(crate) fn taken_back(
+    lender: Lender<'_>,
+    view: &View<'_>,
+    us: OrganisationId,
+    lease: &Lease,
+) -> Result<(), Error> {
+    let header = view
+        .get(&table::SHARE, &lease.share)?
+        .map(|found| found.header);
+    let lends = |header: &Header| header.owner == us && !header.revoked;
+    if !header.is_some_and(|header| lends(&header)) || !advanced(view, lease.share)? {
+        return Ok(());
+    }
+    let keyring = lender.keyring;
+    let kept = keyring.ensure(KeyId::lease(lease.share), |drawn| {
+        crate::chance::fill(drawn);
+        drawn[..lease.key.len()].copy_from_slice(&*lease.key);
+    });
+    kept.and_then(|()| keyring.sync()).map_err(unmade)
 }
 
 /// What a node lends with.
@@ -153,7 +194,8 @@ impl<'a> Lender<'a> {
         }
     }
 
-    fn leased(self, share: ShareId, key: &[u8; 32]) -> v1::Lease {
+    /// A key as it is lent.
+    pub(crate) fn leased(self, share: ShareId, key: &[u8; 32]) -> v1::Lease {
         v1::Lease {
             share: share.as_bytes().to_vec().into(),
             key: key.to_vec().into(),

@@ -3,10 +3,12 @@
 //! A partner gets what it held before and nothing else: its own entries, and of this node's those that it
 //! has countersigned or built on. Nothing of an advanced share that does not live leaves any more.
 
+use std::time::Duration;
+
 use interdocket_proto::v1;
 use interdocket_proto::v1::delivery_client::DeliveryClient;
 use interdocket_sync::id::ShareId;
-use interdocket_sync::identity::OrganisationId;
+use interdocket_sync::identity::{OrganisationId, Verifier};
 use interdocket_sync::limits;
 use interdocket_sync::log::Side;
 use interdocket_sync::log::head::SignedHead;
@@ -20,13 +22,15 @@ use tonic::Request;
 use tonic::transport::Channel;
 
 use super::drive::{self, Stop, bounded};
-use super::lease::Lender;
+use super::lease::{Lease, Lender};
 use super::{history, lease};
 use crate::actions::decide::broken;
 use crate::actions::exchange::{self, Given};
 use crate::actions::{Error, Way};
+use crate::event::Event;
 use crate::journal::Reader;
 use crate::keys::Pins;
+use crate::leases::Leases;
 use crate::node::Node;
 use crate::seal::Seal;
 use crate::store::view::View;
@@ -80,18 +84,21 @@ pub(crate) struct Own<'a> {
     pub(crate) journal: &'a Reader,
     /// What it lends with.
     pub(crate) lender: Lender<'a>,
-    /// What seals a received share now.
-    pub(crate) seal: &'a dyn Fn(ShareId) -> Option<Seal>,
+    /// What seals received shares.
+    pub(crate) leases: &'a Leases,
+    /// The time of the leases.
+    pub(crate) now: Duration,
 }
 
 impl<'a> Own<'a> {
-    /// What of this node is needed, with what seals a received share.
-    pub(crate) fn of(node: &'a Node, seal: &'a dyn Fn(ShareId) -> Option<Seal>) -> Self {
+    /// What of this node is needed.
+    pub(crate) fn of(node: &'a Node) -> Self {
         Self {
             organisation: node.parts().keys.organisation(),
             journal: &node.parts().journal,
             lender: Lender::of(node),
-            seal,
+            leases: &node.parts().moment.leases,
+            now: node.parts().clock.elapsed(),
         }
     }
 }
@@ -132,10 +139,18 @@ pub(crate) fn give(
     }
     let lent = request.lease.clone().and_then(lease::read);
     let lent = lent.filter(|lease| lease.share == share);
+    let kept = own.leases.key(share, own.now);
+    // Who is given back a share without what it was sealed under would lend another key.
+    if !owner && advanced && !header.revoked && lent.is_none() && header.owner_log.point.count > 0 {
+        let Some(key) = &kept else {
+            return Ok(Err(Refusal::Damaged));
+        };
+        reply.lease = Some(own.lender.leased(share, key));
+    }
     let seal = lent
         .as_ref()
-        .map(lease::Lease::seal)
-        .or_else(|| (own.seal)(share));
+        .map(Lease::seal)
+        .or_else(|| Some(Seal::new(share.uuid(), kept?)));
     let (from, most) = bounds(view, journal, header, owner, &request)?;
     let returned = history::returned(view, journal, share, from, most, seal.as_ref())?;
     let returned = match returned {
@@ -155,7 +170,7 @@ pub(crate) fn give(
     let receipt = returned.countersignature.as_ref();
     reply.batch = Some(message);
     reply.receipt = receipt.map(countersignature).transpose()?;
-    reply.lease = lease;
+    reply.lease = lease.or(reply.lease);
     Ok(Ok(reply))
 }
 
@@ -259,6 +274,98 @@ pub(super) async fn witnessed(
     begun.await
 }
 
+/// What shows a partner that it came back from its past: the latest head that it signed, and the latest
+/// revocations. What can't be read back is not shown.
+///
+/// # Errors
+/// [`Error`] where the tables can't be read.
+pub(crate) fn witnesses(
+    view: &View<'_>,
+    journal: &Reader,
+    partner: OrganisationId,
+) -> Result<v1::ConnectReply, Error> {
+    let mut shown = v1::ConnectReply::default();
+    let Some(known) = view.get(&table::PARTNER, &partner)? else {
+        return Ok(shown);
+    };
+    let read = |record| {
+        let event = history::event(view, journal, record);
+        event
+            .inspect_err(|error| tracing::warn!(%partner, %error, "a witness can't be shown"))
+            .ok()
+    };
+    if let Some(Event::LogReceived(said)) = known.witness.and_then(|witness| read(witness.record)) {
+        shown.witness = v1::SignedHead::decode(&*said.head.0).ok();
+    }
+    if let Some(Event::RevocationReceived(said)) = known.revoked.and_then(read) {
+        shown.revocations.push(v1::WitnessedRevocation {
+            revocation: v1::SignedRevocation::decode(&*said.revocation.0).ok(),
+            receipt: v1::Countersignature::decode(&*said.countersignature.0).ok(),
+        });
+    }
+    if let Some(Event::RevocationCountersigned(said)) = known.countersigned.and_then(read) {
+        let revocation = crate::actions::decide::share(view, said.share)?.revocation;
+        if let Some(Event::ShareRevoked(by)) = revocation.and_then(|known| read(known.record)) {
+            shown.revocations.push(v1::WitnessedRevocation {
+                revocation: v1::SignedRevocation::decode(&*by.revocation.0).ok(),
+                receipt: v1::Countersignature::decode(&*said.countersignature.0).ok(),
+            });
+        }
+    }
+    Ok(shown)
+}
+
+/// The latest revocation of a share of either node.
+pub(crate) const REVOCATIONS: usize = 2;
+
+/// Takes a revocation that this node signed or countersigned and does not hold, which a partner shows.
+pub(super) async fn forgotten(
+    node: &Node,
+    partner: OrganisationId,
+    shown: v1::WitnessedRevocation,
+) -> Result<(), Stop> {
+    let Some((revocation, receipt)) = forgettable(&shown) else {
+        return Ok(());
+    };
+    let (us, pins) = (node.parts().keys.organisation(), &node.parts().pins);
+    if !proves(&revocation, &receipt, (us, &own(node)?), (partner, pins)) {
+        tracing::warn!(%partner, "it shows a revocation that was not signed and countersigned");
+        return Ok(());
+    }
+    let share = revocation.revocation.share;
+    let taken = node.decide(None, Way::Partner, move |context| {
+        exchange::forgotten(context, partner, &revocation, &receipt)
+    });
+    taken.await?;
+    Ok(lease::review(node, share).await?)
+}
+
+/// Reads a revocation that is shown with its countersignature.
+pub(crate) fn forgettable(
+    shown: &v1::WitnessedRevocation,
+) -> Option<(SignedRevocation, Countersignature)> {
+    let revocation = shown.revocation.as_ref()?.encode_to_vec();
+    let receipt = shown.receipt.as_ref()?.encode_to_vec();
+    let revocation = SignedRevocation::read(&revocation).ok()?;
+    Some((revocation, Countersignature::read(&receipt).ok()?))
+}
+
+/// Whether a revocation is one between two nodes, signed by its owner and countersigned by the other.
+pub(crate) fn proves(
+    revocation: &SignedRevocation,
+    receipt: &Countersignature,
+    (us, ours): (OrganisationId, &dyn Verifier),
+    (partner, theirs): (OrganisationId, &dyn Verifier),
+) -> bool {
+    let said = &revocation.revocation;
+    let [owner, other] = match (said.owner, said.partner) {
+        parties if parties == (us, partner) => [ours, theirs],
+        parties if parties == (partner, us) => [theirs, ours],
+        _ => return false,
+    };
+    revocation.verify(owner).is_ok() && revocation.verify_receipt(receipt, other).is_ok()
+}
+
 /// This organisation's own root, for what it signed itself.
 fn own(node: &Node) -> Result<Pins, Error> {
     let keys = &node.parts().keys;
@@ -283,7 +390,8 @@ impl Back {
     /// What a refusal comes to.
     pub(crate) const fn of(refused: Refusal) -> Self {
         match refused {
-            Refusal::Busy => Self::Later,
+            // What is suspended comes back when it goes on.
+            Refusal::Busy | Refusal::State | Refusal::Suspended => Self::Later,
             _ => Self::Refused,
         }
     }
@@ -299,7 +407,7 @@ pub(super) async fn recover(
     let mut clean = true;
     let known = node.read(move |view| Ok(view.get(&table::PARTNER, &partner)?));
     if known.await?.is_some_and(|known| known.recover) {
-        let (mut after, mut whole) = (None, true);
+        let (mut after, mut later) = (None, Vec::new());
         loop {
             let shares = listed(client.clone(), after).await?;
             let Some(last) = shares.last() else {
@@ -309,26 +417,26 @@ pub(super) async fn recover(
             for share in shares {
                 let back = once(node, partner, client, share).await?;
                 clean &= back == Back::Taken;
-                whole &= back != Back::Later || node.read(move |view| noted(view, share)).await?;
+                later.extend((back == Back::Later).then_some(share));
             }
         }
-        if whole {
-            let noted = node.decide(None, Way::Timer, move |context| {
-                exchange::listed(context, partner)
-            });
-            noted.await?;
-        }
+        let noted = node.decide(None, Way::Timer, move |context| {
+            exchange::listed(context, partner, later)
+        });
+        noted.await?;
     }
     let rows = node.read(move |view| Ok(view.page(&table::RECOVER, &partner, None, usize::MAX)?));
     for ((_, share), ()) in rows.await? {
-        clean &= once(node, partner, client, share).await? == Back::Taken;
+        let back = once(node, partner, client, share).await?;
+        clean &= back == Back::Taken;
+        if back != Back::Later {
+            let over = node.decide(None, Way::Partner, move |context| {
+                exchange::given_up(context, partner, share)
+            });
+            over.await?;
+        }
     }
     Ok(clean)
-}
-
-/// Whether a share is asked for again by itself: what is not here at all is only known from the list.
-pub(crate) fn noted(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
-    Ok(view.has(&table::SHARE, &share)?)
 }
 
 async fn listed(
@@ -445,18 +553,31 @@ async fn take_back(
             revoked(node, partner, share, said, read(reply.revocation_receipt)?).await?;
         }
         let receipt = read(reply.receipt)?;
+        let lease = reply.lease.and_then(lease::read);
+        let lease = lease.filter(|lease| lease.share == share);
         let Some(message) = reply.batch else {
+            keep(node, lease).await?;
             return finish(node, partner, share).await;
         };
         let batch = batch::read(message).map_err(|_| malformed())?;
         if batch.share != share {
             return Err(malformed());
         }
-        let lease = reply.lease.and_then(lease::read);
-        let seal = lease.filter(|lease| lease.share == share);
-        let seal = seal.map(|lease| lease.seal());
+        let seal = lease.as_ref().map(Lease::seal);
         take(node, partner, batch, receipt, seal).await?;
+        keep(node, lease).await?;
     }
+}
+
+/// Keeps what was lent of a share of this node's own as it is given back.
+async fn keep(node: &Node, lease: Option<Lease>) -> Result<(), Error> {
+    let Some(lease) = lease else {
+        return Ok(());
+    };
+    let keeper = node.clone();
+    let us = node.parts().keys.organisation();
+    node.read(move |view| lease::taken_back(Lender::of(&keeper), view, us, &lease))
+        .await
 }
 
 fn read(receipt: Option<v1::Countersignature>) -> Result<Option<Countersignature>, Stop> {

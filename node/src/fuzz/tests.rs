@@ -176,7 +176,8 @@ fn records_that_are_read_are_written_as_what_reads_the_same() {
             "rewound",
             entry(Event::NodeRewound(NodeRewound {
                 partner: organisation,
-                head: Bytes(vec![0, 250, 251]),
+                above: 7,
+                shown: Bytes(vec![0, 250, 251]),
             })),
         ),
         (

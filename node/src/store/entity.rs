@@ -121,6 +121,10 @@ pub struct Partner {
     pub recover: bool,
     /// The latest head that it signed.
     pub witness: Option<Witness>,
+    /// The record of the latest revocation that it countersigned.
+    pub countersigned: Option<u64>,
+    /// The record of the latest revocation that it signed.
+    pub revoked: Option<u64>,
 }
 
 /// The latest head that a partner signed: the last one of its latest incarnation, by its own journal.

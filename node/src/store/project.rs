@@ -10,7 +10,6 @@ mod target;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
-use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::wire::Malformed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -26,7 +25,7 @@ use crate::event::{
     StoredBlob, subject,
 };
 
-pub use self::share::ShareFacts;
+pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
 pub const SHAPE: u32 = 12;
@@ -226,11 +225,8 @@ impl Step<'_> {
                 Ok(())
             }
             Event::NodeRestored(restored) => self.anew(restored.above),
-            Event::NodeRewound(rewound) => {
-                let head = SignedHead::read(&rewound.head.0)?.head;
-                self.anew(head.incarnation)
-            }
-            Event::PartnerRecovered(id) => self.partner(*id, |partner| partner.recover = false),
+            Event::NodeRewound(rewound) => self.anew(rewound.above),
+            Event::PartnerRecovered(recovered) => self.partner_recovered(recovered),
             Event::LogRecovered(recovered) => self.log_recovered(recovered),
             Event::ShareRecovered(share) | Event::ShareReleased(share) => self.recovered(*share),
             Event::ShareClosed(share) => self.closed(*share),
@@ -297,7 +293,9 @@ impl Step<'_> {
             receive: Default::default(),
             policy: None,
             recover: old.as_ref().map_or(node.incarnation > 1, |old| old.recover),
-            witness: old.and_then(|old| old.witness),
+            witness: old.as_ref().and_then(|old| old.witness),
+            countersigned: old.as_ref().and_then(|old| old.countersigned),
+            revoked: old.and_then(|old| old.revoked),
         };
         self.put(&table::PARTNER, &met.organisation, &partner);
         self.put(&table::PARTNER_NAME, &name, &met.organisation);

@@ -12,15 +12,17 @@ use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::share::{self as sync, Hold, apply};
 use interdocket_sync::wire::batch::Batch;
 
-use super::{Known, Taken, accept, admitted, header as begun, record, refuse};
+use super::{Known, Taken, accept, admitted, header as begun, receive, record, refuse};
 use crate::actions::Error;
 use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::partner::Kind;
 use crate::event::{
-    Bytes, Event, LogRecovered, NodeRewound, RevocationCountersigned, ShareRevoked,
+    Bytes, Event, LogRecovered, NodeRewound, PartnerRecovered, RevocationCountersigned,
+    ShareRevoked,
 };
 use crate::rules;
 use crate::seal::Seal;
+use crate::store::project::recovers;
 use crate::store::table;
 
 /// What a partner gives back of a share.
@@ -52,9 +54,51 @@ pub fn rewound(
     tracing::warn!(%partner, "this node came back from its past: it signed what it does not hold");
     let event = NodeRewound {
         partner,
-        head: Bytes(shown.bytes.clone()),
+        above: head.incarnation,
+        shown: Bytes(shown.bytes.clone()),
     };
     Ok(Decided::new(vec![Event::NodeRewound(event)], |_| Ok(true)).then(Effect::Recheck))
+}
+
+/// Takes a revocation that this node signed or countersigned and does not hold, and begins a new incarnation
+/// unless it knows already that it came back from its past. Both signatures were judged.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn forgotten(
+    context: &mut Context<'_>,
+    partner: OrganisationId,
+    revocation: &SignedRevocation,
+    countersignature: &Countersignature,
+) -> Result<Decided<bool>, Error> {
+    let said = &revocation.revocation;
+    let own = said.owner == context.node()?.organisation;
+    let (mut events, mut effects) = if own {
+        let taken = revoked_before(context, revocation, countersignature)?;
+        (taken.events, taken.effects)
+    } else {
+        let taken = receive(context, revocation)?;
+        (taken.events, taken.effects)
+    };
+    let rewound = !events.is_empty() && !recovers(&context.view, partner, said.share)?;
+    if rewound {
+        tracing::warn!(%partner, "this node came back from its past: it forgot a revocation");
+        let event = NodeRewound {
+            partner,
+            above: 0,
+            shown: Bytes(match own {
+                true => revocation.bytes.clone(),
+                false => countersignature.bytes.clone(),
+            }),
+        };
+        events.insert(0, Event::NodeRewound(event));
+        effects.push(Effect::Recheck);
+    }
+    Ok(Decided {
+        events,
+        effects,
+        reply: Box::new(move |_| Ok(rewound)),
+    })
 }
 
 /// Takes what a partner gives back of a share that is being recovered, its signatures judged. It is let in,
@@ -71,9 +115,9 @@ pub fn recover(
 ) -> Result<Decided<Taken>, Error> {
     let node = context.node()?;
     let known_partner = context.view.get(&table::PARTNER, &partner)?;
-    let Some(known_partner) = known_partner.filter(rules::trusts) else {
+    if !known_partner.is_some_and(|known| rules::trusts(&known)) {
         return Ok(refuse(Refusal::Suspended));
-    };
+    }
     let (batch, own) = match given {
         Given::Own(batch, countersignature) => (batch, Some(countersignature)),
         Given::Theirs(batch) => (batch, None),
@@ -84,7 +128,7 @@ pub fn recover(
         (Some(share), _, _) => (share.header, None),
         (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
         _ => match begun(context, &node, partner, &batch)? {
-            Ok(begun) if known_partner.recover => begun,
+            Ok(begun) if recovers(&context.view, partner, batch.share)? => begun,
             Ok(_) => return Ok(refuse(Refusal::NotShared)),
             Err(refusal) => return Ok(refuse(refusal)),
         },
@@ -220,15 +264,56 @@ pub fn close(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Er
     Ok(Decided::new(events, move |_| Ok(closed)))
 }
 
-/// Notes that every share that a partner knows of was asked for.
+/// Notes that every share that a partner knows of was asked for, and which it can't give back yet.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub fn listed(context: &mut Context<'_>, partner: OrganisationId) -> Result<Decided<()>, Error> {
+pub fn listed(
+    context: &mut Context<'_>,
+    partner: OrganisationId,
+    later: Vec<ShareId>,
+) -> Result<Decided<()>, Error> {
     let known = context.view.get(&table::PARTNER, &partner)?;
-    let events = match known.is_some_and(|known| known.recover) {
-        true => vec![Event::PartnerRecovered(partner)],
-        false => Vec::new(),
-    };
-    Ok(Decided::new(events, |_| Ok(())).then(Effect::Greet(partner)))
+    if later.len() > MISSING_MAX || !known.is_some_and(|known| known.recover) {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
+    let mut missing = Vec::new();
+    for share in later {
+        if !context.view.has(&table::SHARE, &share)? {
+            missing.push(share);
+        }
+    }
+    Ok(missed(partner, missing))
 }
+
+/// Notes that a share that is not held will not be given back.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn given_up(
+    context: &mut Context<'_>,
+    partner: OrganisationId,
+    share: ShareId,
+) -> Result<Decided<()>, Error> {
+    let view = &context.view;
+    let rows = view.page(&table::RECOVER, &partner, None, usize::MAX)?;
+    let waits = rows.iter().any(|((_, id), ())| *id == share);
+    if !waits || view.has(&table::SHARE, &share)? {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
+    let mut missing = Vec::new();
+    for ((_, id), ()) in rows {
+        if id != share && !view.has(&table::SHARE, &id)? {
+            missing.push(id);
+        }
+    }
+    Ok(missed(partner, missing))
+}
+
+fn missed(partner: OrganisationId, missing: Vec<ShareId>) -> Decided<()> {
+    let event = Event::PartnerRecovered(PartnerRecovered { partner, missing });
+    Decided::new(vec![event], |_| Ok(())).then(Effect::Greet(partner))
+}
+
+/// Shares that are asked for one by one: with more of them, all are asked for again.
+const MISSING_MAX: usize = 1024;

@@ -222,8 +222,7 @@ fn given(
     let mut request = asked(share);
     let mut entries = Vec::new();
     loop {
-        let seal = |share| from.node.seal(share);
-        let reply = give(&Own::of(&from.node, &seal), &view, to.id(), request.clone()).unwrap();
+        let reply = give(&Own::of(&from.node), &view, to.id(), request.clone()).unwrap();
         let batch = match &reply {
             Ok(v1::RecoverReply {
                 batch: Some(batch), ..

@@ -32,6 +32,7 @@ use crate::rules;
 use crate::tests::simulation::bug::{Bug, planted};
 
 pub use self::facts::ShareFacts;
+pub use self::recover::recovers;
 
 impl Step<'_> {
     pub(super) fn share_made(&mut self, made: &ShareMade, entry: &Entry) -> Result<(), Error> {
@@ -164,7 +165,7 @@ impl Step<'_> {
         let mut header = apply::open(terms);
         let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
         header.revoked = revoked.is_some();
-        if self.recovers(owner)? {
+        if recovers(&self.view(), owner, received.share)? {
             header.hold = Hold::Recovering;
             self.put(&table::RECOVER, &(owner, received.share), &());
         }
@@ -383,6 +384,7 @@ impl Step<'_> {
         let said = SignedRevocation::read(&received.revocation.0)?;
         let seq = self.meta.seq;
         self.put(&table::REVOKED, &(received.owner, received.share), &seq);
+        self.partner(received.owner, |partner| partner.revoked = Some(seq))?;
         let share = self.view().get(&table::SHARE, &received.share)?;
         let Some(mut share) = share.filter(|share| said.covers(&share.header)) else {
             return Ok(());
@@ -403,9 +405,13 @@ impl Step<'_> {
         countersigned: &RevocationCountersigned,
     ) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &countersigned.share)?;
+        let seq = self.meta.seq;
         if let Some(revocation) = &mut share.revocation {
-            revocation.countersigned = Some(self.meta.seq);
+            revocation.countersigned = Some(seq);
         }
+        self.partner(share.header.partner, |partner| {
+            partner.countersigned = Some(seq);
+        })?;
         self.outgoing(Side::Owner, &mut share);
         self.put(&table::SHARE, &countersigned.share, &share);
         Ok(())

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::oracle::{Deal, Item};
 use super::plan::Odd;
 use super::site::{Disks, Site};
-use super::world::{SECOND, World};
+use super::world::{Micros, SECOND, World};
 use super::{fault, net};
 use crate::actions::Way;
 use crate::clock::Clock as _;
@@ -25,6 +25,7 @@ struct Past {
     items: Vec<Item>,
     deals: Vec<Deal>,
     incarnation: u64,
+    kept: Micros,
 }
 
 /// Has one node come back from its past, once or twice, from the same moment or another one.
@@ -56,6 +57,7 @@ impl Past {
             items: oracle.items.clone(),
             deals: oracle.deals.clone(),
             incarnation: incarnation.ok()?,
+            kept: world.now(),
         })
     }
 
@@ -93,7 +95,15 @@ impl Past {
     fn forget(&self, world: &World) {
         let mut oracle = world.oracle.borrow_mut();
         let id = world.sites[self.site].id;
-        oracle.odd.insert(id, world.plan.odd);
+        let (kept, now) = (self.kept, world.now());
+        let before = oracle.back.insert(self.site, (kept, now));
+        // What was written in a past that another one took the place of meanwhile is another history.
+        let branch = before.is_some_and(|(past, came)| past < kept && kept < came);
+        let odd = match branch {
+            true => Odd::SetBack,
+            false => world.plan.odd,
+        };
+        oracle.odd.insert(id, odd);
         let known = |place: usize| self.items.get(place).filter(|item| item.id.is_some());
         let mut moved = BTreeSet::new();
         for (place, item) in oracle.items.iter_mut().enumerate() {

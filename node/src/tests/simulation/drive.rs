@@ -25,6 +25,7 @@ use super::world::{Micros, SECOND, World};
 use crate::actions::decide::broken;
 use crate::actions::{self, Error, ErrorKind, Way, exchange};
 use crate::clock::Clock as _;
+use crate::federation::recover::REVOCATIONS;
 use crate::federation::{drive as node, history, lease};
 use crate::node::Knocks;
 use crate::store::view::View;
@@ -174,6 +175,9 @@ impl Drive<'_> {
             call(self.world, self.me, self.partner, Method::Connect, &hello).await?;
         if let Some(shown) = reply.witness {
             super::recover::witnessed(self.world, self.me, self.partner, shown).await?;
+        }
+        for shown in reply.revocations.into_iter().take(REVOCATIONS) {
+            super::recover::forgotten(self.world, self.me, self.partner, shown).await?;
         }
         self.greeted = true;
         Ok(())

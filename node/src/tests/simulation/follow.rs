@@ -106,6 +106,13 @@ async fn renew(world: &Rc<World>, me: &Rc<Process>, partner: OrganisationId) -> 
             keep(me, lease, partner, asked)?;
         }
     }
+    for share in reply
+        .recovering
+        .iter()
+        .flat_map(|id| ShareId::from_slice(id))
+    {
+        left.remove(&share);
+    }
     for share in left {
         me.leases.drop(share);
     }

@@ -11,6 +11,7 @@ use interdocket_sync::log::{Point, Side};
 use interdocket_sync::share::Header;
 
 use super::plan::Odd;
+use super::world::Micros;
 use crate::actions::partner::Kind;
 
 /// All that was done.
@@ -31,6 +32,8 @@ pub(super) struct Oracle {
     pub(super) forked: BTreeMap<(usize, ShareId), [Point; 2]>,
     /// Which node lies: it may give away what is its own.
     pub(super) liar: Option<usize>,
+    /// From which moment a node came back last, and when.
+    pub(super) back: BTreeMap<usize, (Micros, Micros)>,
     /// What is odd about nodes.
     pub(super) odd: BTreeMap<OrganisationId, Odd>,
 }

@@ -55,6 +55,33 @@ pub(super) async fn witnessed(
     Ok(())
 }
 
+/// Takes a revocation that this node signed or countersigned and does not hold, which a partner shows.
+pub(super) async fn forgotten(
+    world: &Rc<World>,
+    me: &Rc<Process>,
+    partner: OrganisationId,
+    shown: v1::WitnessedRevocation,
+) -> Result<(), Stop> {
+    let Some((revocation, receipt)) = node::forgettable(&shown) else {
+        return Ok(());
+    };
+    let (ours, theirs) = (own(me), me.pinned());
+    if !node::proves(&revocation, &receipt, (me.id, &ours), (partner, &theirs)) {
+        return Ok(());
+    }
+    let share = revocation.revocation.share;
+    let taken = me.decide(world, None, Way::Partner, move |context| {
+        exchange::forgotten(context, partner, &revocation, &receipt)
+    });
+    if taken.await? {
+        world.note(format_args!(
+            "{} came back from its past",
+            world.sites[me.site].name
+        ));
+    }
+    Ok(review(me, share)?)
+}
+
 /// This organisation's own signatures.
 fn own(me: &Process) -> Pinned {
     Pinned([me.id].into())
@@ -75,23 +102,31 @@ pub(super) async fn recover(
         let request = v1::ListSharesRequest::default();
         let reply: v1::ListSharesReply =
             call(world, me, partner, Method::ListShares, &request).await?;
-        let mut whole = true;
+        let mut later = Vec::new();
         for share in reply.shares {
             let share = ShareId::from_slice(&share).map_err(|_| malformed())?;
             let back = once(world, me, partner, share).await?;
             clean &= back == Back::Taken;
-            whole &= back != Back::Later || me.read(|view| node::noted(view, share))?;
+            later.extend((back == Back::Later).then_some(share));
         }
-        if whole || planted(Bug::ListedOnce) {
-            let noted = me.decide(world, None, Way::Timer, move |context| {
-                exchange::listed(context, partner)
-            });
-            noted.await?;
+        if planted(Bug::ListedOnce) {
+            later.clear();
         }
+        let noted = me.decide(world, None, Way::Timer, move |context| {
+            exchange::listed(context, partner, later)
+        });
+        noted.await?;
     }
     let rows = me.read(|view| view.page(&table::RECOVER, &partner, None, usize::MAX));
     for ((_, share), ()) in rows.map_err(Error::from)? {
-        clean &= once(world, me, partner, share).await? == Back::Taken;
+        let back = once(world, me, partner, share).await?;
+        clean &= back == Back::Taken;
+        if back != Back::Later {
+            let over = me.decide(world, None, Way::Partner, move |context| {
+                exchange::given_up(context, partner, share)
+            });
+            over.await?;
+        }
     }
     Ok(clean)
 }
@@ -167,18 +202,26 @@ async fn take_back(
             .await?;
         }
         let receipt = read(reply.receipt)?;
+        let lease = reply.lease.and_then(lease::read);
+        let lease = lease.filter(|lease| lease.share == share);
         let Some(message) = reply.batch else {
+            keep(me, lease.as_ref())?;
             return finish(world, me, partner, share).await;
         };
         let batch = batch::read(message).map_err(|_| malformed())?;
         if batch.share != share {
             return Err(malformed());
         }
-        let lease = reply.lease.and_then(lease::read);
-        let seal = lease.filter(|lease| lease.share == share);
-        let seal = seal.map(|lease| lease.seal());
+        let seal = lease.as_ref().map(lease::Lease::seal);
         take(world, me, partner, (batch, receipt), seal).await?;
+        keep(me, lease.as_ref())?;
     }
+}
+
+/// Keeps the key of a share of this node's own as it is given back.
+fn keep(me: &Process, lease: Option<&lease::Lease>) -> Result<(), Stop> {
+    let keep = |lease| me.read(|view| lease::taken_back(lender(me), view, me.id, lease));
+    Ok(lease.map_or(Ok(()), keep)?)
 }
 
 fn read(receipt: Option<v1::Countersignature>) -> Result<Option<Countersignature>, Stop> {

@@ -103,7 +103,8 @@ async fn one(
                 organisation: me.id,
                 journal: &me.journal,
                 lender: lender(me),
-                seal: &|share| me.seal(share),
+                leases: &me.leases,
+                now: me.watch.elapsed(),
             };
             let given = me.read(|view| recover::give(&own, view, caller, request));
             Ok(given.map_err(|_| Refusal::Busy)??.encode_to_vec())
@@ -124,17 +125,16 @@ fn connect(world: &World, me: &Process, caller: OrganisationId) -> Answer {
     me.greeted(world, caller);
     let read = me.read(|view| {
         let incarnation = incarnation(view)?;
-        let witness = history::witness(view, &me.journal, caller)?;
-        Ok::<_, Error>((incarnation, witness))
+        let witnesses = recover::witnesses(view, &me.journal, caller)?;
+        Ok::<_, Error>((incarnation, witnesses))
     });
-    let (incarnation, witness) = read.map_err(|_| Refusal::Busy)?;
-    let witness = witness.map(|head| v1::SignedHead::decode(head.bytes.as_slice()));
+    let (incarnation, witnesses) = read.map_err(|_| Refusal::Busy)?;
     let reply = v1::ConnectReply {
-        witness: witness.transpose().map_err(|_| Refusal::Busy)?,
         formats: vec![FORMAT],
         incarnation,
         at: me.watch.now().timestamp_micros(),
         version: String::new(),
+        ..witnesses
     };
     Ok(reply.encode_to_vec())
 }
@@ -258,23 +258,8 @@ async fn revoke(
 
 fn renew(me: &Process, caller: OrganisationId, bytes: &[u8]) -> Answer {
     let message = v1::RenewRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
-    let lent = me.read(|view| {
-        let mut leases = Vec::new();
-        if lease::recovers(view, caller)? {
-            return Ok(None);
-        }
-        for share in &message.shares {
-            let Ok(share) = ShareId::from_slice(share) else {
-                continue;
-            };
-            if serves(view, caller, share)? && lease::advanced(view, share)? {
-                leases.extend(lease::lend(lender(me), view, share)?);
-            }
-        }
-        Ok::<_, Error>(Some(leases))
-    });
-    let leases = lent.map_err(|_| Refusal::Busy)?.ok_or(Refusal::Busy)?;
-    Ok(v1::RenewReply { leases }.encode_to_vec())
+    let renewed = me.read(|view| lease::renewed(lender(me), view, caller, &message.shares));
+    Ok(renewed.map_err(|_| Refusal::Busy)?.encode_to_vec())
 }
 
 async fn grant(

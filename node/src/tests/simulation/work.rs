@@ -418,11 +418,9 @@ impl People<'_> {
         let Some((item, id)) = found else {
             return;
         };
-        self.deal(place, |deal| {
+        let sure = self.deal(place, |deal| {
             deal.may.insert(item);
-            if !deal.must.contains(&item) {
-                deal.unsure.insert(item);
-            }
+            !deal.must.contains(&item) && deal.unsure.insert(item)
         });
         let evidence = vec![id];
         let (outcome, _) = self.run(share::Add { share, evidence }).await;
@@ -433,7 +431,7 @@ impl People<'_> {
                 deal.must.insert(item);
                 deal.unsure.remove(&item);
             }
-            Outcome::Refused if !deal.must.contains(&item) => {
+            Outcome::Refused if sure => {
                 deal.unsure.remove(&item);
             }
             _ => {}
@@ -459,9 +457,7 @@ impl People<'_> {
         let Some((item, id)) = found else {
             return;
         };
-        self.deal(place, |deal| {
-            deal.unsure.insert(item);
-        });
+        let sure = self.deal(place, |deal| deal.unsure.insert(item));
         let evidence = vec![id];
         let (outcome, _) = self.run(share::Withdraw { share, evidence }).await;
         self.world
@@ -471,15 +467,15 @@ impl People<'_> {
                 deal.must.remove(&item);
                 deal.unsure.remove(&item);
             }
-            Outcome::Refused => {
+            Outcome::Refused if sure => {
                 deal.unsure.remove(&item);
             }
-            Outcome::Unsure => {}
+            Outcome::Refused | Outcome::Unsure => {}
         });
     }
 
-    fn deal(&self, place: usize, change: impl FnOnce(&mut Deal)) {
-        change(&mut self.world.oracle.borrow_mut().deals[place]);
+    fn deal<R>(&self, place: usize, change: impl FnOnce(&mut Deal) -> R) -> R {
+        change(&mut self.world.oracle.borrow_mut().deals[place])
     }
 
     async fn edit(&self) {

@@ -12,11 +12,26 @@ use interdocket_sync::share::{Fact, Hold, Key};
 
 use super::Step;
 use crate::actions::share::Scope;
-use crate::event::{CaseMade, LogRecovered};
+use crate::event::{CaseMade, LogRecovered, PartnerRecovered};
 use crate::store::project::Error;
+use crate::store::view::{self, View};
 use crate::store::{entity, table};
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
+
+/// Whether a partner may hold more of a share than this node, which came back from its past.
+///
+/// # Errors
+/// [`view::Error`] where the tables can't be read.
+pub fn recovers(
+    view: &View<'_>,
+    partner: OrganisationId,
+    share: ShareId,
+) -> Result<bool, view::Error> {
+    let known = view.get(&table::PARTNER, &partner)?;
+    let recovers = known.is_some_and(|known| known.recover);
+    Ok(recovers || view.has(&table::RECOVER, &(partner, share))?)
+}
 
 impl Step<'_> {
     /// A new incarnation begins, above this one: nothing moves in any share until its other side has
@@ -51,10 +66,25 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Whether shares with this partner may have been lost.
-    pub(super) fn recovers(&self, partner: OrganisationId) -> Result<bool, Error> {
-        let partner = self.view().get(&table::PARTNER, &partner)?;
-        Ok(partner.is_some_and(|partner| partner.recover))
+    /// All that a partner knows of is here, but for some.
+    pub(in super::super) fn partner_recovered(
+        &mut self,
+        recovered: &PartnerRecovered,
+    ) -> Result<(), Error> {
+        let id = recovered.partner;
+        let mut partner = self.get(&table::PARTNER, &id)?;
+        partner.recover = false;
+        self.put(&table::PARTNER, &id, &partner);
+        let rows = self.view().page(&table::RECOVER, &id, None, usize::MAX)?;
+        for (row, ()) in rows {
+            if !self.view().has(&table::SHARE, &row.1)? {
+                self.changes.delete(&table::RECOVER, &row);
+            }
+        }
+        for share in &recovered.missing {
+            self.put(&table::RECOVER, &(id, *share), &());
+        }
+        Ok(())
     }
 
     /// Keeps the latest head that a partner signed, to show it should it come back from its past.
@@ -239,7 +269,9 @@ impl Step<'_> {
     /// A revoked share is over as it is.
     pub(in super::super) fn closed(&mut self, id: ShareId) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &id)?;
-        share.header.hold = Hold::Closed;
+        if share.header.hold != Hold::Frozen {
+            share.header.hold = Hold::Closed;
+        }
         share.behind_since = None;
         for other in [share.header.owner, share.header.partner] {
             self.changes.delete(&table::RECOVER, &(other, id));

@@ -33,6 +33,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
         if seen.oracle.forks(&held.header) || held.header.hold == Hold::Closed {
             continue;
         }
+        if seen.oracle.odd(state.site.id) && super::keyless(&state.process, &held.header) {
+            continue;
+        }
         let point = held.header.log(*side).point;
         let same = match point.count == *count {
             true => Some(point.hash),

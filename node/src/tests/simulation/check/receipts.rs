@@ -29,6 +29,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
             if held.is_some_and(|held| held.hold == Hold::Closed) {
                 continue;
             }
+            if seen.oracle.odd(other) && super::keyless(&there.process, header) {
+                continue;
+            }
             let held = held.map(|held| held.log(own).point.count);
             if said > held.unwrap_or(0) {
                 return Err(format!(

@@ -128,7 +128,7 @@ pub(super) const REPLIES: &[Reply] = &[
                 incarnation: u64::MAX,
                 at: i64::MIN,
                 version: "v".repeat(9999),
-                witness: None,
+                ..Default::default()
             };
             reply.encode_to_vec()
         },
