@@ -1,14 +1,17 @@
 //! What a partner gives back, and what is believed of it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use interdocket_proto::v1;
 use interdocket_proto::v1::delivery_client::DeliveryClient;
 use interdocket_proto::v1::delivery_server::{Delivery, DeliveryServer};
 use interdocket_sync::id::ShareId;
+use interdocket_sync::receipt::Countersignature;
 use interdocket_sync::refusal::Refusal;
 use prost::Message as _;
 use tonic::service::Routes;
+use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::{Own, give, list, recover};
@@ -18,6 +21,8 @@ use crate::actions::{Way, exchange};
 use crate::event::{Event, NodeRestored};
 use crate::federation::exchange::Exchange;
 use crate::federation::history::revocation_proof;
+use crate::federation::lease::{self, Lender};
+use crate::keyring::{Key, KeyId};
 use crate::store::table;
 use crate::tests::bench::{Bench, noon, only, pair, settle, to};
 
@@ -360,15 +365,7 @@ async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out
     let past = north.twin();
     north.change(share::Revoke { share }).await.unwrap();
     told(&north, &south, share).await;
-    let back = NodeRestored {
-        made_at: noon(),
-        above: 0,
-    };
-    past.events(vec![Event::NodeRestored(back)]).await.unwrap();
-    let honest = DeliveryServer::new(Exchange::new(south.node.clone()));
-    let address = south.serve(Routes::new(honest)).await;
-    past.trust(&south, Some(address)).await;
-    let client = DeliveryClient::new(past.node.parts().transport.channel(south.id()));
+    let client = back(&past, &south).await;
     assert!(recover(&past.node, south.id(), &client).await.unwrap());
     let shown = past.shown(share);
     assert_eq!(shown.status, share::Status::Revoked);
@@ -381,6 +378,19 @@ async fn a_revocation_that_overtook_its_offer_is_given_back_and_nothing_goes_out
     assert_eq!(listed, [share.as_bytes().to_vec()]);
     let (nothing, end) = given(&past, &south, share);
     assert!(nothing.is_empty() && end.unwrap().revocation.is_some());
+}
+
+/// A node finds itself restored, and can call another one that serves.
+async fn back(past: &Bench, other: &Bench) -> DeliveryClient<Channel> {
+    let back = NodeRestored {
+        made_at: noon(),
+        above: 0,
+    };
+    past.events(vec![Event::NodeRestored(back)]).await.unwrap();
+    let honest = DeliveryServer::new(Exchange::new(other.node.clone()));
+    let address = other.serve(Routes::new(honest)).await;
+    past.trust(other, Some(address)).await;
+    DeliveryClient::new(past.node.parts().transport.channel(other.id()))
 }
 
 /// A node has erased what was here of a revoked share, and states it.
@@ -409,18 +419,172 @@ async fn a_partner_that_lost_its_log_of_a_revoked_share_writes_no_other() {
     };
     let before = count(&past);
     assert!(count(&south) > before);
-    let back = NodeRestored {
-        made_at: noon(),
-        above: 0,
-    };
-    past.events(vec![Event::NodeRestored(back)]).await.unwrap();
-    let honest = DeliveryServer::new(Exchange::new(north.node.clone()));
-    let address = north.serve(Routes::new(honest)).await;
-    past.trust(&north, Some(address)).await;
-    let client = DeliveryClient::new(past.node.parts().transport.channel(north.id()));
+    let client = back(&past, &north).await;
     assert!(recover(&past.node, north.id(), &client).await.unwrap());
     purged(&past, share).await;
     assert_eq!(count(&past), before);
     assert_eq!(past.shown(share).status, share::Status::Revoked);
     assert_eq!(past.tables(), past.rebuilt());
+}
+
+/// How many shares of a partner a node waits for that it does not hold.
+fn missing(node: &Bench, partner: &Bench) -> usize {
+    let reading = node.node.parts().store.read();
+    let rows = reading.view().page(&table::RECOVER, &partner.id(), None, 9);
+    rows.unwrap().len()
+}
+
+/// It would be accepted anew, which is another log than the one its owner has.
+///
+/// fault E7, fault A9
+#[tokio::test]
+async fn what_is_suspended_comes_back_when_it_goes_on_and_is_not_accepted_anew() {
+    let (north, south, share) = advanced().await;
+    let keyring = &north.node.parts().keyring;
+    keyring
+        .ensure(KeyId::lease(share), |key| key.fill(7))
+        .unwrap();
+    let past = south.twin();
+    settle(&north, &south, share).await;
+    north.change(share::Suspend { share }).await.unwrap();
+    settle(&north, &south, share).await;
+    let client = back(&past, &north).await;
+    assert!(!recover(&past.node, north.id(), &client).await.unwrap());
+    assert_eq!((past.holds(share), missing(&past, &north)), (false, 1));
+    let receive = partner::Enable {
+        partner: "north".into(),
+        send: [].into(),
+        receive: [Kind::Advanced].into(),
+    };
+    past.change(receive).await.unwrap();
+    let offer = north.batch(share, Some(1)).unwrap();
+    let taken = past.take(north.id(), offer).await.unwrap();
+    assert_eq!(taken.unwrap_err(), Refusal::Busy);
+    north.change(share::Resume { share }).await.unwrap();
+    assert!(recover(&past.node, north.id(), &client).await.unwrap());
+    assert_eq!((past.receipted(share), missing(&past, &north)), (1, 0));
+    assert_eq!(past.tables(), past.rebuilt());
+}
+
+/// fault E7
+#[tokio::test]
+async fn what_is_revoked_before_it_comes_back_is_not_waited_for() {
+    let (north, south, share) = advanced().await;
+    let past = south.twin();
+    settle(&north, &south, share).await;
+    north.change(share::Suspend { share }).await.unwrap();
+    let client = back(&past, &north).await;
+    assert!(!recover(&past.node, north.id(), &client).await.unwrap());
+    north.change(share::Revoke { share }).await.unwrap();
+    assert!(recover(&past.node, north.id(), &client).await.unwrap());
+    assert_eq!((past.holds(share), missing(&past, &north)), (false, 0));
+    assert_eq!(past.tables(), past.rebuilt());
+}
+
+/// What a node shows another one when it connects.
+fn witnessed(node: &Bench, other: &Bench) -> Vec<v1::WitnessedRevocation> {
+    let reading = node.node.parts().store.read();
+    let journal = &node.node.parts().journal;
+    let shown = super::witnesses(&reading.view(), journal, other.id());
+    shown.unwrap().revocations
+}
+
+fn incarnation(node: &Bench) -> u64 {
+    let reading = node.node.parts().store.read();
+    crate::federation::exchange::incarnation(&reading.view()).unwrap()
+}
+
+/// North has revoked a share of south's, and knows that south knows.
+async fn revoked(north: &Bench, south: &Bench, share: ShareId) {
+    north.change(share::Revoke { share }).await.unwrap();
+    told(north, south, share).await;
+    let reply = witnessed(south, north).remove(0);
+    let receipt = reply.receipt.unwrap().encode_to_vec();
+    let receipt = Countersignature::read(&receipt).unwrap();
+    let proven = north.node.decide(None, Way::Timer, move |context| {
+        exchange::revocation_countersigned(context, share, &receipt)
+    });
+    proven.await.unwrap();
+}
+
+/// Both are machines that were set back, and do not know.
+///
+/// fault E7, fault A6
+#[tokio::test]
+async fn a_forgotten_revocation_counts_as_soon_as_there_is_contact() {
+    let (north, south, share) = advanced().await;
+    settle(&north, &south, share).await;
+    let pasts = [north.twin(), south.twin()];
+    revoked(&north, &south, share).await;
+    for (past, other) in pasts.iter().zip([&south, &north]) {
+        assert_ne!(past.shown(share).status, share::Status::Revoked);
+        let before = incarnation(past);
+        for _ in 0..2 {
+            for shown in witnessed(other, past) {
+                super::forgotten(&past.node, other.id(), shown)
+                    .await
+                    .unwrap();
+            }
+        }
+        assert_eq!(past.shown(share).status, share::Status::Revoked);
+        assert_eq!(incarnation(past), before + 1);
+        assert_eq!(past.tables(), past.rebuilt());
+    }
+}
+
+/// fault A13
+#[tokio::test]
+async fn a_revocation_that_is_not_proven_does_not_set_a_node_back() {
+    let (north, south, share) = advanced().await;
+    settle(&north, &south, share).await;
+    let past = south.twin();
+    revoked(&north, &south, share).await;
+    let before = incarnation(&past);
+    let honest = witnessed(&north, &south).remove(0);
+    let mut unsigned = honest.clone();
+    unsigned.revocation.as_mut().unwrap().signature = vec![0; 64].into();
+    let mut unproven = honest.clone();
+    unproven.receipt.as_mut().unwrap().signature = vec![0; 64].into();
+    let mut alone = honest;
+    alone.receipt = None;
+    for shown in [unsigned, unproven, alone] {
+        super::forgotten(&past.node, north.id(), shown)
+            .await
+            .unwrap();
+        assert_ne!(past.shown(share).status, share::Status::Revoked);
+        assert_eq!(incarnation(&past), before);
+    }
+}
+
+/// Another key would open nothing of what the partner has sealed.
+///
+/// fault E7
+#[tokio::test]
+async fn an_owner_gets_back_the_key_that_its_share_is_sealed_under() {
+    let (north, south, share) = advanced().await;
+    let (past, later) = (north.twin(), north.twin());
+    settle(&north, &south, share).await;
+    let client = back(&past, &south).await;
+    assert!(!recover(&past.node, south.id(), &client).await.unwrap());
+    assert_eq!(past.shown(share).status, share::Status::Recovering);
+    let key = |node: &Bench| node.node.parts().keyring.key(KeyId::lease(share));
+    assert!(key(&past).is_none());
+    let renewed = {
+        let reading = past.node.parts().store.read();
+        let shares = [share.as_bytes().to_vec().into()];
+        let lender = Lender::of(&past.node);
+        lease::renewed(lender, &reading.view(), south.id(), &shares).unwrap()
+    };
+    assert_eq!((renewed.leases.len(), renewed.recovering.len()), (0, 1));
+    let (leases, now) = {
+        let parts = south.node.parts();
+        (&parts.moment.leases, parts.clock.elapsed())
+    };
+    leases.lend(share, Key::new([7; 32]), now, Duration::from_secs(600));
+    for past in [&past, &later] {
+        let client = back(past, &south).await;
+        assert!(recover(&past.node, south.id(), &client).await.unwrap());
+        assert_eq!(key(past), Some(Key::new([7; 32])));
+        assert_ne!(past.shown(share).status, share::Status::Recovering);
+    }
 }
