@@ -30,6 +30,8 @@ use chrono::{DateTime, Utc};
 
 use crate::disk::{self, Disk, Placing};
 use crate::keyring::{self, KeyId, Keyring};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 use chain::Chain;
 pub use copy::{Bytes, Segment};
 use frame::Header;
@@ -303,11 +305,20 @@ impl Journal {
         let bytes = drafts.iter().map(most).sum();
         self.turn(bytes)?;
         let group = self.group(at, drafts)?;
+        #[cfg(test)]
+        if planted(Bug::MarkFirst) {
+            let marked = self.mark.write(&*self.shared.disk, &group.chain.head);
+            marked.map_err(Error::Io)?;
+        }
         let (first, start, end) = self.put(&group.frames)?;
-        self.shared
-            .disk
-            .sync(&segment::name(first))
-            .map_err(Error::Io)?;
+        let sync = || self.shared.disk.sync(&segment::name(first));
+        #[cfg(test)]
+        let sync = || match () {
+            () if planted(Bug::JournalUnsynced) => Ok(()),
+            () if planted(Bug::SyncedAgain) => sync().or_else(|_| sync()),
+            () => sync(),
+        };
+        sync().map_err(Error::Io)?;
         self.mark
             .write(&*self.shared.disk, &group.chain.head)
             .map_err(Error::Io)?;

@@ -9,6 +9,8 @@ use interdocket_sync::share::Policy;
 use crate::actions::partner::{Kind, OrganisationRole, State};
 use crate::actions::people::called;
 use crate::store::entity::{Node, Partner};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 /// What stands against sending something to a partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -58,6 +60,10 @@ pub fn imports(role: OrganisationRole, policy: Policy) -> bool {
 
 /// Whether this node's clock can be trusted: else nothing that depends on time is served or made final.
 pub fn timely(node: &Node) -> bool {
+    #[cfg(test)]
+    if planted(Bug::ClockTrusted) {
+        return true;
+    }
     node.suspect.is_none()
 }
 
@@ -88,8 +94,15 @@ pub fn within(folder: &str, folders: &[String]) -> bool {
 /// knows people: whom it names, or whom they added. Nobody where it names nobody.
 pub fn reads(recipients: &[String], onward: &[String], recipient: &str) -> bool {
     let is = |named: &String| called(named) == called(recipient);
+    let nobody = recipients.is_empty();
+    #[cfg(test)]
+    if planted(Bug::AnybodyReads) {
+        return true;
+    }
+    #[cfg(test)]
+    let nobody = nobody && !planted(Bug::AddedStay);
     !called(recipient).is_empty()
-        && !recipients.is_empty()
+        && !nobody
         && recipients.iter().chain(onward).any(is)
 }
 

@@ -331,6 +331,8 @@ impl Writer {
         self.keyring.sync().map_err(|error| stop(&error))?;
         let positions = match self.journal.append(now, &staged.drafts) {
             Ok(positions) => positions,
+            #[cfg(test)]
+            Err(_) if planted(Bug::FullForGood) => return Err(Stopped::Failed),
             Err(journal::Error::Full(_)) => return Err(Stopped::Full),
             Err(error) => return Err(stop(&error)),
         };

@@ -16,6 +16,8 @@ use crate::event::{Event, SessionClosed, SessionEnd, SessionOpened};
 use crate::rules;
 use crate::store::view::View;
 use crate::store::{entity, table};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 /// Who reads what, as the partner says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +59,10 @@ pub fn open(
         download: reader.download,
     };
     let until = share.header.kind.until();
+    #[cfg(test)]
+    if planted(Bug::SessionUnrecorded) {
+        return Ok(Decided::new(Vec::new(), move |_| Ok(Ok(until))));
+    }
     Ok(Decided::new(
         vec![Event::SessionOpened(opened)],
         move |_| Ok(Ok(until)),

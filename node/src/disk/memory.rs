@@ -34,6 +34,8 @@ struct State {
     calls: u64,
     fault: Option<Fault>,
     capacity: Option<u64>,
+    /// Whether something that was to be written was not.
+    failed: bool,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -60,6 +62,7 @@ enum Turn {
 enum Fault {
     Once(u64),
     From(u64),
+    Sync,
 }
 
 /// What becomes of one call.
@@ -96,6 +99,24 @@ impl Memory {
     /// Limits the bytes in all files together; `None` takes the limit away.
     pub fn limit(&self, capacity: Option<u64>) {
         self.lock().capacity = capacity;
+    }
+
+    /// Whether a write or a sync has failed, but for lack of room.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.lock().failed
+    }
+
+    /// Whether all that was written would survive a power cut now.
+    #[must_use]
+    pub fn settled(&self) -> bool {
+        let state = self.lock();
+        state.turns.is_empty() && state.files.values().all(|file| file.pending.is_empty())
+    }
+
+    /// Lets the next sync of a file fail, and no other.
+    pub fn fail_sync(&self) {
+        self.lock().fault = Some(Fault::Sync);
     }
 
     /// Brings the disk to a state in which it may be after power was lost and has returned.
@@ -137,6 +158,7 @@ impl Memory {
     pub fn copy(&self) -> Self {
         let state = State {
             fault: None,
+            failed: false,
             ..self.lock().clone()
         };
         Self {
@@ -150,6 +172,13 @@ impl Memory {
 }
 
 impl State {
+    /// Begins a call that changes something.
+    fn change(&mut self) -> io::Result<Course> {
+        let course = self.begin();
+        self.failed |= !matches!(course, Ok(Course::Done));
+        course
+    }
+
     fn begin(&mut self) -> io::Result<Course> {
         self.calls += 1;
         match self.fault {
@@ -305,7 +334,7 @@ impl Disk for Memory {
 
     fn create(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
-        let course = state.begin()?;
+        let course = state.change()?;
         if state.names.contains_key(name) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
@@ -333,7 +362,7 @@ impl Disk for Memory {
 
     fn write_at(&self, name: &str, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let mut state = self.lock();
-        let course = state.begin()?;
+        let course = state.change()?;
         let room = state.room();
         let file = state.file(name)?;
         let start = usize::try_from(offset).map_err(io::Error::other)?;
@@ -352,7 +381,7 @@ impl Disk for Memory {
 
     fn set_len(&self, name: &str, len: u64) -> io::Result<()> {
         let mut state = self.lock();
-        let course = state.begin()?;
+        let course = state.change()?;
         let len = usize::try_from(len).map_err(io::Error::other)?;
         let file = state.file(name)?;
         if course != Course::Failed {
@@ -363,7 +392,10 @@ impl Disk for Memory {
 
     fn sync(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
-        let course = state.begin()?;
+        let mut course = state.change()?;
+        if matches!(state.fault, Some(Fault::Sync)) {
+            (state.fault, state.failed, course) = (None, true, Course::Failed);
+        }
         let file = state.file(name)?;
         match course {
             Course::Done => {
@@ -379,7 +411,7 @@ impl Disk for Memory {
 
     fn sync_dir(&self) -> io::Result<()> {
         let mut state = self.lock();
-        state.begin()?.end()?;
+        state.change()?.end()?;
         for turn in std::mem::take(&mut state.turns) {
             turn.apply(&mut state.kept);
         }
@@ -388,14 +420,14 @@ impl Disk for Memory {
 
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         let mut state = self.lock();
-        let course = state.begin()?;
+        let course = state.change()?;
         state.file(from)?;
         state.turn(Turn::Rename(from.to_owned(), to.to_owned()), &course)
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
         let mut state = self.lock();
-        let course = state.begin()?;
+        let course = state.change()?;
         state.file(name)?;
         state.turn(Turn::Remove(name.to_owned()), &course)
     }

@@ -556,6 +556,12 @@ pub(crate) fn placed(view: &View<'_>, share: ShareId, digest: Digest) -> Result<
         return Err(Refusal::NotShared);
     }
     match view.get(&table::BLOB, &digest) {
+        #[cfg(test)]
+        Ok(Some(blob)) if planted(Bug::DamagedServed) => Ok(Placed {
+            digest,
+            size: blob.size,
+            place: blob.place,
+        }),
         Ok(Some(blob)) if blob.state == BlobState::Damaged => Err(Refusal::Damaged),
         Ok(Some(blob)) => Ok(Placed {
             digest,
@@ -586,7 +592,10 @@ pub(crate) fn serves(
         .ok_or_else(|| broken("the node's record is missing"))?;
     let kind = Kind::of(found.header.kind);
     let partner = view.get(&table::PARTNER, &caller)?;
-    if partner.is_none_or(|partner| rules::sending(node.role, &partner, kind).is_some()) {
+    let against = partner.is_none_or(|partner| rules::sending(node.role, &partner, kind).is_some());
+    #[cfg(test)]
+    let against = against && !planted(Bug::DisabledServed);
+    if against {
         return Ok(false);
     }
     let mut lost = view.has(&table::LOST, &share.uuid())?;
@@ -594,6 +603,10 @@ pub(crate) fn serves(
         lost |= view.has(&table::LOST, &case.uuid())?;
     }
     let header = &found.header;
+    #[cfg(test)]
+    if planted(Bug::SuspendedServed) && header.suspended {
+        return Ok(true);
+    }
     let parties = (header.owner, header.partner) == (node.organisation, caller);
     #[cfg(test)]
     if planted(Bug::ServedWhateverState) {

@@ -19,6 +19,8 @@ use crate::journal::{Body, Position, Reader};
 use crate::seal::Seal;
 use crate::store::table;
 use crate::store::view::View;
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 /// The event of a record.
 ///
@@ -68,6 +70,10 @@ impl<'a> Hashes<'a> {
     /// # Errors
     /// [`Error`] where the journal can't be read, or does not have the entry yet.
     pub fn hash(&self, side: Side, number: u64) -> Result<Option<[u8; 32]>, Error> {
+        #[cfg(test)]
+        if planted(Bug::HeldForgotten) {
+            return Ok(None);
+        }
         let find = |entries: &[LogEntry]| {
             let found = entries.iter().find(|entry| entry.number == number);
             found.map(|entry| entry.hash)

@@ -25,6 +25,9 @@ use crate::event::{
     StoredBlob, subject,
 };
 
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
+
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
@@ -418,6 +421,10 @@ impl Step<'_> {
 
     /// Counts one more use of a blob.
     fn used(&mut self, digest: Digest) -> Result<(), Error> {
+        #[cfg(test)]
+        if planted(Bug::UseUncounted) {
+            return self.blob(digest, |blob| blob.uses = 1);
+        }
         self.blob(digest, |blob| blob.uses += 1)
     }
 

@@ -11,13 +11,17 @@
 mod back;
 pub(crate) mod bug;
 mod check;
+mod chores;
+mod delay;
 mod double;
 mod drive;
 mod fault;
 mod fetch;
 mod follow;
+mod ledger;
 mod lies;
 mod net;
+mod onward;
 mod oracle;
 mod plan;
 mod quiet;
@@ -28,6 +32,7 @@ mod serve;
 mod session;
 mod sign;
 mod site;
+mod standing;
 mod start;
 mod tap;
 mod trace;
@@ -136,6 +141,7 @@ fn run(seed: u64, bug: Option<Bug>) -> Run {
 
 /// People work, and faults happen.
 fn busy(world: &Rc<World>) {
+    fault::clocks(world);
     start::federation(world);
     watch(world);
     fault::begin(world);

@@ -91,6 +91,8 @@ fn waiting(view: &View<'_>, id: ShareId, share: &entity::Share) -> Result<Waitin
         let covered = covered(view, share, evidence)?;
         match (listed, covered) {
             (None, true) => waiting.add.push(item(view, evidence)?),
+            #[cfg(test)]
+            (Some(_), false) if planted(Bug::WithdrawnKept) => waiting.nothing.push(evidence),
             (Some(_), false) => waiting.withdraw.push(evidence),
             (Some(listed), true) => {
                 let now = item(view, evidence)?;

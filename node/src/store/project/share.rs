@@ -165,6 +165,10 @@ impl Step<'_> {
         let mut header = apply::open(terms);
         let revoked = self.view().get(&table::REVOKED, &(owner, received.share))?;
         header.revoked = revoked.is_some();
+        #[cfg(test)]
+        if planted(Bug::RevocationForgotten) {
+            header.revoked = false;
+        }
         if recovers(&self.view(), owner, received.share)? {
             header.hold = Hold::Recovering;
             self.put(&table::RECOVER, &(owner, received.share), &());
@@ -438,6 +442,10 @@ impl Step<'_> {
             Side::Partner => share.header.owner,
         };
         let key = (partner, share.header.share);
+        #[cfg(test)]
+        if planted(Bug::BehindForever) {
+            return self.put(&table::OUTBOX, &key, &());
+        }
         if !waits(own, share) {
             share.behind_since = None;
             self.changes.delete(&table::OUTBOX, &key);

@@ -58,21 +58,87 @@ pub(crate) enum Bug {
     OfferHeldBack,
     /// What a partner could not give back at once is not asked for again.
     ListedOnce,
-    /// What this node holds from elsewhere is not read from a partner once more; found by twin runs.
+    /// What this node holds from elsewhere is not read from a partner once more.
     HeldElsewhere,
+    /// The journal answers before what it wrote is durable.
+    JournalUnsynced,
+    /// The journal's mark is written before what it stands for.
+    MarkFirst,
+    /// A sync that failed is tried again, as if that brought back what was lost.
+    SyncedAgain,
+    /// Keys of bodies are not made durable before the bodies.
+    KeysUnsynced,
+    /// A full disk stops the node.
+    FullForGood,
+    /// A second use of a blob is not counted.
+    UseUncounted,
+    /// What an owner delivered is read again.
+    DeliveredForgotten,
+    /// What was interrupted begins anew.
+    NotResumed,
+    /// What arrived is not held against its digest.
+    Unverified,
+    /// Bytes are deleted though a record names them.
+    UsedDeleted,
+    /// What a reader doubts is not read again by its owner.
+    DoubtIgnored,
+    /// What is known to be damaged is served.
+    DamagedServed,
+    /// What arrived and is not wanted any more stays.
+    NothingSwept,
+    /// What was not granted is imported.
+    UngrantedImported,
+    /// What is withdrawn is not told.
+    WithdrawnKept,
+    /// Evidence that leaves the scope is not looked at.
+    LeavingForgotten,
+    /// What was disclosed goes on waiting.
+    WaitingForever,
+    /// A share stays in the outbox when everything is there.
+    BehindForever,
+    /// Anybody at a partner counts as a recipient.
+    AnybodyReads,
+    /// Those whom a partner added read on when nobody is named any more.
+    AddedStay,
+    /// A read session is not recorded.
+    SessionUnrecorded,
+    /// Sessions that a stopped node left stay open.
+    SessionLeft,
+    /// A partner opens as many sessions as it likes.
+    SessionsUnbounded,
+    /// A refusal is not recorded.
+    RefusalUnrecorded,
+    /// A clock that is suspected counts as right.
+    ClockTrusted,
+    /// A clock that is behind the journal is not noticed at a start.
+    BehindUnnoticed,
+    /// A lease does not end by itself.
+    LeaseEndless,
+    /// A lease is lent whatever became of its share.
+    LentWhateverState,
+    /// Entries that are held are not known when they come again.
+    HeldForgotten,
+    /// A suspended share is served.
+    SuspendedServed,
+    /// A partner is served what is not enabled.
+    DisabledServed,
+    /// A received revocation of an unknown share is forgotten.
+    RevocationForgotten,
+    /// Partners are driven one after the other. (Found in `delay`.)
+    OneAtATime,
 }
 
 impl Bug {
     /// All of them, each with a seed that finds it.
-    pub(crate) const ALL: [(Self, u64); 24] = [
+    pub(crate) const ALL: &[(Self, u64)] = &[
         (Self::NotJudgedAgain, 0),
         (Self::SentAfterRevocation, 0),
         (Self::RevocationNotSent, 0),
-        (Self::LeaseKept, 6),
-        (Self::PurgedNotErased, 0),
-        (Self::WithdrawnNotErased, 0),
-        (Self::NoRetry, 29),
-        (Self::ScopeIgnored, 0),
+        (Self::LeaseKept, 9),
+        (Self::PurgedNotErased, 3),
+        (Self::WithdrawnNotErased, 6),
+        (Self::NoRetry, 4),
+        (Self::ScopeIgnored, 1),
         (Self::NotRedacted, 0),
         (Self::CountersignedUnrecorded, 0),
         (Self::ServedWhateverState, 0),
@@ -81,7 +147,6 @@ impl Bug {
         (Self::ReceiptAhead, 0),
         (Self::NotWoken, 0),
         (Self::KeyKept, 0),
-        (Self::EntriesNotJudged, 0),
         (Self::ForkForgotten, 81),
         (Self::SameLife, 60),
         (Self::NotHeldBack, 64),
@@ -89,6 +154,40 @@ impl Bug {
         (Self::RevocationNotGiven, 63),
         (Self::OfferHeldBack, 62),
         (Self::ListedOnce, 66),
+        (Self::EntriesNotJudged, 2),
+        (Self::JournalUnsynced, 0),
+        (Self::MarkFirst, 0),
+        (Self::SyncedAgain, 0),
+        (Self::KeysUnsynced, 0),
+        (Self::FullForGood, 3),
+        (Self::UseUncounted, 1),
+        (Self::HeldElsewhere, 6),
+        (Self::DeliveredForgotten, 9),
+        (Self::NotResumed, 9),
+        (Self::Unverified, 0),
+        (Self::UsedDeleted, 0),
+        (Self::DoubtIgnored, 0),
+        (Self::DamagedServed, 0),
+        (Self::NothingSwept, 72),
+        (Self::UngrantedImported, 8),
+        (Self::WithdrawnKept, 6),
+        (Self::LeavingForgotten, 6),
+        (Self::WaitingForever, 1),
+        (Self::BehindForever, 2),
+        (Self::AnybodyReads, 9),
+        (Self::AddedStay, 0),
+        (Self::SessionUnrecorded, 8),
+        (Self::SessionLeft, 25),
+        (Self::SessionsUnbounded, 38),
+        (Self::RefusalUnrecorded, 0),
+        (Self::ClockTrusted, 1),
+        (Self::BehindUnnoticed, 5),
+        (Self::LeaseEndless, 1),
+        (Self::LentWhateverState, 8),
+        (Self::HeldForgotten, 0),
+        (Self::SuspendedServed, 5),
+        (Self::DisabledServed, 9),
+        (Self::RevocationForgotten, 3),
     ];
 }
 

@@ -3,16 +3,25 @@
 mod acknowledged;
 mod agree;
 mod blame;
+mod bounded;
+mod brought;
 pub(super) mod fork;
 mod incarnation;
 mod intact;
 pub(super) mod interference;
+mod left;
+mod lent;
 mod once;
 mod owed;
 mod purged;
 mod receipts;
+mod recorded;
+mod referenced;
+pub(super) mod resumed;
 mod revoked;
+mod rotten;
 pub(super) mod scope;
+mod stopped;
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -56,6 +65,7 @@ pub(super) struct Seen<'a> {
     pub(super) oracle: &'a Oracle,
     /// Whether everything has settled.
     pub(super) settled: bool,
+    pub(super) world: &'a World,
 }
 
 impl Seen<'_> {
@@ -77,22 +87,29 @@ type Broken = Result<(), String>;
 type Check = fn(&Seen<'_>) -> Broken;
 
 /// What has to hold at every moment.
-const ALWAYS: [(&str, Check); 6] = [
+const ALWAYS: &[(&str, Check)] = &[
     ("acknowledged", acknowledged::check),
     ("receipts", receipts::check),
     ("revoked", revoked::check),
     ("purged", purged::check),
     ("intact", intact::check),
     ("fork", fork::check),
+    ("stopped", stopped::check),
+    ("recorded", recorded::check),
+    ("bounded", bounded::check),
+    ("lent", lent::check),
 ];
 
 /// What has to hold once everything has settled.
-const SETTLED: [(&str, Check); 5] = [
+const SETTLED: &[(&str, Check)] = &[
     ("blame", blame::check),
     ("agree", agree::check),
     ("owed", owed::check),
     ("incarnation", incarnation::settled),
     ("once", once::check),
+    ("brought", brought::check),
+    ("referenced", referenced::check),
+    ("rotten", rotten::check),
 ];
 
 fn seen<'a>(world: &'a World, oracle: &'a Oracle, settled: bool) -> Seen<'a> {
@@ -116,6 +133,7 @@ fn seen<'a>(world: &'a World, oracle: &'a Oracle, settled: bool) -> Seen<'a> {
         states,
         oracle,
         settled,
+        world,
     }
 }
 
@@ -164,6 +182,21 @@ pub(super) fn settled(world: &World) {
 pub(super) fn waits(world: &World) -> Vec<String> {
     let mut waits = Vec::new();
     let oracle = world.oracle.borrow();
+    // What can't be read any more at its owner can't come.
+    let rotten = |organisation: OrganisationId| {
+        let disks = world.site(organisation).disks.borrow();
+        let rotten = disks.vault.rotten.borrow();
+        !rotten.is_empty()
+    };
+    let damaged = |header: &Header| rotten(header.owner) || rotten(header.partner);
+    let seen = seen(world, &oracle, false);
+    for state in seen.states.iter().filter(|state| !state.site.gone.get()) {
+        let excused = |header: &Header| {
+            let odd = oracle.odd(header.owner) || oracle.odd(header.partner);
+            odd || damaged(header) || endless(&oracle, &state.process, header)
+        };
+        waits.extend(left::waits(state, &excused));
+    }
     for site in world.nodes() {
         let name = site.name;
         let Some(process) = site.up() else {
@@ -176,7 +209,10 @@ pub(super) fn waits(world: &World) -> Vec<String> {
                 for (key, _) in rows.unwrap_or_default() {
                     let share = process.read(|view| view.get(&table::SHARE, &key.1));
                     let header = share.ok().flatten().map(|share| share.header);
-                    let for_ever = |header: &Header| endless(&oracle, &process, header);
+                    let reads = ["FETCH", "IMPORT"].contains(&stringify!($table));
+                    let for_ever = |header: &Header| {
+                        (reads && damaged(header)) || endless(&oracle, &process, header)
+                    };
                     if header.as_ref().is_some_and(for_ever) {
                         continue;
                     }

@@ -80,7 +80,12 @@ async fn drive(world: &Rc<World>, me: &Rc<Process>, partner: OrganisationId) {
     };
     loop {
         drive.take(me.knocks(world, partner));
-        let pause = match drive.pass().await {
+        while planted(Bug::OneAtATime) && me.driving.replace(true) {
+            world.sleep(SECOND / 10).await;
+        }
+        let passed = drive.pass().await;
+        me.driving.set(false);
+        let pause = match passed {
             Ok(()) => drive.retry(),
             Err(stop) => {
                 drive.greeted = false;
@@ -168,7 +173,7 @@ impl Drive<'_> {
         let hello = v1::ConnectRequest {
             formats: vec![FORMAT],
             incarnation,
-            at: self.me.watch.now().timestamp_micros(),
+            at: self.me.clock.now().timestamp_micros(),
             version: String::new(),
         };
         let reply: v1::ConnectReply =
@@ -199,7 +204,6 @@ impl Drive<'_> {
         if !self.revoke(id).await? {
             return Ok(());
         }
-        self.me.timely()?;
         let header = self.read(|view| Ok(actions::decide::share(view, id)?.header))?;
         if header.hold == Hold::Recovering {
             return Ok(());
@@ -208,6 +212,7 @@ impl Drive<'_> {
         let mut gaps = 0;
         loop {
             let judged = self.me.judged();
+            self.me.timely()?;
             let (side, batch) = self.read(|view| self.batch(view, id, from))?;
             self.world.rest(2000).await;
             match batch {
@@ -268,7 +273,13 @@ impl Drive<'_> {
         if self.me.judged() != judged && !planted(Bug::EntriesNotJudged) {
             return Ok(Next::Again);
         }
-        super::tap::delivered(self.world, self.me, &batch, request.lease.is_some());
+        super::tap::delivered(
+            self.world,
+            self.me,
+            self.partner,
+            &batch,
+            request.lease.is_some(),
+        );
         let reply: v1::DeliverReply =
             call(self.world, self.me, self.partner, Method::Deliver, &request).await?;
         match reply.outcome {

@@ -2,9 +2,21 @@
 
 use std::rc::Rc;
 
+use chrono::{DateTime, Utc};
+
 use super::plan::Fault;
 use super::world::{Micros, SECOND, World};
 use super::{net, start, work};
+use crate::store::table;
+
+/// Has clocks differ, as they do.
+pub(super) fn clocks(world: &World) {
+    for site in &world.sites {
+        let half = world.plan.skew * SECOND / 2;
+        site.watch
+            .skew(world.below(2 * half + 1).cast_signed() - half.cast_signed());
+    }
+}
 
 /// Has faults happen as long as the busy phase lasts.
 pub(super) fn begin(world: &World) {
@@ -60,8 +72,8 @@ fn one(world: &Rc<World>) {
         Fault::Again => (0..8).for_each(|_| net::again(world)),
         Fault::Slow => slow(world, (site, other)),
         Fault::Skew => {
-            let by = world.below(600 * SECOND).cast_signed() - 300 * SECOND.cast_signed();
-            world.sites[site].watch.skew(by / 2);
+            let by = world.below(290 * SECOND).cast_signed() - 145 * SECOND.cast_signed();
+            world.sites[site].watch.skew(by);
         }
         Fault::Jump => {
             let day = 86_400 * SECOND.cast_signed();
@@ -70,7 +82,47 @@ fn one(world: &Rc<World>) {
             let wait = world.between(20 * SECOND, 90 * SECOND);
             world.after_do(wait, move |world| world.sites[site].watch.skew(0));
         }
+        Fault::Age => age(world, site),
+        Fault::Sleep => {
+            let wait = world.between(5 * SECOND, 60 * SECOND);
+            world.lull(site, wait);
+        }
+        Fault::Sync => {
+            let of = &world.sites[site];
+            of.faulty.set(true);
+            of.disks.borrow().journal.fail_sync();
+        }
+        Fault::Rot => rot(world, site),
     }
+}
+
+/// Sets a clock to another age, until somebody sets it right.
+fn age(world: &World, site: usize) {
+    let years = [1970, 2038, 2106];
+    let then = format!("{}-02-08T06:28:16Z", years[some(world, years.len())]);
+    let then: DateTime<Utc> = then.parse().expect("it is a time");
+    let by = (then - super::site::noon()).num_microseconds();
+    world.sites[site]
+        .watch
+        .skew(by.expect("it is less than an age"));
+    let wait = world.between(20 * SECOND, 90 * SECOND);
+    world.after_do(wait, move |world| world.sites[site].watch.skew(0));
+}
+
+/// Flips a bit of a file that is a node's own.
+fn rot(world: &World, site: usize) {
+    let of = &world.sites[site];
+    let Some(process) = of.up() else {
+        return;
+    };
+    let blobs = process.read(|view| view.page(&table::BLOB, &(), None, usize::MAX));
+    let blobs = blobs.unwrap_or_default();
+    if blobs.is_empty() || !process.vault.rotten.borrow().is_empty() {
+        return;
+    }
+    let (digest, blob) = &blobs[some(world, blobs.len())];
+    process.vault.rot(*digest, blob.place, some(world, 1000));
+    world.note(format_args!("{digest} rots at {}", of.name));
 }
 
 fn some(world: &World, of: usize) -> usize {
@@ -81,6 +133,7 @@ fn some(world: &World, of: usize) -> usize {
 pub(super) fn crash(world: &Rc<World>, site: usize, power: bool) {
     let of = &world.sites[site];
     world.kill_all(site);
+    world.lull(site, 0);
     let gone = of.process.take();
     if gone.is_none() {
         return;
@@ -94,6 +147,10 @@ pub(super) fn crash(world: &Rc<World>, site: usize, power: bool) {
         net::cut(world, site, other.id);
     }
     world.note(format_args!("{} is down, power lost: {power}", of.name));
+    // Where the battery of its clock is empty, a machine is back in 1970.
+    if power && world.plan.faults.contains(&Fault::Age) && world.chance(400) {
+        age(world, site);
+    }
     let wait = world.between(SECOND / 10, 20 * SECOND);
     world.after_do(wait, move |world| start::start(world, site));
 }
@@ -167,6 +224,7 @@ pub(super) fn calm(world: &Rc<World>) {
     for site in 0..world.plan.nodes {
         limit(world, site, None);
         world.sites[site].watch.skew(0);
+        world.lull(site, 0);
         let of = &world.sites[site];
         match of.up() {
             // Faults of its disks that are still to come are forgotten with the process.

@@ -12,6 +12,8 @@ use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::transfer::{Request as Wanted, plan};
 use prost::Message as _;
 
+use super::bug::{Bug, planted};
+use super::check::resumed as check;
 use super::drive::{LATER, PAUSE, jittered};
 use super::net::{self, Method, Stop};
 use super::site::Process;
@@ -112,7 +114,7 @@ pub(super) fn unused(me: &Process, placed: &[Placed]) {
             return;
         };
         let used = known.is_some_and(|known| known.place == blob.place);
-        if !used {
+        if !used || planted(Bug::UsedDeleted) {
             me.vault.delete(blob.place);
         }
     }
@@ -128,8 +130,12 @@ pub(super) async fn files(
 ) -> Result<(Vec<Placed>, BTreeSet<Digest>), Stop> {
     let mut placed = Vec::new();
     let mut missing: BTreeSet<Digest> = request.files.iter().map(|file| file.blake3).collect();
-    for (file, bytes) in arriving(world, me, partner, share, &request.files).await? {
-        let good = digest(&bytes) == file.blake3;
+    for file in &request.files {
+        super::tap::asks(world, me, partner, file.blake3);
+    }
+    for (file, bytes) in arriving(world, me, partner, share, &request.files, true).await? {
+        me.vault.forget(share, file.blake3);
+        let good = digest(&bytes) == file.blake3 || planted(Bug::Unverified);
         if !good {
             me.doubts.borrow_mut().insert((share, file.blake3));
             continue;
@@ -152,43 +158,68 @@ pub(super) async fn files(
     Ok((placed, missing))
 }
 
-/// Reads files of a share into memory; those that did not come whole are left out.
+/// Reads files of a share into memory; those that did not come whole are left out. Where reading `resumes`,
+/// what comes is durable at once, and is not read again.
 pub(super) async fn arriving(
     world: &Rc<World>,
     me: &Rc<Process>,
     partner: OrganisationId,
     share: ShareId,
     files: &[File],
+    resumes: bool,
 ) -> Result<Vec<(File, Vec<u8>)>, Stop> {
     if files.is_empty() {
         return Ok(Vec::new());
     }
-    let range = |file: &File| v1::FileRange {
+    let begun = |file: &File| match resumes && !planted(Bug::NotResumed) {
+        true => me.vault.begun(share, file.blake3),
+        false => Vec::new(),
+    };
+    let mut read: Vec<Vec<u8>> = files.iter().map(begun).collect();
+    let range = |(file, begun): (&File, &Vec<u8>)| v1::FileRange {
         digest: Bytes::copy_from_slice(&file.blake3.0),
-        from: 0,
+        from: begun.len() as u64,
         doubted: me.doubts.borrow_mut().remove(&(share, file.blake3)),
     };
     let request = v1::ReadRequest {
         share: Bytes::copy_from_slice(share.as_bytes()),
-        files: files.iter().map(range).collect(),
+        files: files.iter().zip(&read).map(range).collect(),
     };
+    if resumes {
+        check::begins(world, me.site, share, files);
+    }
     let call = net::begin(world, me, partner, Method::Read, request.encode_to_vec());
-    let mut read: Vec<Vec<u8>> = vec![Vec::new(); files.len()];
     // What came before the connection broke is not lost.
     while let Ok(Some(bytes)) = call.next().await {
         let Ok(reply) = v1::ReadReply::decode(bytes.as_slice()) else {
             break;
         };
         for piece in reply.pieces {
-            let Some(to) = read.get_mut(piece.file as usize) else {
+            let place = piece.file as usize;
+            let (Some(to), Some(file)) = (read.get_mut(place), files.get(place)) else {
                 break;
             };
             to.extend_from_slice(&piece.data);
+            if !resumes || piece.data.is_empty() {
+                continue;
+            }
+            check::arrived(world, me.site, share, file, piece.data.len());
+            if !me.vault.keep(share, file.blake3, to) {
+                let full = "storage is full";
+                return Err(Error::new(ErrorKind::Unavailable, full).into());
+            }
         }
     }
     let whole = files.iter().cloned().zip(read);
     let whole = whole.filter(|(file, bytes)| bytes.len() as u64 == file.size);
-    Ok(whole.collect())
+    let whole: Vec<(File, Vec<u8>)> = whole.collect();
+    let mut oracle = world.oracle.borrow_mut();
+    for (file, _) in &whole {
+        oracle.arriving.remove(&(me.site, share, file.blake3));
+        let brought = oracle.brought.entry((me.site, partner, file.blake3));
+        brought.or_insert(world.now());
+    }
+    Ok(whole)
 }
 
 const BYTES: u64 = 2048;

@@ -38,7 +38,7 @@ pub(super) async fn follow(world: &Rc<World>, me: &Rc<Process>, partner: Organis
         let passed = pass(world, me, partner).await;
         let pause = match passed {
             Ok(true) => {
-                let next = me.leases.next(me.watch.elapsed());
+                let next = me.leases.next(me.clock.elapsed());
                 let next = next.map(|next| Micros::try_from(next.as_micros()).unwrap_or(LATER));
                 next.map_or(LATER, |next| next.min(LATER))
             }
@@ -55,7 +55,7 @@ pub(super) async fn follow(world: &Rc<World>, me: &Rc<Process>, partner: Organis
 }
 
 async fn pass(world: &Rc<World>, me: &Rc<Process>, partner: OrganisationId) -> Result<bool, Stop> {
-    me.leases.tidy(me.watch.elapsed());
+    me.leases.tidy(me.clock.elapsed());
     purge(world, me, partner).await?;
     withdrawn(world, me, partner).await?;
     renew(world, me, partner).await?;
@@ -88,7 +88,7 @@ async fn renew(world: &Rc<World>, me: &Rc<Process>, partner: OrganisationId) -> 
         }
         Ok::<_, Error>(living)
     });
-    let asked = me.watch.elapsed();
+    let asked = me.clock.elapsed();
     let due: BTreeSet<ShareId> = me.leases.due(asked).into_iter().collect();
     let wanted = living?.into_iter();
     let wanted = wanted.filter(|share| due.contains(share) || me.seal(*share).is_none());
@@ -151,7 +151,7 @@ async fn read(
     request: Wanted,
 ) -> Result<bool, Stop> {
     let wanted = request.files.len();
-    let arrived = fetch::arriving(world, me, partner, share, &request.files).await?;
+    let arrived = fetch::arriving(world, me, partner, share, &request.files, false).await?;
     let mut parts = Vec::new();
     for (file, bytes) in arrived {
         if digest(&bytes) != file.blake3 {

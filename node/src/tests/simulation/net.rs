@@ -3,7 +3,7 @@
 //!
 //! Who calls is known, as a certificate makes it known: nobody speaks for somebody else.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
@@ -13,6 +13,7 @@ use interdocket_sync::refusal::Refusal;
 use interdocket_sync::wire::refusal;
 use prost::Message as _;
 
+use super::delay::Bad;
 use super::site::Process;
 use super::world::{Due, Micros, SECOND, World};
 use crate::actions::Error;
@@ -83,6 +84,8 @@ pub(super) struct Net {
     pub(super) cut: RefCell<BTreeSet<(usize, usize)>>,
     /// Directions that are slower, by a factor.
     pub(super) slow: RefCell<BTreeMap<(usize, usize), u64>>,
+    /// Who is of no use as a partner, and how.
+    pub(super) bad: Cell<Option<(usize, Bad)>>,
     mail: RefCell<BTreeMap<u64, Mail>>,
     /// Calls that were made, some of the latest.
     made: RefCell<VecDeque<Message>>,
@@ -236,6 +239,18 @@ pub(super) fn arrive(world: &Rc<World>, message: Message) {
         return;
     }
     if let Part::Ask(method) = message.part {
+        let bad = world.net.bad.get().filter(|(site, _)| *site == message.to);
+        match bad.map(|(_, bad)| bad) {
+            Some(Bad::Dead) => return,
+            Some(Bad::Refuses) => {
+                let bytes = refusal::write(Refusal::Limit).encode_to_vec();
+                return answer(world, &message, Part::Refused, bytes);
+            }
+            Some(Bad::Slow) if world.chance(900) => {
+                return world.after(5 * SECOND, Due::Arrive(message));
+            }
+            Some(Bad::Slow | Bad::Calls) | None => {}
+        }
         let caller = world.sites[message.from].id;
         let up = world.sites[message.to].up();
         let Some(process) = up.filter(|up| up.pins.borrow().contains(&caller)) else {

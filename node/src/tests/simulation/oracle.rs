@@ -24,6 +24,12 @@ pub(super) struct Oracle {
     pub(super) receipts: BTreeMap<(usize, ShareId, Side), (u64, [u8; 32])>,
     /// Revocations that a node has countersigned: who took whose.
     pub(super) revocations: BTreeSet<(usize, OrganisationId, ShareId)>,
+    /// Blobs whose bytes went bad and were served: whose they are.
+    pub(super) shown: BTreeSet<(usize, Digest)>,
+    /// Files that somebody got whole from an owner, and when first.
+    pub(super) brought: BTreeMap<(usize, OrganisationId, Digest), Micros>,
+    /// Files that are arriving: bytes that came, and in how many calls.
+    pub(super) arriving: BTreeMap<(usize, ShareId, Digest), (u64, u64)>,
     /// The hash of each entry that was ever under way.
     pub(super) entries: BTreeMap<(ShareId, Side, u64), [u8; 32]>,
     /// The entries that each node let in of a partner's log.

@@ -20,6 +20,8 @@ pub(super) struct Plan {
     pub(super) faults: Vec<Fault>,
     /// Seconds between two faults, at most.
     pub(super) pause: u64,
+    /// By how many seconds the clocks of any two nodes differ, at most.
+    pub(super) skew: u64,
     /// What is odd about one of the nodes.
     pub(super) odd: Odd,
 }
@@ -82,9 +84,17 @@ pub(super) enum Fault {
     Skew,
     /// A clock jumps by a day.
     Jump,
+    /// A clock is set to another age: 1970, 2038 or 2106.
+    Age,
+    /// A machine sleeps for a while.
+    Sleep,
+    /// What a disk was to make durable is lost, and it says so.
+    Sync,
+    /// A bit of a stored file flips.
+    Rot,
 }
 
-const FAULTS: [Fault; 14] = [
+const FAULTS: [Fault; 18] = [
     Fault::Kill,
     Fault::Power,
     Fault::Torn,
@@ -99,6 +109,10 @@ const FAULTS: [Fault; 14] = [
     Fault::Again,
     Fault::Skew,
     Fault::Jump,
+    Fault::Age,
+    Fault::Sleep,
+    Fault::Sync,
+    Fault::Rot,
 ];
 
 impl Plan {
@@ -116,6 +130,7 @@ impl Plan {
             busy: 60 + up_to(240),
             faults,
             pause: 2 + up_to(20),
+            skew: [0, 5, 290][usize::try_from(up_to(3)).expect("it is small")],
             odd,
         }
     }

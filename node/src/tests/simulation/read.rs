@@ -31,15 +31,34 @@ pub(super) async fn read(world: &Rc<World>, me: &Rc<Process>) {
         return;
     };
     let owner = world.sites[owner].id;
-    // Whatever it is that keeps people from reading, they come back.
-    let _ = session(world, me, owner, share).await;
+    let who = match world.below(4) {
+        0 => "ada",
+        1 => "eve",
+        _ => "kim",
+    };
+    // Now and then a program opens one session after the other.
+    let times = if world.chance(40) { 40 } else { 1 };
+    for _ in 0..times {
+        // Whatever it is that keeps people from reading, they come back.
+        let _ = session(world, me, owner, (share, who), times == 1).await;
+    }
+}
+
+/// Opens a share as somebody here, and reads an item of it.
+pub(super) async fn of(world: &Rc<World>, me: &Rc<Process>, share: ShareId, who: &str) {
+    let owner = world.oracle.borrow().deal(share).map(|deal| deal.owner);
+    if let Some(owner) = owner {
+        let owner = world.sites[owner].id;
+        let _ = session(world, me, owner, (share, who), true).await;
+    }
 }
 
 async fn session(
     world: &Rc<World>,
     me: &Rc<Process>,
     owner: OrganisationId,
-    share: ShareId,
+    (share, recipient): (ShareId, &str),
+    reads: bool,
 ) -> Result<(), Stop> {
     let open = wire::Open {
         share,
@@ -48,11 +67,14 @@ async fn session(
             name: kim().name,
             badge: String::new(),
         },
-        recipient: kim().name,
+        recipient: recipient.to_owned(),
         download: false,
     };
     let opened: v1::OpenReply = call(world, me, owner, Method::Open, &wire::open(&open)).await?;
     let session = opened.session;
+    if !reads {
+        return Ok(());
+    }
     let list = v1::ListRequest {
         session: session.clone(),
         after: Bytes::new(),
@@ -70,6 +92,10 @@ async fn session(
         };
         let arriving = net::begin(world, me, owner, Method::View, view.encode_to_vec());
         while arriving.next().await?.is_some() {}
+    }
+    // Some people just go away.
+    if world.chance(100) {
+        return Ok(());
     }
     let close = v1::CloseRequest { session };
     let _: v1::CloseReply = call(world, me, owner, Method::Close, &close).await?;

@@ -41,7 +41,7 @@ fn every_planted_bug_is_found() {
     let only = std::env::var("INTERDOCKET_BUG").ok();
     let first = number("INTERDOCKET_SEED").unwrap_or(0);
     let wanted = |bug: &Bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"));
-    for (bug, seed) in Bug::ALL.into_iter().filter(|(bug, _)| wanted(bug)) {
+    for (bug, seed) in Bug::ALL.iter().copied().filter(|(bug, _)| wanted(bug)) {
         let known = run(seed, Some(bug)).failure.map(|failure| (seed, failure));
         let found = known.or_else(|| {
             let sound = |seed: &u64| run(*seed, None).failure.is_none();

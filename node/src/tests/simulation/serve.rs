@@ -20,15 +20,20 @@ use prost::Message as _;
 use super::bug::{Bug, planted};
 use super::net::{Message, Method, Part, answer};
 use super::site::Process;
+use super::vault::digest as digest_of;
 use super::world::World;
+use crate::actions::decide::Decided;
 use crate::actions::{self, Error, Way, exchange};
 use crate::clock::Clock as _;
+use crate::event::{Event, Refused};
 use crate::federation::exchange::{incarnation, placed, serves, trusted};
 use crate::federation::lease::{self, Lender};
 use crate::federation::{history, recover};
+use crate::store::entity::BlobState;
+use crate::store::table;
 
 /// For how long this node lends, in seconds.
-pub(super) const LEASE: u32 = 900;
+pub(super) const LEASE: u32 = 60;
 
 /// What came of a call: its answer, or why there is none.
 type Answer = Result<Vec<u8>, Refusal>;
@@ -36,6 +41,7 @@ type Answer = Result<Vec<u8>, Refusal>;
 /// Answers one call.
 pub(super) async fn serve(world: &Rc<World>, me: &Rc<Process>, method: Method, message: Message) {
     let caller = world.sites[message.from].id;
+    let _serving = me.serving.begin(caller);
     let answered = match judge(me, caller, method) {
         Err(refused) => Err(refused),
         Ok(()) if method == Method::Read => {
@@ -49,20 +55,62 @@ pub(super) async fn serve(world: &Rc<World>, me: &Rc<Process>, method: Method, m
         {
             return super::session::serve(world, me, method, caller, &message).await;
         }
-        Ok(()) => one(world, me, method, caller, &message.bytes).await,
+        Ok(()) => one(world, me, method, caller, &message).await,
     };
     match super::lies::answered(world, me, method, answered) {
         Ok(bytes) => {
             answer(world, &message, Part::Answer(0), bytes);
             answer(world, &message, Part::End(1), Vec::new());
         }
-        Err(refused) => refuse(world, &message, refused),
+        Err(refused) => refuse(world, me, &message, None, refused).await,
     }
 }
 
-pub(super) fn refuse(world: &World, message: &Message, refused: Refusal) {
+/// Refuses a call; that is on record first.
+pub(super) async fn refuse(
+    world: &Rc<World>,
+    me: &Rc<Process>,
+    message: &Message,
+    share: Option<ShareId>,
+    refused: Refusal,
+) {
+    let caller = world.sites[message.from].id;
+    note(world, me, caller, message, share, refused).await;
     let bytes = refusal::write(refused).encode_to_vec();
     answer(world, message, Part::Refused, bytes);
+}
+
+/// Records a refusal, unless the same one was just recorded. That this node can't is none.
+async fn note(
+    world: &Rc<World>,
+    me: &Rc<Process>,
+    caller: OrganisationId,
+    message: &Message,
+    share: Option<ShareId>,
+    refused: Refusal,
+) {
+    let Part::Ask(method) = message.part else {
+        return;
+    };
+    if refused == Refusal::Busy {
+        return;
+    }
+    let said = Refused {
+        partner: Some(caller),
+        action: format!("{method:?}"),
+        share,
+        reason: refused.name().to_owned(),
+        count: 1,
+    };
+    // One that is just being recorded is counted, and not waited for.
+    let Some(first) = me.refusals.take(said.clone(), me.clock.now()) else {
+        return;
+    };
+    if !planted(Bug::RefusalUnrecorded) {
+        let recorded = me.record(world, Event::Refused(first)).await;
+        me.mute.set(me.mute.get() || !recorded);
+    }
+    super::tap::refuses(world, me, &said);
 }
 
 /// The calling partner is trusted now, and so is this node's clock where time matters.
@@ -82,11 +130,12 @@ async fn one(
     me: &Rc<Process>,
     method: Method,
     caller: OrganisationId,
-    bytes: &[u8],
+    message: &Message,
 ) -> Answer {
+    let bytes = message.bytes.as_slice();
     match method {
         Method::Connect => connect(world, me, caller),
-        Method::Deliver => deliver(world, me, caller, bytes).await,
+        Method::Deliver => deliver(world, me, caller, message).await,
         Method::Revoke => revoke(world, me, caller, bytes).await,
         Method::ListShares => {
             let request = v1::ListSharesRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
@@ -104,12 +153,12 @@ async fn one(
                 journal: &me.journal,
                 lender: lender(me),
                 leases: &me.leases,
-                now: me.watch.elapsed(),
+                now: me.clock.elapsed(),
             };
             let given = me.read(|view| recover::give(&own, view, caller, request));
             Ok(given.map_err(|_| Refusal::Busy)??.encode_to_vec())
         }
-        Method::Renew => renew(me, caller, bytes),
+        Method::Renew => renew(world, me, caller, bytes),
         _ => grant(world, me, caller, bytes).await,
     }
 }
@@ -132,7 +181,7 @@ fn connect(world: &World, me: &Process, caller: OrganisationId) -> Answer {
     let reply = v1::ConnectReply {
         formats: vec![FORMAT],
         incarnation,
-        at: me.watch.now().timestamp_micros(),
+        at: me.clock.now().timestamp_micros(),
         version: String::new(),
         ..witnesses
     };
@@ -143,15 +192,21 @@ async fn deliver(
     world: &Rc<World>,
     me: &Rc<Process>,
     caller: OrganisationId,
-    bytes: &[u8],
+    asked: &Message,
 ) -> Answer {
-    let message = v1::DeliverRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
+    let message = v1::DeliverRequest::decode(asked.bytes.as_slice());
+    let message = message.map_err(|_| Refusal::Malformed)?;
+    let share = message.batch.as_ref().map(|batch| batch.share.clone());
+    let share = share.and_then(|share| ShareId::from_slice(&share).ok());
     let outcome = match take(world, me, caller, message).await? {
         Ok(countersignature) => {
             let message = v1::Countersignature::decode(countersignature.bytes.as_slice());
             Outcome::Receipt(message.map_err(|_| Refusal::Busy)?)
         }
-        Err(refused) => Outcome::Refusal(refusal::write(refused)),
+        Err(refused) => {
+            note(world, me, caller, asked, share, refused).await;
+            Outcome::Refusal(refusal::write(refused))
+        }
     };
     let reply = v1::DeliverReply {
         outcome: Some(outcome),
@@ -168,7 +223,7 @@ async fn take(
     let Some(Ok(batch)) = message.batch.map(batch::read) else {
         return Ok(Err(Refusal::Malformed));
     };
-    let asked = me.watch.elapsed();
+    let asked = me.clock.elapsed();
     let lease = message.lease.and_then(lease::read);
     let lease = lease.filter(|lease| lease.share == batch.share);
     if let Err(refusal) = exchange::verify(&batch, caller, &me.pinned()) {
@@ -208,6 +263,8 @@ pub(super) fn keep(
     asked: std::time::Duration,
 ) -> Result<(), Error> {
     let share = lease.share;
+    let until = asked + std::time::Duration::from_secs(LEASE.into());
+    me.lent.borrow_mut().insert(share, until);
     if me.read(|view| lease::takes(view, owner, share))? {
         lease.lent(&me.leases, asked);
     }
@@ -256,10 +313,15 @@ async fn revoke(
     Ok(reply.encode_to_vec())
 }
 
-fn renew(me: &Process, caller: OrganisationId, bytes: &[u8]) -> Answer {
+fn renew(world: &World, me: &Process, caller: OrganisationId, bytes: &[u8]) -> Answer {
     let message = v1::RenewRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
     let renewed = me.read(|view| lease::renewed(lender(me), view, caller, &message.shares));
-    Ok(renewed.map_err(|_| Refusal::Busy)?.encode_to_vec())
+    let renewed = renewed.map_err(|_| Refusal::Busy)?;
+    for lease in &renewed.leases {
+        let share = ShareId::from_slice(&lease.share).expect("it was written");
+        super::tap::leaves(world, me, caller, share, "a lease");
+    }
+    Ok(renewed.encode_to_vec())
 }
 
 async fn grant(
@@ -292,24 +354,24 @@ async fn read(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, asked
         .ok()
         .and_then(|request| ShareId::from_slice(&request.share).ok());
     let (Ok(request), Some(share)) = (request, share) else {
-        return refuse(world, asked, Refusal::Malformed);
+        return refuse(world, me, asked, None, Refusal::Malformed).await;
     };
     let mut judged = me.judged();
     let allowed = || matches!(me.read(|view| serves(view, caller, share)), Ok(true));
     if !allowed() {
-        return refuse(world, asked, Refusal::NotShared);
+        return refuse(world, me, asked, Some(share), Refusal::NotShared).await;
     }
     let mut place = 0;
     for (file, range) in (0..).zip(request.files) {
-        for piece in pieces(me, share, file, &range) {
+        for piece in pieces(world, me, share, file, &range) {
             world.rest(20_000).await;
             if me.judged() != judged && !planted(Bug::NotJudgedAgain) {
                 if !allowed() {
-                    return refuse(world, asked, Refusal::NotShared);
+                    return refuse(world, me, asked, Some(share), Refusal::NotShared).await;
                 }
                 judged = me.judged();
             }
-            super::tap::leaves(world, share, "a piece of a file");
+            super::tap::leaves(world, me, caller, share, "a piece of a file");
             let reply = v1::ReadReply {
                 pieces: super::lies::piece(world, me, piece),
             };
@@ -320,12 +382,30 @@ async fn read(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, asked
     answer(world, asked, Part::End(place), Vec::new());
 }
 
-fn pieces(me: &Process, share: ShareId, file: u32, range: &v1::FileRange) -> Vec<v1::Piece> {
+fn pieces(
+    world: &Rc<World>,
+    me: &Rc<Process>,
+    share: ShareId,
+    file: u32,
+    range: &v1::FileRange,
+) -> Vec<v1::Piece> {
     let read = || {
         let digest = <[u8; 32]>::try_from(range.digest.as_ref()).map_err(|_| Refusal::Malformed)?;
         let placed = me.read(|view| placed(view, share, Digest(digest)))?;
+        super::tap::serves(world, me, placed.digest);
         let bytes = me.vault.read(placed.digest, placed.place);
-        bytes.ok_or(Refusal::Damaged)
+        let mut bytes = bytes.ok_or(Refusal::Damaged)?;
+        // Who doubts what was sent has it read again, and judged.
+        let doubted = range.doubted && !planted(Bug::DoubtIgnored);
+        if doubted && digest_of(&bytes) != placed.digest {
+            damaged(world, me, placed.digest);
+            return Err(Refusal::Damaged);
+        }
+        let from = usize::try_from(range.from).map_err(|_| Refusal::Malformed)?;
+        match from <= bytes.len() {
+            true => Ok(bytes.split_off(from)),
+            false => Err(Refusal::Malformed),
+        }
     };
     let piece = |data: &[u8]| v1::Piece {
         file,
@@ -342,6 +422,21 @@ fn pieces(me: &Process, share: ShareId, file: u32, range: &v1::FileRange) -> Vec
     }
 }
 
+/// Marks a blob whose bytes are not what they should be.
+pub(super) fn damaged(world: &Rc<World>, me: &Rc<Process>, digest: Digest) {
+    let (of, process) = (Rc::clone(world), Rc::clone(me));
+    world.spawn(me.site, async move {
+        let marked = process.decide(&of, None, Way::Timer, move |context| {
+            let blob = context.view.get(&table::BLOB, &digest)?;
+            let known = blob.is_none_or(|blob| blob.state == BlobState::Damaged);
+            let event = (!known).then_some(Event::BlobDamaged(digest));
+            Ok(Decided::new(event.into_iter().collect(), |_| Ok(())))
+        });
+        // Whoever reads it next finds out again.
+        let _ = marked.await;
+    });
+}
+
 /// Who acts in the simulation, at every node.
 pub(super) fn kim() -> actions::Actor {
     actions::Actor {
@@ -352,4 +447,4 @@ pub(super) fn kim() -> actions::Actor {
 }
 
 /// Bytes of one piece of a file: small, so that much happens in between.
-const PIECE: usize = 96;
+pub(super) const PIECE: usize = 96;

@@ -20,6 +20,7 @@ use crate::actions::session::{self, Reader};
 use crate::actions::{Error, Way, exchange};
 use crate::clock::Clock as _;
 use crate::event::SessionEnd;
+use crate::store::entity::{self, BlobState};
 use crate::store::table;
 
 /// Answers one call about a session.
@@ -41,7 +42,7 @@ pub(super) async fn serve(
             answer(world, message, Part::Answer(0), bytes);
             answer(world, message, Part::End(1), Vec::new());
         }
-        Err(refused) => refuse(world, message, refused),
+        Err(refused) => refuse(world, me, message, None, refused).await,
     }
 }
 
@@ -57,7 +58,7 @@ async fn open(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, bytes
         download: open.download,
     };
     let id = uuid::Builder::from_random_bytes(crate::chance::bytes()).into_uuid();
-    if !me.sessions.begin(id, reader.clone(), me.watch.elapsed()) {
+    if !me.sessions.begin(id, reader.clone(), me.clock.elapsed()) {
         return Err(Refusal::Limit);
     }
     let opened = me.decide(world, None, Way::Partner, move |context| {
@@ -81,7 +82,7 @@ async fn open(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, bytes
 /// The session of this name that is this partner's.
 fn using(me: &Process, caller: OrganisationId, name: &[u8]) -> Result<(Uuid, Reader), Refusal> {
     let id = Uuid::from_slice(name).map_err(|_| Refusal::NotShared)?;
-    let session = me.sessions.using(id, caller, me.watch.elapsed());
+    let session = me.sessions.using(id, caller, me.clock.elapsed());
     let session = session.ok_or(Refusal::NotShared)?;
     Ok((id, session.reader))
 }
@@ -89,7 +90,7 @@ fn using(me: &Process, caller: OrganisationId, name: &[u8]) -> Result<(Uuid, Rea
 async fn list(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, bytes: &[u8]) -> Answer {
     let request = v1::ListRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
     let (id, reader) = using(me, caller, &request.session)?;
-    let now = me.watch.now();
+    let now = me.clock.now();
     let page = me.read(|view| {
         let share = match session::judge(view, &reader, now)? {
             Ok(share) => share,
@@ -107,7 +108,7 @@ async fn list(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, bytes
     });
     match page.map_err(|_| Refusal::Busy)? {
         Ok(page) => {
-            super::tap::leaves(world, reader.share, "a page of a case");
+            super::tap::read(world, me, id, &reader, "a page of a case");
             Ok(wire::page(&page).encode_to_vec())
         }
         Err(refused) => {
@@ -117,51 +118,65 @@ async fn list(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, bytes
     }
 }
 
+/// Sends a file piece by piece; each is judged again once something changed, and by the time before every one.
 async fn view(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, asked: &Message) {
     let Ok(request) = v1::ViewRequest::decode(asked.bytes.as_slice()) else {
-        return refuse(world, asked, Refusal::Malformed);
+        return refuse(world, me, asked, None, Refusal::Malformed).await;
     };
     let mut judged = me.judged();
     let found = using(me, caller, &request.session);
     let (id, reader) = match found {
         Ok(found) => found,
-        Err(refused) => return refuse(world, asked, refused),
+        Err(refused) => return refuse(world, me, asked, None, refused).await,
     };
-    let bytes = match bytes(me, &reader, &request.evidence) {
-        Ok(bytes) => bytes,
-        Err(refused) => return refuse(world, asked, refused),
+    let share = Some(reader.share);
+    let found = EvidenceId::from_slice(&request.evidence).map_err(|_| Refusal::Malformed);
+    let found = found.and_then(|evidence| Ok((evidence, bytes(me, &reader, evidence)?)));
+    let (evidence, bytes) = match found {
+        Ok(found) => found,
+        Err(refused) => return refuse(world, me, asked, share, refused).await,
     };
     let allowed = || {
-        let now = me.watch.now();
-        matches!(
-            me.read(|view| session::judge(view, &reader, now)),
-            Ok(Ok(_))
-        )
+        let judged = me.read(
+            |view| match session::judge(view, &reader, me.clock.now())? {
+                Ok(share) => exchange::covered(view, &share, evidence),
+                Err(_) => Ok(false),
+            },
+        );
+        matches!(judged, Ok(true))
     };
+    if !me.sessions.send(id) {
+        return refuse(world, me, asked, share, Refusal::NotShared).await;
+    }
     let mut place = 0;
     for piece in bytes.chunks(PIECE) {
         world.rest(20_000).await;
-        if me.judged() != judged && !planted(Bug::NotJudgedAgain) {
-            if !allowed() {
-                end(world, me, id, SessionEnd::Stopped).await;
-                return refuse(world, asked, Refusal::NotShared);
-            }
-            judged = me.judged();
+        let session = me
+            .sessions
+            .count(id, piece.len() as u64, me.clock.elapsed());
+        let over = session.is_none_or(|session| session.expired(me.clock.now()));
+        let changed = me.judged() != judged && !planted(Bug::NotJudgedAgain);
+        if over || (changed && !allowed()) {
+            me.sessions.uncount(id, piece.len() as u64);
+            me.sessions.sent(id, me.clock.elapsed());
+            end(world, me, id, SessionEnd::Stopped).await;
+            return refuse(world, me, asked, share, Refusal::NotShared).await;
         }
-        super::tap::leaves(world, reader.share, "a piece of a file that is read");
+        judged = me.judged();
+        super::tap::read(world, me, id, &reader, "a piece of a file");
         let reply = v1::ViewReply {
             data: Bytes::copy_from_slice(piece),
         };
         answer(world, asked, Part::Answer(place), reply.encode_to_vec());
         place += 1;
     }
+    me.sessions.sent(id, me.clock.elapsed());
     answer(world, asked, Part::End(place), Vec::new());
 }
 
 /// The bytes of the first file of an item, where this reader may see them now.
-fn bytes(me: &Process, reader: &Reader, evidence: &[u8]) -> Result<Vec<u8>, Refusal> {
-    let evidence = EvidenceId::from_slice(evidence).map_err(|_| Refusal::Malformed)?;
-    let now = me.watch.now();
+fn bytes(me: &Process, reader: &Reader, evidence: EvidenceId) -> Result<Vec<u8>, Refusal> {
+    let now = me.clock.now();
     let found = me.read(|view| {
         let share = match session::judge(view, reader, now)? {
             Ok(share) => share,
@@ -177,7 +192,8 @@ fn bytes(me: &Process, reader: &Reader, evidence: &[u8]) -> Result<Vec<u8>, Refu
         Ok::<_, Error>(Ok((file.blake3, blob)))
     });
     let (digest, blob) = found.map_err(|_| Refusal::Busy)??;
-    let blob = blob.ok_or(Refusal::Damaged)?;
+    let whole = |blob: &entity::Blob| blob.state != BlobState::Damaged;
+    let blob = blob.filter(whole).ok_or(Refusal::Damaged)?;
     me.vault.read(digest, blob.place).ok_or(Refusal::Damaged)
 }
 
@@ -194,6 +210,37 @@ async fn close(
     Ok(v1::CloseReply {}.encode_to_vec())
 }
 
+/// Ends sessions that a stopped process left.
+pub(super) async fn left(world: &Rc<World>, me: &Rc<Process>) {
+    let open = me.read(|view| view.page(&table::SESSION, &(), None, usize::MAX));
+    for (id, of) in open.unwrap_or_default() {
+        if !me.sessions.has(id) && !planted(Bug::SessionLeft) {
+            let reason = SessionEnd::Interrupted;
+            let closed = me.decide(world, None, Way::Timer, move |_| {
+                Ok(session::close(id, of.share, (0, 0), reason))
+            });
+            let _ = closed.await;
+        }
+    }
+}
+
+/// Ends sessions that are idle, whose time is up or, where something has changed, that are not allowed any more.
+pub(super) async fn tidy(world: &Rc<World>, me: &Rc<Process>, changed: bool) {
+    for (id, open) in me.sessions.all() {
+        let now = me.clock.now();
+        let judged = || me.read(|view| session::judge(view, &open.reader, now));
+        let reason = match () {
+            () if open.idle(me.clock.elapsed()) => Some(SessionEnd::Idle),
+            () if open.expired(now) => Some(SessionEnd::Stopped),
+            () if changed => matches!(judged(), Ok(Err(_))).then_some(SessionEnd::Stopped),
+            () => None,
+        };
+        if let Some(reason) = reason {
+            end(world, me, id, reason).await;
+        }
+    }
+}
+
 async fn end(world: &Rc<World>, me: &Rc<Process>, id: Uuid, reason: SessionEnd) {
     let Some(session) = me.sessions.end(id) else {
         return;
@@ -202,7 +249,7 @@ async fn end(world: &Rc<World>, me: &Rc<Process>, id: Uuid, reason: SessionEnd) 
     let closed = me.decide(world, None, Way::Partner, move |_| {
         Ok(session::close(id, share, read, reason))
     });
-    // Where it can't be recorded, the next start closes it.
+    // Where it can't be recorded, the next start does.
     let _ = closed.await;
 }
 

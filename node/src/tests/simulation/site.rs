@@ -5,7 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,20 +21,22 @@ use super::world::{Due, Micros, World};
 use crate::actions::decide::{Context, Decided, Effect};
 use crate::actions::partner::{OrganisationRole, State};
 use crate::actions::{Actor, Error, Way};
-use crate::clock::Clock;
+use crate::chance;
+use crate::clock::{Clock, Steady};
 use crate::disk::Memory as Disk;
+use crate::event::Event;
 use crate::journal::{self, Journal, Reader};
 use crate::keyring::{KeyId, Keyring};
 use crate::leases::Leases;
 use crate::metrics::Metrics;
 use crate::node::{Knocks, turn};
+use crate::refusals::Refusals;
 use crate::seal::Seal;
 use crate::sessions::Sessions;
 use crate::store::memory::Memory as Engine;
 use crate::store::table;
 use crate::store::view::{Store, View};
 use crate::writer::{Done, Job, Stopped, Turn, Writer, catch_up};
-use crate::{chance, rules};
 
 /// A node's clock: the simulation's time, off by some.
 #[derive(Debug, Default)]
@@ -194,18 +196,20 @@ impl Site {
         let store = Store::new(disks.engine.clone());
         catch_up(&journal, &store, &mut |_, _| {}).map_err(|error| text(&error))?;
         let reader = journal.reader();
+        let tolerance = u32::try_from(super::start::TOLERANCE).expect("it is small");
+        let clock = Arc::new(Steady::new(self.watch.clone(), tolerance));
         let writer = Writer {
             journal,
             keyring: Arc::clone(&keyring),
             store: store.clone(),
-            clock: self.watch.clone(),
+            clock: clock.clone(),
             metrics: Metrics::new(),
         };
         Ok(Process {
             site: self.number,
             id: self.id,
             sign: Sign::of(self.id),
-            watch: Arc::clone(&self.watch),
+            clock,
             writer: RefCell::new(writer),
             jobs: RefCell::default(),
             writing: Cell::new(false),
@@ -213,15 +217,22 @@ impl Site {
             effects: Arc::default(),
             waiters: RefCell::default(),
             failed: Cell::new(false),
+            broke: Arc::default(),
+            disk: disks.journal,
             store,
             journal: reader,
             keyring,
             vault: disks.vault,
             leases: Leases::default(),
+            lent: RefCell::default(),
             sessions: Sessions::default(),
+            refusals: Refusals::default(),
+            mute: Cell::new(false),
+            serving: Serving::default(),
             pins: RefCell::default(),
             judged: Cell::new(0),
             doors: RefCell::default(),
+            driving: Cell::new(false),
             driven: RefCell::default(),
             doubts: RefCell::default(),
         })
@@ -233,7 +244,7 @@ pub(super) struct Process {
     pub(super) site: usize,
     pub(super) id: OrganisationId,
     sign: Sign,
-    pub(super) watch: Arc<Watch>,
+    pub(super) clock: Arc<Steady>,
     writer: RefCell<Writer>,
     jobs: RefCell<VecDeque<Job>>,
     writing: Cell<bool>,
@@ -241,15 +252,27 @@ pub(super) struct Process {
     effects: Arc<Mutex<Vec<Effect>>>,
     waiters: RefCell<BTreeSet<u64>>,
     pub(super) failed: Cell<bool>,
+    /// Whether anybody was answered after the journal's disk had failed.
+    pub(super) broke: Arc<AtomicBool>,
+    disk: Arc<Disk>,
     pub(super) store: Store,
     pub(super) journal: Reader,
     pub(super) keyring: Arc<Keyring>,
     pub(super) vault: Rc<Vault>,
     pub(super) leases: Leases,
+    /// Until when leases were lent.
+    pub(super) lent: RefCell<BTreeMap<ShareId, Duration>>,
     pub(super) sessions: Sessions,
+    pub(super) refusals: Refusals,
+    /// Whether a refusal could not be recorded.
+    pub(super) mute: Cell<bool>,
+    /// The calls of partners that are being answered.
+    pub(super) serving: Serving,
     pub(super) pins: RefCell<BTreeSet<OrganisationId>>,
     judged: Cell<u64>,
     doors: RefCell<BTreeMap<OrganisationId, Door>>,
+    /// Whether a partner is being driven.
+    pub(super) driving: Cell<bool>,
     /// The tasks that drive each partner.
     pub(super) driven: RefCell<BTreeMap<OrganisationId, Vec<u64>>>,
     pub(super) doubts: RefCell<BTreeSet<(ShareId, Digest)>>,
@@ -259,6 +282,33 @@ pub(super) struct Process {
 struct Door {
     knocks: Knocks,
     tasks: BTreeSet<u64>,
+}
+
+/// How many calls are being answered, by who called.
+#[derive(Clone, Default)]
+pub(super) struct Serving(Rc<RefCell<BTreeMap<OrganisationId, usize>>>);
+
+/// A call that is being answered.
+pub(super) struct Served(Serving, OrganisationId);
+
+impl Serving {
+    pub(super) fn begin(&self, caller: OrganisationId) -> Served {
+        *self.0.borrow_mut().entry(caller).or_default() += 1;
+        Served(self.clone(), caller)
+    }
+
+    /// The most that one partner has.
+    pub(super) fn most(&self) -> usize {
+        self.0.borrow().values().copied().max().unwrap_or_default()
+    }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        if let Some(count) = self.0.0.borrow_mut().get_mut(&self.1) {
+            *count -= 1;
+        }
+    }
 }
 
 /// An answer that a job leaves for whoever handed it in.
@@ -281,7 +331,7 @@ impl Process {
 
     /// What seals a received share now.
     pub(super) fn seal(&self, share: ShareId) -> Option<Seal> {
-        self.leases.seal(share, self.watch.elapsed())
+        self.leases.seal(share, self.clock.elapsed())
     }
 
     /// Takes a decision in its turn; answers when it is durable and its effects have begun.
@@ -297,9 +347,13 @@ impl Process {
         }
         let slot: Slot<R> = Arc::default();
         let (told, effects, sign) = (slot.clone(), self.effects.clone(), self.sign.clone());
+        let (broke, disk) = (Arc::clone(&self.broke), Arc::clone(&self.disk));
         let job: Job = Box::new(move |of: &mut Turn<'_>| {
             let decided = turn(of, &sign, actor, way, decide);
             let done: Done = Box::new(move |outcome| {
+                if outcome.is_ok() && disk.failed() {
+                    broke.store(true, Ordering::Relaxed);
+                }
                 let answer = match (decided, outcome) {
                     (Err(error), _) => Err(error),
                     (Ok(_), Err(stopped)) => Err(stopped.into()),
@@ -328,12 +382,30 @@ impl Process {
         answer.expect("it was seen to be there")
     }
 
+    /// Records one thing by itself; false where that can't be.
+    pub(super) async fn record(self: &Rc<Self>, world: &Rc<World>, event: Event) -> bool {
+        let recorded = self.decide(world, None, Way::Timer, |_| {
+            Ok(Decided::new(vec![event], |_| Ok(())))
+        });
+        recorded.await.is_ok()
+    }
+
+    /// Whether the journal would survive a power cut as it is.
+    pub(super) fn settled(&self) -> bool {
+        self.disk.settled()
+    }
+
+    /// How many decisions wait.
+    pub(super) fn queued(&self) -> usize {
+        self.jobs.borrow().len()
+    }
+
     fn schedule(self: &Rc<Self>, world: &Rc<World>) {
-        if self.writing.replace(true) {
+        if self.failed.get() || self.writing.replace(true) {
             return;
         }
         let process = Rc::downgrade(self);
-        let wait = world.between(50, 4000);
+        let wait = world.between(50, 4000).max(world.asleep(self.site));
         world.after_do(wait, move |world| {
             let Some(process) = process.upgrade() else {
                 return;
@@ -387,6 +459,12 @@ impl Process {
             return;
         }
         let (site, wait) = (self.site, world.between(1000, 1_000_000));
+        if !world.sites[site].faulty.get() {
+            let name = world.sites[site].name;
+            world.fail(format!(
+                "stopped: {name} stopped, and nothing of it had failed"
+            ));
+        }
         world.note(format_args!(
             "{} can't write any more",
             world.sites[site].name
@@ -511,7 +589,7 @@ impl Process {
         let node = self.read(|view| view.get(&table::NODE, &()));
         node.ok()
             .flatten()
-            .is_some_and(|node| !rules::timely(&node))
+            .is_some_and(|node| node.suspect.is_some())
     }
 
     /// The journal's end.

@@ -1,17 +1,24 @@
 //! The tap on the wire: what each message says is held against what its sender may tell.
 
+use interdocket_sync::blob::Digest;
 use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::{Body, Entry};
 use interdocket_sync::refusal::{Fault, Refusal};
 use interdocket_sync::wire::batch::Batch;
+use uuid::Uuid;
 
+use super::ledger::Once;
 use super::net::Message;
 use super::oracle::Deal;
 use super::plan::Odd;
 use super::site::Process;
-use super::world::World;
+use super::world::{SECOND, World};
+use crate::actions::session::Reader;
+use crate::event::Refused;
+use crate::store::entity::BlobState;
+use crate::store::{table, view};
 
 /// What is planted in texts and bytes, so that it is known where it turns up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,19 +88,142 @@ pub(super) fn seen(world: &World, message: &Message) {
     }
 }
 
-/// Something of a share is about to leave its owner: not after somebody was told that it is revoked. What
-/// was told at one of two machines the other one does not know.
-pub(super) fn leaves(world: &World, share: ShareId, what: &str) {
+/// Something of a share is about to leave its owner: not after somebody was told that it is revoked or
+/// suspended, or that its partner is, nor while the clock is not trusted. What was told at one of two machines
+/// the other one does not know.
+pub(super) fn leaves(world: &World, me: &Process, to: OrganisationId, share: ShareId, what: &str) {
+    if revoked(world, share) {
+        world.fail(format!("revoked: {what} leaves through {share}"));
+    }
+    if world.oracle.borrow().odd(me.id) {
+        return;
+    }
+    let standing = world.standing.borrow();
+    let other = world.site(to);
+    if standing.partners.contains(&(me.site, other.number)) {
+        let name = other.name;
+        world.fail(format!(
+            "suspended: {what} leaves to {name}, which is not sent to"
+        ));
+    }
+    if standing.shares.contains(&share) {
+        world.fail(format!("suspended: {what} leaves through {share}"));
+    }
+    timely(world, me, what);
+}
+
+/// Whether somebody was told that a share is revoked.
+fn revoked(world: &World, share: ShareId) -> bool {
     let oracle = world.oracle.borrow();
     let doubled = |deal: &Deal| oracle.odd.get(&world.sites[deal.owner].id) == Some(&Odd::Doubled);
-    let revoked = |deal: &&Deal| deal.revoked && !doubled(deal);
-    if oracle.deal(share).filter(revoked).is_some() {
-        world.fail(format!("revoked: {what} leaves through {share}"));
+    let revoked = |deal: &Deal| deal.revoked && !doubled(deal);
+    oracle.deal(share).is_some_and(revoked)
+}
+
+fn timely(world: &World, me: &Process, what: &str) {
+    if me.suspects() {
+        let name = world.sites[me.site].name;
+        world.fail(format!(
+            "time: {what} leaves {name}, which suspects its clock"
+        ));
+    }
+}
+
+/// Something is about to be told in a read session: it is on record, and its reader is a recipient.
+pub(super) fn read(world: &World, me: &Process, session: Uuid, reader: &Reader, what: &str) {
+    leaves(world, me, reader.partner, reader.share, what);
+    if world.oracle.borrow().odd(me.id) {
+        return;
+    }
+    let name = world.sites[me.site].name;
+    let mut ledgers = world.ledgers.borrow_mut();
+    ledgers[me.site].follow(me);
+    if ledgers[me.site].lacks(me, &Once::Opened(session)) {
+        world.fail(format!(
+            "recorded: {what} leaves {name} in a session that is not on record"
+        ));
+    }
+    let standing = world.standing.borrow();
+    if standing.excludes(reader.share, &reader.recipient) {
+        let who = &reader.recipient;
+        world.fail(format!(
+            "recipients: {what} of {} leaves for {who}",
+            reader.share
+        ));
+    }
+}
+
+/// A blob's bytes are about to be served: not where they are known to be damaged.
+pub(super) fn serves(world: &World, me: &Process, digest: Digest) {
+    let blob = me.read(|view| view.get(&table::BLOB, &digest));
+    if let Ok(Some(blob)) = blob
+        && blob.state == BlobState::Damaged
+    {
+        let name = world.sites[me.site].name;
+        world.fail(format!("damaged: {name} serves {digest}"));
+    }
+    if me.vault.rotten.borrow().contains(&digest) {
+        let shown = (me.site, digest);
+        world.oracle.borrow_mut().shown.insert(shown);
+    }
+}
+
+/// A partner is about to be told that something is refused: that is on record.
+pub(super) fn refuses(world: &World, me: &Process, refused: &Refused) {
+    let Some(partner) = refused
+        .partner
+        .filter(|_| !me.failed.get() && !me.mute.get() && !world.oracle.borrow().odd(me.id))
+    else {
+        return;
+    };
+    let mut ledgers = world.ledgers.borrow_mut();
+    ledgers[me.site].follow(me);
+    let said = (partner, refused.action.clone(), refused.reason.clone());
+    if ledgers[me.site].whole(me) && !ledgers[me.site].refused.contains(&said) {
+        let name = world.sites[me.site].name;
+        world.fail(format!(
+            "recorded: {name} refuses {refused:?}, and it is not on record"
+        ));
+    }
+}
+
+/// Files are asked for: none that this owner delivered before and that is here.
+pub(super) fn asks(world: &World, me: &Process, owner: OrganisationId, digest: Digest) {
+    let held = me.read(|view| {
+        let blob = view.get(&table::BLOB, &digest)?;
+        let whole = blob.is_some_and(|blob| blob.state != BlobState::Damaged);
+        Ok::<_, view::Error>(whole && view.has(&table::DELIVERED, &(owner, digest))?)
+    });
+    // What was planned before it came another way may be asked for once more.
+    let oracle = world.oracle.borrow();
+    let brought = oracle.brought.get(&(me.site, owner, digest));
+    let long = brought.is_some_and(|at| at + 120 * SECOND < world.now()) && !oracle.odd(me.id);
+    if long && matches!(held, Ok(true)) {
+        let name = world.sites[me.site].name;
+        world.fail(format!(
+            "again: {name} asks for {digest}, which this owner delivered"
+        ));
     }
 }
 
 /// A batch is about to be delivered.
-pub(super) fn delivered(world: &World, me: &Process, batch: &Batch, lease: bool) {
+pub(super) fn delivered(
+    world: &World,
+    me: &Process,
+    to: OrganisationId,
+    batch: &Batch,
+    lease: bool,
+) {
+    let cut = (me.site, world.site(to).number);
+    let odd = world.oracle.borrow().odd(me.id);
+    if !odd {
+        recorded(world, me, batch);
+        timely(world, me, "a batch");
+    }
+    if !odd && world.standing.borrow().cut.contains(&cut) {
+        let name = world.site(to).name;
+        world.fail(format!("suspended: a batch leaves to {name}"));
+    }
     let said = |body: &Body| {
         !matches!(
             body,
@@ -101,8 +231,9 @@ pub(super) fn delivered(world: &World, me: &Process, batch: &Batch, lease: bool)
         )
     };
     let owner = batch.head.head.side == Side::Owner;
-    if owner && (lease || batch.entries.iter().any(|entry| said(&entry.body))) {
-        leaves(world, batch.share, "an entry");
+    let revoked = revoked(world, batch.share);
+    if revoked && owner && (lease || batch.entries.iter().any(|entry| said(&entry.body))) {
+        world.fail(format!("revoked: an entry leaves through {}", batch.share));
     }
     let head = &batch.head.head;
     world.note(format_args!(
@@ -125,6 +256,37 @@ pub(super) fn delivered(world: &World, me: &Process, batch: &Batch, lease: bool)
             let name = world.sites[me.site].name;
             world.fail(format!("forks: {name} wrote entry {at:?} twice"));
         }
+    }
+}
+
+/// What is delivered is durable and on record; and the journal's head that is signed with it is one that it had.
+fn recorded(world: &World, me: &Process, batch: &Batch) {
+    let name = world.sites[me.site].name;
+    let mut ledgers = world.ledgers.borrow_mut();
+    let ledger = &mut ledgers[me.site];
+    ledger.follow(me);
+    let lacks = |entry: &Entry| {
+        let once = Once::Entry(entry.share, entry.side, entry.number);
+        ledger.lacks(me, &once)
+    };
+    if batch.entries.iter().any(lacks) {
+        let share = batch.share;
+        world.fail(format!(
+            "recorded: {name} delivers of {share} what is not on record"
+        ));
+    }
+    if !me.failed.get() && !me.settled() {
+        world.fail(format!(
+            "recorded: {name} delivers before its journal is durable"
+        ));
+    }
+    let signed = batch.head.head.journal;
+    let known = ledger.heads.get(&signed.count);
+    if known.is_some_and(|hash| *hash != signed.hash) {
+        let count = signed.count;
+        world.fail(format!(
+            "recorded: {name} signed another journal of {count} records"
+        ));
     }
 }
 

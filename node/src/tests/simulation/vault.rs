@@ -4,9 +4,10 @@
 //! The store of blobs itself lies on a real disk and has tests of its own.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interdocket_sync::blob::Digest;
+use interdocket_sync::id::ShareId;
 
 use crate::blobs::{Place, Placed};
 
@@ -14,6 +15,10 @@ use crate::blobs::{Place, Placed};
 #[derive(Debug, Default, Clone)]
 pub(super) struct Vault {
     held: RefCell<BTreeMap<Place, (Digest, Vec<u8>)>>,
+    /// Files of shares that are arriving, as far as they are durable.
+    begun: RefCell<BTreeMap<(ShareId, Digest), Vec<u8>>>,
+    /// Bytes that are not what was written.
+    pub(super) rotten: RefCell<BTreeSet<Digest>>,
     next: Cell<u32>,
     full: Cell<bool>,
 }
@@ -47,6 +52,51 @@ impl Vault {
         self.held.borrow_mut().remove(&place);
     }
 
+    /// What arrived of a file before.
+    pub(super) fn begun(&self, share: ShareId, digest: Digest) -> Vec<u8> {
+        let begun = self.begun.borrow();
+        begun.get(&(share, digest)).cloned().unwrap_or_default()
+    }
+
+    /// Keeps what arrived of a file; false where there is no room.
+    pub(super) fn keep(&self, share: ShareId, digest: Digest, bytes: &[u8]) -> bool {
+        if !self.full.get() {
+            let mut begun = self.begun.borrow_mut();
+            begun.insert((share, digest), bytes.to_vec());
+        }
+        !self.full.get()
+    }
+
+    /// Removes what arrived of a file.
+    pub(super) fn forget(&self, share: ShareId, digest: Digest) {
+        self.begun.borrow_mut().remove(&(share, digest));
+    }
+
+    /// Removes what arrived of files that are not among these; gives which.
+    pub(super) fn sweep(&self, wanted: &BTreeSet<(ShareId, Digest)>) -> Vec<(ShareId, Digest)> {
+        let mut begun = self.begun.borrow_mut();
+        let before: Vec<(ShareId, Digest)> = begun.keys().copied().collect();
+        begun.retain(|file, _| wanted.contains(file));
+        let gone = before.into_iter().filter(|file| !begun.contains_key(file));
+        gone.collect()
+    }
+
+    /// The files that are arriving.
+    pub(super) fn arriving(&self) -> Vec<(ShareId, Digest)> {
+        self.begun.borrow().keys().copied().collect()
+    }
+
+    /// Changes a bit of what is held, behind everyone's back.
+    pub(super) fn rot(&self, digest: Digest, place: Place, pick: usize) {
+        let mut held = self.held.borrow_mut();
+        if let Some((_, bytes)) = held.get_mut(&place).filter(|held| !held.1.is_empty()) {
+            let byte = pick % bytes.len();
+            // No text has such a byte.
+            bytes[byte] ^= 0x80;
+            self.rotten.borrow_mut().insert(digest);
+        }
+    }
+
     /// Says whether there is room for more.
     pub(super) fn limit(&self, full: bool) {
         self.full.set(full);
@@ -57,6 +107,7 @@ impl Vault {
         for (_, bytes) in self.held.borrow().values() {
             show(bytes);
         }
+        self.begun.borrow().values().for_each(|bytes| show(bytes));
     }
 }
 

@@ -65,10 +65,14 @@ pub(super) async fn repair(world: &Rc<World>, me: &Rc<Process>) {
         let partner = world.site(id).name;
         if known.state == partner::State::Suspended {
             let partner = partner.to_owned();
+            let pair = (me.site, world.site(id).number);
+            world.standing.borrow_mut().undo(pair);
             let resumed = change(world, me, partner::Resume { partner }).await;
             resumed.expect("nothing fails any more");
         }
         if known.send.is_empty() {
+            let pair = (me.site, world.site(id).number);
+            world.standing.borrow_mut().partners.remove(&pair);
             let enabled = enable(world, me, partner, true).await;
             enabled.expect("nothing fails any more");
         }
@@ -77,6 +81,7 @@ pub(super) async fn repair(world: &Rc<World>, me: &Rc<Process>) {
     for (share, of) in shares.expect("nothing fails any more") {
         let ours = of.header.owner == me.id && of.header.suspended;
         if ours && of.header.open_to_owner() {
+            world.standing.borrow_mut().shares.remove(&share);
             // It waits where it is recovered first.
             while let Err(error) = change(world, me, share::Resume { share }).await {
                 let name = world.sites[me.site].name;
@@ -104,12 +109,17 @@ impl People<'_> {
             61..66 => self.narrow().await,
             66..74 => self.edit().await,
             74..76 => self.describe().await,
-            76..79 => self.recipients().await,
-            79..85 => self.pause().await,
+            76..80 => self.recipients().await,
+            80..85 => self.pause().await,
             85..90 => self.revoke().await,
             90..92 => self.end().await,
             92..94 => self.suspend().await,
-            94..97 => self.import().await,
+            94..96 => self.import().await,
+            96..98 => {
+                if let Some((_, share)) = self.their_deal() {
+                    super::onward::share(self.world, self.me, share).await;
+                }
+            }
             _ => super::read::read(self.world, self.me).await,
         }
     }
@@ -190,12 +200,18 @@ impl People<'_> {
             let mut oracle = self.world.oracle.borrow_mut();
             let number = oracle.items.len();
             let text = Canary::Item(number).text();
+            // Some bytes everybody has from somewhere.
+            let common = self.world.chance(150);
             // Now and then the same bytes come again.
             let twin = oracle.items.last().filter(|last| last.case == case);
             let twin = twin.filter(|_| self.world.chance(100));
             let content = twin.map_or(number, |twin| twin.content);
-            let length = 1 + content % 40;
-            let bytes = Canary::Item(content).text().repeat(length).into_bytes();
+            let length = 1 + (content * 7) % 100;
+            let bytes = match common {
+                true => format!("A form, version {}. ", content % 3).repeat(9),
+                false => Canary::Item(content).text().repeat(length),
+            };
+            let bytes = bytes.into_bytes();
             let blake3 = digest(&bytes);
             let held = self.me.read(|view| view.has(&table::BLOB, &blake3));
             let place = match held {
@@ -292,6 +308,12 @@ impl People<'_> {
                 deal.may.clear();
             }
         });
+        if let Some(share) = id {
+            self.world
+                .standing
+                .borrow_mut()
+                .name(share, Some(vec!["kim".to_owned()]));
+        }
         if let Some(share) = id.filter(|_| kind != Kind::Copy && self.world.chance(250)) {
             // Somebody sees at once that it was a mistake.
             let wait = self.world.between(0, 2 * SECOND);
@@ -539,7 +561,12 @@ impl People<'_> {
                 true => Vec::new(),
                 false => vec!["kim".to_owned(), "ada".to_owned()],
             };
-            self.run(share::Recipients { share, recipients }).await;
+            let named = recipients.clone();
+            self.world.standing.borrow_mut().name(share, None);
+            let (outcome, _) = self.run(share::Recipients { share, recipients }).await;
+            if outcome == Outcome::Done {
+                self.world.standing.borrow_mut().name(share, Some(named));
+            }
         }
     }
 
@@ -548,8 +575,16 @@ impl People<'_> {
             return;
         };
         match self.world.chance(400) {
-            true => drop(self.run(share::Suspend { share }).await),
-            false => drop(self.run(share::Resume { share }).await),
+            true => {
+                let (outcome, _) = self.run(share::Suspend { share }).await;
+                if outcome == Outcome::Done {
+                    self.world.standing.borrow_mut().shares.insert(share);
+                }
+            }
+            false => {
+                self.world.standing.borrow_mut().shares.remove(&share);
+                self.run(share::Resume { share }).await;
+            }
         }
     }
 
@@ -587,35 +622,46 @@ impl People<'_> {
         };
         let partner = self.world.site(other).name.to_owned();
         let wait = self.world.between(SECOND, 30 * SECOND);
+        let pair = (self.me.site, self.world.site(other).number);
         if self.world.chance(500) {
             // Whether it works does not matter: both are undone.
-            let _ = enable(self.world, self.me, &partner, false).await;
+            if enable(self.world, self.me, &partner, false).await.is_ok() {
+                self.world.standing.borrow_mut().partners.insert(pair);
+            }
             self.world.sleep(wait).await;
+            self.world.standing.borrow_mut().partners.remove(&pair);
             let _ = enable(self.world, self.me, &partner, true).await;
             return;
         }
         let suspend = partner::Suspend {
             partner: partner.clone(),
         };
-        self.run(suspend).await;
+        if self.run(suspend).await.0 == Outcome::Done {
+            let mut standing = self.world.standing.borrow_mut();
+            standing.partners.insert(pair);
+            standing.cut.insert(pair);
+        }
         self.world.sleep(wait).await;
+        self.world.standing.borrow_mut().undo(pair);
         self.run(partner::Resume { partner }).await;
+    }
+
+    /// An advanced share that is for this node.
+    fn their_deal(&self) -> Option<(usize, ShareId)> {
+        let oracle = self.world.oracle.borrow();
+        let deals = oracle.deals.iter().enumerate();
+        let theirs =
+            deals.filter(|(_, deal)| deal.partner == self.me.site && deal.kind == Kind::Advanced);
+        let theirs: Vec<_> = theirs
+            .filter_map(|(place, deal)| Some((place, deal.share?)))
+            .collect();
+        drop(oracle);
+        self.some(&theirs)
     }
 
     /// Has something imported that is shared with this node.
     async fn import(&self) {
-        let found = {
-            let oracle = self.world.oracle.borrow();
-            let deals = oracle.deals.iter().enumerate();
-            let theirs = deals
-                .filter(|(_, deal)| deal.partner == self.me.site && deal.kind == Kind::Advanced);
-            let theirs: Vec<_> = theirs
-                .filter_map(|(place, deal)| Some((place, deal.share?)))
-                .collect();
-            drop(oracle);
-            self.some(&theirs)
-        };
-        let Some((place, share)) = found else {
+        let Some((place, share)) = self.their_deal() else {
             return;
         };
         self.deal(place, |deal| deal.wanted = true);

@@ -11,10 +11,12 @@ use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
+use super::ledger::Ledger;
 use super::net::{Message, Net};
 use super::oracle::Oracle;
 use super::plan::Plan;
 use super::site::Site;
+use super::standing::Standing;
 use super::trace::Trace;
 use crate::disk::Dice;
 
@@ -47,6 +49,12 @@ pub(super) struct World {
     pub(super) ear: RefCell<Option<super::twin::Ear>>,
     /// Who lies, and how it answers.
     pub(super) lying: super::lies::Lying,
+    /// What every node's journal says.
+    pub(super) ledgers: RefCell<Vec<Ledger>>,
+    /// What people stopped.
+    pub(super) standing: RefCell<Standing>,
+    /// Machines that sleep, and until when.
+    sleeping: RefCell<BTreeMap<usize, Micros>>,
     /// Whether faults have stopped and everything is to settle.
     pub(super) calm: Cell<bool>,
 }
@@ -79,6 +87,9 @@ impl World {
             running: Cell::new(0),
             dice: RefCell::new(dice),
             plan,
+            ledgers: RefCell::new(sites.iter().map(|_| Ledger::default()).collect()),
+            standing: RefCell::default(),
+            sleeping: RefCell::default(),
             sites,
             net: Net::default(),
             oracle: RefCell::default(),
@@ -214,6 +225,17 @@ impl World {
         .await;
     }
 
+    /// Has a machine sleep for a while: nothing on it runs, and what arrives waits.
+    pub(super) fn lull(&self, site: usize, wait: Micros) {
+        self.sleeping.borrow_mut().insert(site, self.now() + wait);
+    }
+
+    /// For how long a machine still sleeps.
+    pub(super) fn asleep(&self, site: usize) -> Micros {
+        let until = self.sleeping.borrow().get(&site).copied();
+        until.map_or(0, |until| until.saturating_sub(self.now()))
+    }
+
     /// Runs until a moment, or until there is nothing to do or something is broken.
     pub(super) fn run(self: &Rc<Self>, until: Micros) {
         while self.failed.borrow().is_none() {
@@ -234,7 +256,10 @@ impl World {
             self.trace.borrow_mut().figures.steps += 1;
             match due {
                 Due::Poll(task) => self.poll(task),
-                Due::Arrive(message) => super::net::arrive(self, message),
+                Due::Arrive(message) => match self.asleep(message.to) {
+                    0 => super::net::arrive(self, message),
+                    wait => self.after(wait, Due::Arrive(message)),
+                },
                 Due::Do(what) => what(self),
             }
         }
@@ -246,6 +271,11 @@ impl World {
         let Some(mut task) = task else {
             return;
         };
+        let wait = self.asleep(task.site);
+        if wait > 0 {
+            self.tasks.borrow_mut().insert(id, task);
+            return self.after(wait, Due::Poll(id));
+        }
         self.running.set(id);
         let mut context = Context::from_waker(Waker::noop());
         if task.future.as_mut().poll(&mut context).is_pending() {

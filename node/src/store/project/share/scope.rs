@@ -10,6 +10,8 @@ use crate::event::ShareWidened;
 use crate::rules;
 use crate::store::project::Error;
 use crate::store::{entity, table};
+#[cfg(test)]
+use crate::tests::simulation::bug::{Bug, planted};
 
 impl Step<'_> {
     pub(in super::super) fn share_widened(&mut self, widened: &ShareWidened) -> Result<(), Error> {
@@ -67,7 +69,10 @@ impl Step<'_> {
             let facts = ShareFacts::new(self.view(), id);
             let item = facts.item(evidence);
             facts.done()?;
-            if covered || item.is_some_and(|item| item.withdrawn == 0) {
+            let listed = item.is_some_and(|item| item.withdrawn == 0);
+            #[cfg(test)]
+            let listed = listed && !planted(Bug::LeavingForgotten);
+            if covered || listed {
                 self.wait(&mut share, evidence)?;
                 self.outgoing(Side::Owner, &mut share);
                 self.put(&table::SHARE, &id, &share);
@@ -123,6 +128,10 @@ impl Step<'_> {
         evidence: EvidenceId,
     ) -> Result<(), Error> {
         let row = (share.header.share, evidence);
+        #[cfg(test)]
+        if planted(Bug::WaitingForever) && share.header.owner_log.point.count > 4 {
+            return Ok(());
+        }
         if self.view().has(&table::WAITING, &row)? {
             self.changes.delete(&table::WAITING, &row);
             share.waiting = share.waiting.saturating_sub(1);

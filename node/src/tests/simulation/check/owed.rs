@@ -123,7 +123,10 @@ fn listed(seen: &Seen<'_>, deal: &Deal, partner: &State<'_>, held: &Share) -> Br
         let Some(evidence) = item.id.filter(held_there) else {
             continue;
         };
-        if !brought(deal, partner, held, evidence, item.digest) {
+        // What went bad at either end is owed no more.
+        let rots = |state: &State<'_>| state.process.vault.rotten.borrow().contains(&item.digest);
+        let bad = rots(partner) || seen.of(deal.owner).is_some_and(rots);
+        if !bad && !brought(deal, partner, held, evidence, item.digest) {
             return Err(format!("{name} has not got {evidence} of {id}"));
         }
     }

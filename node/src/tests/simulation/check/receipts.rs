@@ -65,7 +65,9 @@ fn stored(state: &State<'_>, share: interdocket_sync::id::ShareId) -> Broken {
         let wanted = state
             .process
             .read(|view| view.has(&table::WANTED, &(share, *evidence)));
-        if stated && wanted.ok() == Some(false) && state.bytes(file.blake3).is_none() {
+        // That its bytes went bad since is found when they are read.
+        let rots = state.process.vault.rotten.borrow().contains(&file.blake3);
+        if stated && !rots && wanted.ok() == Some(false) && state.bytes(file.blake3).is_none() {
             return Err(format!(
                 "{} stated that it stored {evidence} of {share} and has not",
                 state.site.name

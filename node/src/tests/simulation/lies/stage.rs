@@ -124,7 +124,7 @@ impl<'a> Stage<'a> {
     }
 
     pub(super) fn now(&self) -> DateTime<Utc> {
-        self.me.watch.now()
+        self.me.clock.now()
     }
 
     pub(super) fn sign(&self) -> Sign {
