@@ -141,7 +141,7 @@ impl Node {
         let (who, about) = (caller.clone(), action.about());
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
             reach::check(&context.view, &who, &about)?;
-            action.decide(context)
+            decided(action, context)
         })
         .await
     }
@@ -541,6 +541,20 @@ impl Node {
             progress: Progress::default(),
         }
     }
+}
+
+/// What an action decides, by the clock as it is trusted in its turn.
+///
+/// # Errors
+/// Those of the decision; `Unavailable`.
+pub(crate) fn decided<A: Change>(
+    action: A,
+    context: &mut Context<'_>,
+) -> Result<Decided<A::Reply>, Error> {
+    if rules::timed(A::NAME) {
+        timely(&context.view)?;
+    }
+    action.decide(context)
 }
 
 /// Takes a decision in its turn; gives its answer and what follows once it is durable.

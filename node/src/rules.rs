@@ -94,15 +94,12 @@ pub fn within(folder: &str, folders: &[String]) -> bool {
 /// knows people: whom it names, or whom they added. Nobody where it names nobody.
 pub fn reads(recipients: &[String], onward: &[String], recipient: &str) -> bool {
     let is = |named: &String| called(named) == called(recipient);
-    let nobody = recipients.is_empty();
     #[cfg(test)]
     if planted(Bug::AnybodyReads) {
         return true;
     }
-    #[cfg(test)]
-    let nobody = nobody && !planted(Bug::AddedStay);
     !called(recipient).is_empty()
-        && !nobody
+        && !recipients.is_empty()
         && recipients.iter().chain(onward).any(is)
 }
 

@@ -105,7 +105,17 @@ pub(crate) fn copies(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     Ok(actions::decide::share(view, share)?.header.kind == Kind::Copy)
 }
 
-/// Reads files as this node's own, for an import; what is whole and durable now, and whether all is.
+/// What was read as this node's own.
+pub(super) struct Read {
+    /// What is durable now, and was not held before.
+    pub(super) placed: Vec<Placed>,
+    /// What did not come.
+    pub(super) missing: BTreeSet<Digest>,
+    /// Whether all that was asked for was answered, and came.
+    pub(super) whole: bool,
+}
+
+/// Reads files as this node's own, for an import.
 ///
 /// # Errors
 /// [`Error`] where there is no contact, or this node can't.
@@ -114,13 +124,18 @@ pub(super) async fn read_files(
     partner: OrganisationId,
     share: ShareId,
     request: Wanted,
-) -> Result<(Vec<Placed>, bool), Error> {
+) -> Result<Read, Error> {
     let answer = read(node.clone(), partner, share, request).await?;
     if let Some(error) = answer.stopped {
         return Err(error);
     }
     let whole = answer.missing.is_empty() && matches!(answer.end, End::Whole);
-    Ok((answer.placed, whole))
+    let (placed, missing) = (answer.placed, answer.missing);
+    Ok(Read {
+        placed,
+        missing,
+        whole,
+    })
 }
 
 /// Why reading a share ended early.
@@ -532,6 +547,14 @@ fn stage(share: ShareId, digest: Digest) -> Option<StageId> {
     StageId::new(&[share.as_bytes().as_slice(), &digest.0].concat())
 }
 
+/// Whether what began to arrive of a share may yet become whole.
+pub(crate) fn awaited(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    let header = actions::decide::share(view, share)?.header;
+    let over = header.revoked || matches!(header.state, State::Cancelled { .. });
+    let importing = view.has(&table::IMPORT, &(header.owner, share))?;
+    Ok(header.hold != Hold::Frozen && (!over || importing))
+}
+
 /// Removes what was received of files that no share wants any more.
 ///
 /// # Errors
@@ -546,8 +569,7 @@ pub fn sweep(node: &Node) -> Result<(), Error> {
         let Some((last, ())) = page.last() else { break };
         after = Some(*last);
         for ((share, evidence), ()) in page {
-            let header = actions::decide::share(&view, share)?.header;
-            if header.hold == Hold::Frozen || matches!(header.state, State::Cancelled { .. }) {
+            if !awaited(&view, share)? {
                 continue;
             }
             let facts = ShareFacts::new(view, share);

@@ -308,15 +308,17 @@ async fn bring(
                 clean = false;
                 continue;
             }
-            let items: Vec<Item> = request
+            let mut items: Vec<Item> = request
                 .evidence
                 .iter()
                 .filter_map(|evidence| page.items.get(evidence).cloned())
                 .collect();
             let resealed = reseal(node, share, seal, &items, &page).await?;
             let read = fetch::read_files(node, partner, share, request).await?;
-            clean &= read.1;
-            let placed: Vec<Placed> = resealed.into_iter().chain(read.0).collect();
+            clean &= read.whole;
+            // What did not come is not taken from elsewhere: its owner may only guess what this node holds.
+            items.retain(|item| came(item, &read.missing));
+            let placed: Vec<Placed> = resealed.into_iter().chain(read.placed).collect();
             let (source, kept) = (page.source.clone(), placed.clone());
             let imported = node.decide(None, Way::Partner, move |context| {
                 actions::exchange::import(context, share, &source, items, &kept)
@@ -330,6 +332,11 @@ async fn bring(
         };
         after = Some(last);
     }
+}
+
+/// Whether nothing of an item is missing.
+pub(crate) fn came(item: &Item, missing: &BTreeSet<Digest>) -> bool {
+    !item.files.iter().any(|file| missing.contains(&file.blake3))
 }
 
 /// Items that may be imported and were not, with what is here of them.

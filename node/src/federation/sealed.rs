@@ -38,15 +38,13 @@ pub(super) async fn synchronise(
     share: ShareId,
     seal: &Seal,
 ) -> Result<bool, Error> {
-    let mut after = None;
+    let (mut after, mut clean) = (None, true);
     loop {
         let (wishes, held, last) = node.read(move |view| wishes(view, share, after)).await?;
         for request in plan(wishes, &|digest| held.contains(&digest), BYTES) {
-            if !read(node, partner, share, seal.clone(), request).await? {
-                return Ok(false);
-            }
+            clean &= read(node, partner, share, seal.clone(), request).await?;
         }
-        let Some(last) = last else { return Ok(true) };
+        let Some(last) = last else { return Ok(clean) };
         after = Some(last);
     }
 }
@@ -168,8 +166,12 @@ impl Intake {
         evidence: &[EvidenceId],
     ) -> Result<bool, Error> {
         let mut open: Option<Open> = None;
-        let mut whole = 0;
+        let (mut whole, mut spoilt) = (0, None);
         while let Some(arrived) = threads::wait(arriving.recv()) {
+            // What is wrong with one file does not keep the others waiting.
+            if spoilt == Some(arrived.file) {
+                continue;
+            }
             if open.as_ref().is_none_or(|open| open.place < arrived.file) {
                 whole += usize::from(self.end(open.take())?);
                 open = self.begin(arrived.file)?;
@@ -178,14 +180,13 @@ impl Intake {
                 break;
             };
             if arrived.refusal.is_some() || !self.push(file, &arrived.data)? {
-                break;
+                (open, spoilt) = (None, Some(arrived.file));
             }
         }
         whole += usize::from(self.end(open)?);
         let empty = self.files.iter().filter(|file| file.size == 0).count();
-        let clean = whole + empty >= self.files.len();
-        self.record(if clean { evidence } else { &[] })?;
-        Ok(clean)
+        self.record(evidence)?;
+        Ok(whole + empty >= self.files.len())
     }
 
     fn begin(&self, place: u32) -> Result<Option<Open>, Error> {

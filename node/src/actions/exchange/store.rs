@@ -177,7 +177,13 @@ pub fn seal(
         &node,
         stated.unwrap_or_default(),
     ));
-    Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
+    // Where nothing came, its owner has nothing to hear: else what can't be had would be asked for at once.
+    let news = !events.is_empty();
+    let decided = Decided::new(events, |_| Ok(()));
+    Ok(match news {
+        true => decided.then(Effect::Nudge(share.header.owner)),
+        false => decided,
+    })
 }
 
 /// The files of a listed item.

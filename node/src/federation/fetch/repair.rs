@@ -16,8 +16,9 @@ pub(super) async fn repair(node: &Node, partner: OrganisationId) -> Result<bool,
             evidence: Vec::new(),
             files,
         };
-        let (placed, whole) = read_files(node, partner, share, request).await?;
-        clean &= whole;
+        let read = read_files(node, partner, share, request).await?;
+        clean &= read.whole;
+        let placed = read.placed;
         if placed.is_empty() {
             continue;
         }

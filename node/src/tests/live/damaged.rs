@@ -162,6 +162,53 @@ async fn damaged_parts_of_a_sealed_file_are_erased_and_read_again() {
 
 /// fault E5
 #[tokio::test(flavor = "multi_thread")]
+async fn a_file_that_its_owner_cannot_deliver_keeps_no_other_from_being_synchronised() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", &[1; 400_000]).await;
+    assert_eq!(damage(&north.blobs()), 1);
+    assert_eq!(check(&north).await.problems.len(), 1);
+    for (name, byte) in [("b.bin", 2), ("c.bin", 3)] {
+        north.evidence("1/26", name, &vec![byte; 400_000]).await;
+    }
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Synchronised, false).await;
+    let share = advanced(&north, &south, "1/26").await.id;
+    until("all but it is sealed, and that is known", || {
+        sealed(&south, share) == 2 && north.shown(share).stored.evidence == 2
+    })
+    .await;
+    live.end().await;
+    assert_eq!(south.wanted(share).len(), 1);
+    south.rebuilds().await;
+}
+
+/// An owner that lists what it does not have would learn by the answer that this node has it.
+///
+/// fault A2
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_owner_does_not_deliver_is_not_imported_from_elsewhere() {
+    let north = Bench::new("north");
+    let court = Bench::of("court", OrganisationRole::Justice);
+    for (node, case) in [(&north, "1/26"), (&court, "7/26")] {
+        node.case(case).await;
+        node.evidence(case, "a.bin", &[5; 300_000]).await;
+    }
+    assert_eq!(damage(&north.blobs()), 1);
+    assert_eq!(check(&north).await.problems.len(), 1);
+    let live = Live::new();
+    live.pair(&north, &court, Mode::Live, true).await;
+    let share = advanced(&north, &court, "1/26").await.id;
+    until("its owner could not deliver it", || {
+        recorded(&north, |event| matches!(event, Event::Refused(_))) == 1
+    })
+    .await;
+    live.end().await;
+    assert_eq!(court.shown(share).imported.evidence, 0);
+}
+
+/// fault E5
+#[tokio::test(flavor = "multi_thread")]
 async fn an_import_that_was_damaged_is_read_again_while_its_share_goes_on() {
     let north = Bench::new("north");
     let court = Bench::of("court", OrganisationRole::Justice);

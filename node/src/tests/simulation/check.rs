@@ -26,15 +26,18 @@ mod stopped;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use interdocket_sync::id::ShareId;
+use interdocket_sync::blob::Digest;
+use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::share::{Header, Hold, Kind};
+use interdocket_sync::share::{Facts as _, Header, Hold, Kind};
 
 use super::oracle::Oracle;
 use super::site::{Process, Site};
 use super::world::World;
+use crate::actions::exchange;
 use crate::keyring::KeyId;
 use crate::store::entity::{BlobState, Share};
+use crate::store::project::ShareFacts;
 use crate::store::table;
 
 pub(super) use self::incarnation::Lives;
@@ -49,7 +52,7 @@ pub(super) struct State<'a> {
 
 impl State<'_> {
     /// The bytes of a file that this node holds as its own.
-    fn bytes(&self, digest: interdocket_sync::blob::Digest) -> Option<Vec<u8>> {
+    fn bytes(&self, digest: Digest) -> Option<Vec<u8>> {
         let blob = self.process.read(|view| view.get(&table::BLOB, &digest));
         let blob = blob.ok().flatten()?;
         match blob.state {
@@ -189,6 +192,23 @@ pub(super) fn waits(world: &World) -> Vec<String> {
         !rotten.is_empty()
     };
     let damaged = |header: &Header| rotten(header.owner) || rotten(header.partner);
+    let rots = |header: &Header, digest: &Digest| {
+        [header.owner, header.partner].into_iter().any(|id| {
+            let disks = world.site(id).disks.borrow();
+            disks.vault.rotten.borrow().contains(digest)
+        })
+    };
+    let all_bad = |process: &Process, header: &Header, of: Vec<EvidenceId>| {
+        let bad = |evidence: &EvidenceId| {
+            process.read(|view| {
+                let facts = ShareFacts::new(*view, header.share);
+                let files = facts.item(*evidence).map_or(0, |item| item.files);
+                let mut files = (0..files).filter_map(|place| facts.file(*evidence, place));
+                files.any(|file| rots(header, &file.blake3))
+            }) || (oracle.odd(header.owner) && lost(&oracle, *evidence))
+        };
+        !of.is_empty() && of.iter().all(bad)
+    };
     let seen = seen(world, &oracle, false);
     for state in seen.states.iter().filter(|state| !state.site.gone.get()) {
         let excused = |header: &Header| {
@@ -209,10 +229,13 @@ pub(super) fn waits(world: &World) -> Vec<String> {
                 for (key, _) in rows.unwrap_or_default() {
                     let share = process.read(|view| view.get(&table::SHARE, &key.1));
                     let header = share.ok().flatten().map(|share| share.header);
-                    let reads = ["FETCH", "IMPORT"].contains(&stringify!($table));
-                    let for_ever = |header: &Header| {
-                        (reads && damaged(header)) || endless(&oracle, &process, header)
+                    let spoilt = |header: &Header| match stringify!($table) {
+                        "FETCH" => all_bad(&process, header, wanted(&process, header)),
+                        "IMPORT" => all_bad(&process, header, unimported(&process, header)),
+                        _ => false,
                     };
+                    let for_ever =
+                        |header: &Header| spoilt(header) || endless(&oracle, &process, header);
                     if header.as_ref().is_some_and(for_ever) {
                         continue;
                     }
@@ -246,12 +269,34 @@ fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
     if header.owner == process.id && keyless(process, header) {
         return true;
     }
+    let wanted = wanted(process, header);
+    let lost = |evidence| lost(oracle, evidence);
+    !wanted.is_empty() && wanted.into_iter().all(lost)
+}
+
+/// Whether an item was lost with its owner's past.
+fn lost(oracle: &Oracle, evidence: EvidenceId) -> bool {
+    let mut items = oracle.items.iter();
+    let item = items.find(|item| item.id == Some(evidence));
+    item.is_none_or(|item| item.lost)
+}
+
+/// What is wanted of a share.
+fn wanted(process: &Process, header: &Header) -> Vec<EvidenceId> {
+    let rows = process.read(|view| view.page(&table::WANTED, &header.share, None, usize::MAX));
+    let rows = rows.unwrap_or_default();
+    rows.into_iter()
+        .map(|((_, evidence), ())| evidence)
+        .collect()
+}
+
+/// What of a share may be imported and was not.
+fn unimported(process: &Process, header: &Header) -> Vec<EvidenceId> {
     let share = header.share;
-    let wanted = process.read(|view| view.page(&table::WANTED, &share, None, usize::MAX));
-    let wanted = wanted.unwrap_or_default();
-    let lost = |evidence| {
-        let item = oracle.items.iter().find(|item| item.id == Some(evidence));
-        item.is_none_or(|item| item.lost)
-    };
-    !wanted.is_empty() && wanted.into_iter().all(|((_, evidence), ())| lost(evidence))
+    let due = process.read(|view| exchange::importable(view, share, None, usize::MAX));
+    let wish = process.read(|view| view.get(&table::IMPORT, &(header.owner, share)));
+    let only = wish.ok().flatten().map_or(Vec::new(), |wish| wish.only);
+    let mut due = due.map_or(Vec::new(), |(due, _)| due);
+    due.retain(|evidence| only.is_empty() || only.contains(evidence));
+    due
 }

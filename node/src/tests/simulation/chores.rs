@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::id::ShareId;
-use interdocket_sync::share::{Facts as _, Hold, State};
+use interdocket_sync::share::Facts as _;
 
 use super::bug::{Bug, planted};
 use super::serve::damaged;
@@ -14,9 +14,10 @@ use super::session;
 use super::site::Process;
 use super::vault::digest;
 use super::world::{SECOND, World};
-use crate::actions::{self, Error};
+use crate::actions::Error;
 use crate::clock::Clock as _;
 use crate::event::{BlobCompared, Event};
+use crate::federation::fetch::awaited;
 use crate::store::project::ShareFacts;
 use crate::store::table;
 
@@ -69,8 +70,7 @@ fn sweep(world: &World, me: &Process) -> Result<(), Error> {
     let arriving: BTreeSet<ShareId> = me.vault.arriving().into_iter().map(|of| of.0).collect();
     me.read(|view| {
         for share in arriving {
-            let header = actions::decide::share(view, share)?.header;
-            if header.hold == Hold::Frozen || matches!(header.state, State::Cancelled { .. }) {
+            if !awaited(view, share)? {
                 continue;
             }
             let facts = ShareFacts::new(*view, share);

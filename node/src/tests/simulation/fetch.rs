@@ -217,7 +217,7 @@ pub(super) async fn arriving(
     for (file, _) in &whole {
         oracle.arriving.remove(&(me.site, share, file.blake3));
         let brought = oracle.brought.entry((me.site, partner, file.blake3));
-        brought.or_insert(world.now());
+        brought.or_insert_with(|| world.now());
     }
     Ok(whole)
 }

@@ -127,16 +127,14 @@ async fn synchronise(
     share: ShareId,
     seal: &Seal,
 ) -> Result<bool, Stop> {
-    let mut after = None;
+    let (mut after, mut clean) = (None, true);
     loop {
         let (wishes, held, last) = me.read(|view| sealed::wishes(view, share, after))?;
         for request in plan(wishes, &|digest| held.contains(&digest), BYTES) {
-            if !read(world, me, partner, share, seal, request).await? {
-                return Ok(false);
-            }
+            clean &= read(world, me, partner, share, seal, request).await?;
         }
         let Some(last) = last else {
-            return Ok(true);
+            return Ok(clean);
         };
         after = Some(last);
     }
@@ -171,13 +169,7 @@ async fn read(
         });
     }
     let clean = parts.len() == wanted;
-    let evidence = match clean {
-        true => request.evidence,
-        false => Vec::new(),
-    };
-    if parts.is_empty() && evidence.is_empty() {
-        return Ok(clean);
-    }
+    let evidence = request.evidence;
     let decided = me.decide(world, None, Way::Partner, move |context| {
         exchange::seal(context, share, &evidence, parts)
     });
@@ -314,12 +306,13 @@ async fn bring(
                 continue;
             }
             let items = request.evidence.iter();
-            let items: Vec<Item> = items
+            let mut items: Vec<Item> = items
                 .filter_map(|evidence| page.items.get(evidence).cloned())
                 .collect();
             let mut placed = reseal(me, share, seal, &items, &page)?;
             let (read, missing) = fetch::files(world, me, partner, share, &request).await?;
             clean &= missing.is_empty();
+            items.retain(|item| node::came(item, &missing));
             placed.extend(read);
             let (source, kept) = (page.source.clone(), placed.clone());
             let imported = me.decide(world, None, Way::Partner, move |context| {

@@ -1,12 +1,12 @@
 //! The seeds that are run: those that once failed, as many new ones as there is time for, and one for each
 //! planted bug.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use super::bug::Bug;
-use super::{Figures, Run, run};
+use super::{Figures, run};
 
 /// Seeds that failed before what they found was mended, with what that was.
 const KEPT: &str = include_str!("seeds.txt");
@@ -37,50 +37,53 @@ fn federations_keep_their_promises_whatever_happens() {
 /// Each is found by the seed that is named with it, and so within 100. One alone: INTERDOCKET_BUG.
 #[test]
 fn every_planted_bug_is_found() {
-    let mut missed = Vec::new();
     let only = std::env::var("INTERDOCKET_BUG").ok();
     let first = number("INTERDOCKET_SEED").unwrap_or(0);
     let wanted = |bug: &Bug| only.as_ref().is_none_or(|only| *only == format!("{bug:?}"));
-    for (bug, seed) in Bug::ALL.iter().copied().filter(|(bug, _)| wanted(bug)) {
-        let known = run(seed, Some(bug)).failure.map(|failure| (seed, failure));
-        let found = known.or_else(|| {
-            let sound = |seed: &u64| run(*seed, None).failure.is_none();
-            let fails = |seed: u64| Some((seed, run(seed, Some(bug)).failure?));
-            (first..100).filter_map(fails).find(|(seed, _)| sound(seed))
-        });
+    let bugs: Vec<_> = Bug::ALL.iter().filter(|(bug, _)| wanted(bug)).collect();
+    let missed = each(&bugs, |(bug, seed)| {
+        let fails = |seed: u64| Some((seed, run(seed, Some(*bug)).failure?));
+        let sound = |seed: &u64| run(*seed, None).failure.is_none();
+        let found =
+            fails(*seed).or_else(|| (first..100).filter_map(fails).find(|(seed, _)| sound(seed)));
         match found {
             Some((seed, failure)) => println!("{bug:?}, {seed}: {failure:.150}"),
-            None => missed.push(bug),
+            None => return Some(*bug),
         }
-    }
+        None
+    });
+    let missed: Vec<Bug> = missed.into_iter().flatten().collect();
     assert!(
         missed.is_empty(),
         "not found by any of 100 seeds: {missed:?}"
     );
 }
 
+/// Does something for each, on as many threads as there are processors; in any order.
+fn each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let next = AtomicUsize::new(0);
+    let done: Mutex<Vec<R>> = Mutex::default();
+    let take = || {
+        while let Some(item) = items.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let one = work(item);
+            done.lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(one);
+        }
+    };
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(take))));
+    done.into_inner().unwrap_or_else(PoisonError::into_inner)
+}
+
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
 }
 
-/// Runs seeds, on as many threads as there are processors; each run is on one of them. Prints figures, and
-/// of those that fail what they stand for; of one alone its whole log.
+/// Runs seeds. Prints figures, and of those that fail what they stand for; of one alone its whole log.
 fn all(seeds: Vec<u64>) {
     let began = Instant::now();
-    let next = AtomicU64::new(0);
-    let ran: Mutex<Vec<(u64, Run)>> = Mutex::default();
-    let work = || {
-        while let Ok(place) = usize::try_from(next.fetch_add(1, Ordering::Relaxed))
-            && let Some(seed) = seeds.get(place)
-        {
-            let done = run(*seed, None);
-            let mut ran = ran.lock().unwrap_or_else(PoisonError::into_inner);
-            ran.push((*seed, done));
-        }
-    };
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| (0..threads).for_each(|_| drop(scope.spawn(work))));
-    let ran = ran.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let ran = each(&seeds, |seed| (*seed, run(*seed, None)));
     let figures = ran
         .iter()
         .fold(Figures::default(), |sum, (_, run)| sum.and(&run.figures));

@@ -108,7 +108,7 @@ pub(super) async fn change<A: Change>(
     }
     let actor = Some(super::serve::kim());
     me.decide(world, actor, Way::Socket, move |context| {
-        action.decide(context)
+        crate::node::decided(action, context)
     })
     .await
 }
@@ -214,9 +214,7 @@ fn behind(me: &Process) -> Result<Option<ClockSuspected>, Error> {
         return Ok(None);
     };
     let last = me.journal.read(Position { seq, offset });
-    let last = last
-        .map_err(|_| broken("the journal can't be read"))?
-        .at;
+    let last = last.map_err(|_| broken("the journal can't be read"))?.at;
     let says = me.clock.now();
     let found = (last - says).num_seconds() > TOLERANCE && !planted(Bug::BehindUnnoticed);
     Ok(found.then_some(ClockSuspected {

@@ -37,7 +37,7 @@ fn uses(state: &State<'_>) -> Broken {
     let blobs = process.read(|view| view.page(&table::BLOB, &(), None, usize::MAX));
     for (digest, blob) in blobs.unwrap_or_default() {
         let count = named.get(&digest).copied().unwrap_or(0);
-        if u64::from(blob.uses) != count {
+        if blob.uses != count {
             let uses = blob.uses;
             return Err(format!(
                 "{name} counts {uses} uses of {digest}, and has {count}"

@@ -28,11 +28,11 @@ pub(in super::super) fn arrived(
     file: &File,
     bytes: usize,
 ) {
-    // Who lies sends what it likes.
-    if world.plan.odd == Odd::Lies {
+    let mut oracle = world.oracle.borrow_mut();
+    // Who lies sends what it likes; who came back from its past lost what had come.
+    if world.plan.odd == Odd::Lies || oracle.odd(world.sites[site].id) {
         return;
     }
-    let mut oracle = world.oracle.borrow_mut();
     let (came, calls) = oracle
         .arriving
         .entry((site, share, file.blake3))
