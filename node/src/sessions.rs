@@ -1,23 +1,43 @@
 //! The read sessions that people at partners have open here: in memory, as long as the process lives.
 //!
-//! Whoever takes a session out records its end; so it ends once, with all bytes that were sent in it.
+//! Whoever takes a session out records its end; so it ends once, with all bytes that were sent in it. What
+//! can't be recorded at once is kept until it can.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use uuid::Uuid;
 
-use crate::actions::session::Reader;
+use crate::actions::decide::Decided;
+use crate::actions::session::{self, Reader};
+use crate::event::SessionEnd;
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
 
 /// The open sessions.
 #[derive(Default)]
-pub struct Sessions(Mutex<BTreeMap<Uuid, Session>>);
+pub struct Sessions {
+    open: Mutex<BTreeMap<Uuid, Session>>,
+    ended: Mutex<Vec<Ended>>,
+}
+
+/// A session that is over.
+#[derive(Debug, Clone, Copy)]
+pub struct Ended {
+    /// The session.
+    pub session: Uuid,
+    /// What was read.
+    pub share: ShareId,
+    /// How many bytes, in how many ranges.
+    pub read: (u64, u64),
+    /// Why it ended.
+    pub reason: SessionEnd,
+}
 
 /// An open session.
 #[derive(Debug, Clone)]
@@ -118,6 +138,16 @@ impl Sessions {
         self.lock().remove(&id)
     }
 
+    /// Notes that the end of a session could not be recorded yet.
+    pub fn unrecorded(&self, ended: Ended) {
+        self.ended().push(ended);
+    }
+
+    /// Takes out what is still to be recorded.
+    pub fn late(&self) -> Vec<Ended> {
+        std::mem::take(&mut *self.ended())
+    }
+
     /// Whether a session is open, or about to be.
     pub fn has(&self, id: Uuid) -> bool {
         self.lock().contains_key(&id)
@@ -135,7 +165,28 @@ impl Sessions {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<Uuid, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn ended(&self) -> MutexGuard<'_, Vec<Ended>> {
+        self.ended.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ended {
+    /// One that a stopped node left.
+    pub const fn left(session: Uuid, share: ShareId) -> Self {
+        Self {
+            session,
+            share,
+            read: (0, 0),
+            reason: SessionEnd::Interrupted,
+        }
+    }
+
+    /// What is recorded of it.
+    pub fn close(self) -> Decided<()> {
+        session::close(self.session, self.share, self.read, self.reason)
     }
 }
 

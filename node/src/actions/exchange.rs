@@ -275,7 +275,12 @@ fn header(
         });
     }
     let Some(terms) = &batch.terms else {
-        return Ok(Err(Refusal::NotShared));
+        // What was lost with this node's past may yet come back.
+        let lost = recovers(&context.view, caller, batch.share)?;
+        return Ok(Err(match lost {
+            true => Refusal::Busy,
+            false => Refusal::NotShared,
+        }));
     };
     let said = &terms.terms;
     if side != Side::Owner || said.share != batch.share || said.partner != node.organisation {

@@ -155,8 +155,9 @@ impl From<Error> for Stop {
 }
 
 async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Result<bool, Stop> {
-    let mut clean = true;
-    let mut after = None;
+    // A file is asked for once: what was missing is missing for items behind it as well.
+    let mut missing = BTreeSet::new();
+    let (mut clean, mut after) = (true, None);
     loop {
         let page = node.read(move |view| wishes(view, share, after)).await?;
         after = page.last;
@@ -172,7 +173,9 @@ async fn read_share(node: &Node, partner: OrganisationId, share: ShareId) -> Res
         while let Some(read) = reading.next().await {
             let answer = read.map_err(|_| broken("reading from a partner failed"))??;
             let (end, stopped) = (answer.end, answer.stopped.clone());
-            clean &= record(node, share, answer).await?;
+            missing.extend(&answer.missing);
+            clean &= answer.missing.is_empty();
+            record(node, share, answer, &missing).await?;
             if let Some(error) = stopped {
                 return Err(Stop::Storage(error));
             }
@@ -592,20 +595,18 @@ fn finish(receiver: Receiver) -> Option<Staged> {
         .ok()
 }
 
-/// Records what is whole now; false where something is missing.
-async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Error> {
-    let Answer {
-        request,
-        placed,
-        missing,
-        end: _,
-        stopped: _,
-    } = answer;
-    let clean = missing.is_empty();
-    let whole = match clean {
-        true => request.evidence,
+/// Records what is whole now.
+async fn record(
+    node: &Node,
+    share: ShareId,
+    answer: Answer,
+    missing: &BTreeSet<Digest>,
+) -> Result<(), Error> {
+    let (placed, evidence) = (answer.placed, answer.request.evidence);
+    let whole = match missing.is_empty() {
+        true => evidence,
         false => {
-            let evidence = request.evidence;
+            let missing = missing.clone();
             node.read(move |view| without(view, share, evidence, &missing))
                 .await?
         }
@@ -619,8 +620,7 @@ async fn record(node: &Node, share: ShareId, answer: Answer) -> Result<bool, Err
         stored.await?;
     }
     let of = node.clone();
-    node.blocking(move || unused(&of, &placed)).await?;
-    Ok(clean)
+    node.blocking(move || unused(&of, &placed)).await
 }
 
 /// Deletes what was made durable for nothing: somebody else brought the same bytes first, or the share

@@ -292,6 +292,8 @@ async fn bring(
     only: &[EvidenceId],
     contact: bool,
 ) -> Result<bool, Error> {
+    // What does not come is not taken from elsewhere, for no item: its owner may only guess what this node holds.
+    let mut missing = BTreeSet::new();
     let (mut after, mut clean) = (None, true);
     loop {
         let (of, opens, chosen) = (node.clone(), seal.clone(), only.to_vec());
@@ -316,8 +318,8 @@ async fn bring(
             let resealed = reseal(node, share, seal, &items, &page).await?;
             let read = fetch::read_files(node, partner, share, request).await?;
             clean &= read.whole;
-            // What did not come is not taken from elsewhere: its owner may only guess what this node holds.
-            items.retain(|item| came(item, &read.missing));
+            missing.extend(read.missing);
+            items.retain(|item| came(item, &missing));
             let placed: Vec<Placed> = resealed.into_iter().chain(read.placed).collect();
             let (source, kept) = (page.source.clone(), placed.clone());
             let imported = node.decide(None, Way::Partner, move |context| {

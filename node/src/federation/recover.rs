@@ -514,8 +514,9 @@ async fn unheard(node: &Node, share: ShareId) -> Result<bool, Error> {
     node.read(move |view| unknown(view, us, share)).await
 }
 
-/// Whether nothing shows that a partner ever had anything of a share of this node's own: so there is nothing
-/// of it to be given back where it says that there is no such share.
+/// Whether nothing shows that a partner ever heard of a share from this node: so there is nothing of it to be
+/// given back where it says that there is no such share. An owner that never heard that its offer came says so,
+/// and offers it again.
 pub(crate) fn unknown(view: &View<'_>, us: OrganisationId, share: ShareId) -> Result<bool, Error> {
     let Some(found) = view.get(&table::SHARE, &share)? else {
         return Ok(false);
@@ -526,7 +527,7 @@ pub(crate) fn unknown(view: &View<'_>, us: OrganisationId, share: ShareId) -> Re
     }
     let header = &found.header;
     let unheard = seen(header, Side::Owner) == 0 && header.partner_log.point.count == 0;
-    Ok(header.owner == us && unheard)
+    Ok(header.owner != us || unheard)
 }
 
 async fn take_back(

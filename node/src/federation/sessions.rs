@@ -27,7 +27,7 @@ use crate::actions::{Error, Way, exchange};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::SessionEnd;
 use crate::node::Node;
-use crate::sessions::Session;
+use crate::sessions::Ended;
 use crate::store::entity::{self, BlobState};
 use crate::store::table;
 use crate::store::view::View;
@@ -376,27 +376,27 @@ impl Viewing {
 /// Takes a session out and records its end; nothing where it is over.
 pub(crate) async fn end(node: &Node, session: Uuid, reason: SessionEnd) {
     if let Some(ended) = node.parts().moment.sessions.end(session) {
-        record(node, session, ended.reader.share, Some(ended), reason).await;
+        let ended = Ended {
+            session,
+            share: ended.reader.share,
+            read: (ended.bytes, ended.ranges),
+            reason,
+        };
+        record(node, ended).await;
     }
 }
 
-async fn record(
-    node: &Node,
-    session: Uuid,
-    share: ShareId,
-    ended: Option<Session>,
-    reason: SessionEnd,
-) {
-    let way = match reason {
+/// Records the end of a session, or notes that it is still to be recorded.
+async fn record(node: &Node, ended: Ended) {
+    let way = match ended.reason {
         SessionEnd::Closed => Way::Partner,
         SessionEnd::Idle | SessionEnd::Stopped | SessionEnd::Interrupted => Way::Timer,
     };
-    let read = ended.map_or((0, 0), |ended| (ended.bytes, ended.ranges));
-    let closed = node.decide(None, way, move |_| {
-        Ok(session::close(session, share, read, reason))
-    });
+    let closed = node.decide(None, way, move |_| Ok(ended.close()));
     if let Err(error) = closed.await {
-        tracing::warn!(%session, %error, "the end of a read session could not be recorded");
+        let session = ended.session;
+        tracing::warn!(%session, %error, "the end of a read session could not be recorded yet");
+        node.parts().moment.sessions.unrecorded(ended);
     }
 }
 
@@ -427,7 +427,8 @@ pub(crate) async fn left(node: &Node) {
         Ok(open) => {
             for (session, of) in open {
                 if !node.parts().moment.sessions.has(session) {
-                    record(node, session, of.share, None, SessionEnd::Interrupted).await;
+                    let ended = Ended::left(session, of.share);
+                    record(node, ended).await;
                 }
             }
         }
@@ -438,6 +439,9 @@ pub(crate) async fn left(node: &Node) {
 /// Ends the sessions that are idle, whose time is up or, where something has changed, that are not allowed
 /// any more.
 pub(crate) async fn tidy(node: &Node, changed: bool) {
+    for ended in node.parts().moment.sessions.late() {
+        record(node, ended).await;
+    }
     let clock = &node.parts().clock;
     for (session, open) in node.parts().moment.sessions.all() {
         let now = clock.now();

@@ -322,7 +322,7 @@ pub fn batch(
     head(header, signed)?;
     match header.hold {
         Hold::Frozen => return Err(Refusal::Frozen),
-        Hold::Closed => return Err(Refusal::State),
+        Hold::Closed => return Err(Refusal::NotShared),
         Hold::Free | Hold::Paused | Hold::Recovering => {}
     }
     chained(entries, signed)?;

@@ -246,7 +246,8 @@ pub fn recovered(
         .then(Effect::Greet(partner)))
 }
 
-/// Leaves a revoked share as it is, where its partner has countersigned that it is over and takes nothing more.
+/// Leaves a revoked share as it is, where it is countersigned that it is over and the other side takes nothing
+/// more.
 ///
 /// # Errors
 /// [`Error`] where the share is gone.
@@ -255,8 +256,7 @@ pub fn close(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>, Er
     let proven = share
         .revocation
         .is_some_and(|revocation| revocation.countersigned.is_some());
-    let own = share.header.owner == context.node()?.organisation;
-    let events = match own && proven {
+    let events = match proven {
         true => vec![Event::ShareClosed(id)],
         false => Vec::new(),
     };

@@ -6,7 +6,7 @@ use std::time::Duration;
 use interdocket_proto::v1;
 use interdocket_proto::v1::delivery_client::DeliveryClient;
 use interdocket_proto::v1::delivery_server::{Delivery, DeliveryServer};
-use interdocket_sync::id::ShareId;
+use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::receipt::Countersignature;
 use interdocket_sync::refusal::Refusal;
 use prost::Message as _;
@@ -15,6 +15,7 @@ use tonic::transport::Channel;
 use tonic::{Request, Response, Status};
 
 use super::{Own, give, list, recover};
+use crate::actions::evidence;
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode};
 use crate::actions::{Way, exchange};
@@ -297,6 +298,27 @@ async fn what_a_partner_was_not_offered_yet_is_not_listed_and_not_given() {
 
 /// North and south, and an advanced share of north's that is not on its way yet.
 async fn advanced() -> (Bench, Bench, ShareId) {
+    let (north, south, _) = enabled().await;
+    let share = shared(&north, Vec::new(), Vec::new()).await;
+    (north, south, share)
+}
+
+/// Shares what is chosen of the case as it goes on.
+async fn shared(north: &Bench, evidence: Vec<EvidenceId>, folders: Vec<String>) -> ShareId {
+    let advanced = share::Advanced {
+        case: "1/26".into(),
+        to: vec![to("south", &["Sol Reyes"])],
+        evidence,
+        folders,
+        targets: None,
+        units: Vec::new(),
+        message: String::new(),
+    };
+    only(north.change(advanced).await.unwrap()).id
+}
+
+/// North and south, between which advanced shares are enabled, and an item of evidence in a case of north's.
+async fn enabled() -> (Bench, Bench, EvidenceId) {
     let (north, south) = pair().await;
     for (node, other) in [(&north, "south"), (&south, "north")] {
         let enable = partner::Enable {
@@ -315,18 +337,8 @@ async fn advanced() -> (Bench, Bench, ShareId) {
     };
     north.change(policy).await.unwrap();
     north.case("1/26").await;
-    north.evidence("1/26", "a.txt", b"one").await;
-    let advanced = share::Advanced {
-        case: "1/26".into(),
-        to: vec![to("south", &["Sol Reyes"])],
-        evidence: Vec::new(),
-        folders: Vec::new(),
-        targets: None,
-        units: Vec::new(),
-        message: String::new(),
-    };
-    let share = only(north.change(advanced).await.unwrap()).id;
-    (north, south, share)
+    let evidence = north.evidence("1/26", "a.txt", b"one").await.id;
+    (north, south, evidence)
 }
 
 /// fault A5
@@ -586,5 +598,53 @@ async fn an_owner_gets_back_the_key_that_its_share_is_sealed_under() {
         assert!(recover(&past.node, south.id(), &client).await.unwrap());
         assert_eq!(key(past), Some(Key::new([7; 32])));
         assert_ne!(past.shown(share).status, share::Status::Recovering);
+    }
+}
+
+/// What comes back says that it is listed: it is not, any more.
+///
+/// fault E7
+#[tokio::test]
+async fn what_is_taken_out_while_a_share_is_recovered_is_withdrawn_after() {
+    for by_folder in [false, true] {
+        let (north, south, evidence) = enabled().await;
+        let share = match by_folder {
+            true => shared(&north, Vec::new(), vec!["".into()]).await,
+            false => shared(&north, vec![evidence], Vec::new()).await,
+        };
+        let past = north.twin();
+        settle(&north, &south, share).await;
+        assert_eq!(south.shown(share).listed.evidence, 1);
+        let (leases, now) = {
+            let parts = south.node.parts();
+            (&parts.moment.leases, parts.clock.elapsed())
+        };
+        leases.lend(share, Key::new([7; 32]), now, Duration::from_secs(600));
+        let client = back(&past, &south).await;
+        let send = partner::Enable {
+            partner: "south".into(),
+            send: [Kind::Advanced].into(),
+            receive: [].into(),
+        };
+        past.change(send).await.unwrap();
+        match by_folder {
+            true => {
+                let elsewhere = evidence::Edit {
+                    evidence,
+                    title: None,
+                    folder: Some("elsewhere".into()),
+                };
+                past.change(elsewhere).await.map(drop).unwrap();
+            }
+            false => {
+                let evidence = vec![evidence];
+                let withdraw = share::Withdraw { share, evidence };
+                past.change(withdraw).await.map(drop).unwrap();
+            }
+        }
+        assert!(recover(&past.node, south.id(), &client).await.unwrap());
+        settle(&past, &south, share).await;
+        assert_eq!(south.shown(share).listed.evidence, 0);
+        assert_eq!(past.tables(), past.rebuilt());
     }
 }

@@ -303,6 +303,8 @@ impl Step<'_> {
                     }
                     _ => {}
                 }
+            } else if side == Side::Owner && self.recovering {
+                self.listed_before(share, *evidence)?;
             } else if side == Side::Owner {
                 self.settle(share, *evidence)?;
             }

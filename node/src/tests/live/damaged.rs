@@ -192,7 +192,10 @@ async fn what_an_owner_does_not_deliver_is_not_imported_from_elsewhere() {
     let court = Bench::of("court", OrganisationRole::Justice);
     for (node, case) in [(&north, "1/26"), (&court, "7/26")] {
         node.case(case).await;
-        node.evidence(case, "a.bin", &[5; 300_000]).await;
+        // Twice: what was asked for with the first is not asked for with the second.
+        for name in ["a.bin", "b.bin"] {
+            node.evidence(case, name, &[5; 300_000]).await;
+        }
     }
     assert_eq!(damage(&north.blobs()), 1);
     assert_eq!(check(&north).await.problems.len(), 1);

@@ -193,10 +193,20 @@ pub(super) fn waits(world: &World) -> Vec<String> {
     };
     let damaged = |header: &Header| rotten(header.owner) || rotten(header.partner);
     let rots = |header: &Header, digest: &Digest| {
-        [header.owner, header.partner].into_iter().any(|id| {
+        let rots = |id: OrganisationId| {
             let disks = world.site(id).disks.borrow();
             disks.vault.rotten.borrow().contains(digest)
-        })
+        };
+        // An owner that does not know yet is to find out.
+        let known = || {
+            let owner = world.site(header.owner).up();
+            owner.is_none_or(|owner| {
+                let blob = owner.read(|view| view.get(&table::BLOB, digest));
+                let blob = blob.ok().flatten();
+                blob.is_none_or(|blob| blob.state == BlobState::Damaged)
+            })
+        };
+        rots(header.partner) || (rots(header.owner) && known())
     };
     let all_bad = |process: &Process, header: &Header, of: Vec<EvidenceId>| {
         let bad = |evidence: &EvidenceId| {
@@ -266,7 +276,8 @@ fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
     if !oracle.odd(header.owner) {
         return false;
     }
-    if header.owner == process.id && keyless(process, header) {
+    // Who lost that a share was over does not resume it.
+    if header.suspended || (header.owner == process.id && keyless(process, header)) {
         return true;
     }
     let wanted = wanted(process, header);
@@ -290,13 +301,17 @@ fn wanted(process: &Process, header: &Header) -> Vec<EvidenceId> {
         .collect()
 }
 
-/// What of a share may be imported and was not.
+/// What of a share may be imported and was not, as far as its owner still gives it.
 fn unimported(process: &Process, header: &Header) -> Vec<EvidenceId> {
     let share = header.share;
     let due = process.read(|view| exchange::importable(view, share, None, usize::MAX));
     let wish = process.read(|view| view.get(&table::IMPORT, &(header.owner, share)));
     let only = wish.ok().flatten().map_or(Vec::new(), |wish| wish.only);
     let mut due = due.map_or(Vec::new(), |(due, _)| due);
-    due.retain(|evidence| only.is_empty() || only.contains(evidence));
+    let listed = |evidence: EvidenceId| {
+        let item = process.read(|view| ShareFacts::new(*view, share).item(evidence));
+        item.is_some_and(|item| item.withdrawn == 0)
+    };
+    due.retain(|evidence| listed(*evidence) && (only.is_empty() || only.contains(evidence)));
     due
 }

@@ -65,8 +65,8 @@ async fn read_share(
     partner: OrganisationId,
     share: ShareId,
 ) -> Result<bool, Stop> {
-    let mut clean = true;
-    let mut after = None;
+    let mut gone = BTreeSet::new();
+    let (mut clean, mut after) = (true, None);
     loop {
         let page = me.read(|view| node::wishes(view, share, after))?;
         after = page.last;
@@ -74,7 +74,8 @@ async fn read_share(
         for request in requests {
             let (placed, missing) = files(world, me, partner, share, &request).await?;
             clean &= missing.is_empty();
-            record(world, me, share, request, placed, missing).await?;
+            gone.extend(missing);
+            record(world, me, share, request, placed, &gone).await?;
         }
         if page.whole {
             return Ok(clean);
@@ -89,11 +90,11 @@ async fn record(
     share: ShareId,
     request: Wanted,
     placed: Vec<Placed>,
-    missing: BTreeSet<Digest>,
+    missing: &BTreeSet<Digest>,
 ) -> Result<(), Stop> {
     let whole = match missing.is_empty() {
         true => request.evidence,
-        false => me.read(|view| node::without(view, share, request.evidence, &missing))?,
+        false => me.read(|view| node::without(view, share, request.evidence, missing))?,
     };
     if !whole.is_empty() {
         let kept = placed.clone();

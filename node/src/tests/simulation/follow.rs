@@ -287,6 +287,7 @@ async fn bring(
     only: &[EvidenceId],
     contact: bool,
 ) -> Result<bool, Stop> {
+    let mut gone = BTreeSet::new();
     let (mut after, mut clean) = (None, true);
     let partner = me
         .read(|view| actions::decide::share(view, share))?
@@ -312,7 +313,8 @@ async fn bring(
             let mut placed = reseal(me, share, seal, &items, &page)?;
             let (read, missing) = fetch::files(world, me, partner, share, &request).await?;
             clean &= missing.is_empty();
-            items.retain(|item| node::came(item, &missing));
+            gone.extend(missing);
+            items.retain(|item| node::came(item, &gone));
             placed.extend(read);
             let (source, kept) = (page.source.clone(), placed.clone());
             let imported = me.decide(world, None, Way::Partner, move |context| {

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use interdocket_proto::v1;
-use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::id::EvidenceId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::wire::session as wire;
@@ -20,6 +20,7 @@ use crate::actions::session::{self, Reader};
 use crate::actions::{Error, Way, exchange};
 use crate::clock::Clock as _;
 use crate::event::SessionEnd;
+use crate::sessions::Ended;
 use crate::store::entity::{self, BlobState};
 use crate::store::table;
 
@@ -215,17 +216,16 @@ pub(super) async fn left(world: &Rc<World>, me: &Rc<Process>) {
     let open = me.read(|view| view.page(&table::SESSION, &(), None, usize::MAX));
     for (id, of) in open.unwrap_or_default() {
         if !me.sessions.has(id) && !planted(Bug::SessionLeft) {
-            let reason = SessionEnd::Interrupted;
-            let closed = me.decide(world, None, Way::Timer, move |_| {
-                Ok(session::close(id, of.share, (0, 0), reason))
-            });
-            let _ = closed.await;
+            record(world, me, Ended::left(id, of.share)).await;
         }
     }
 }
 
 /// Ends sessions that are idle, whose time is up or, where something has changed, that are not allowed any more.
 pub(super) async fn tidy(world: &Rc<World>, me: &Rc<Process>, changed: bool) {
+    for ended in me.sessions.late() {
+        record(world, me, ended).await;
+    }
     for (id, open) in me.sessions.all() {
         let now = me.clock.now();
         let judged = || me.read(|view| session::judge(view, &open.reader, now));
@@ -245,12 +245,20 @@ async fn end(world: &Rc<World>, me: &Rc<Process>, id: Uuid, reason: SessionEnd) 
     let Some(session) = me.sessions.end(id) else {
         return;
     };
-    let (share, read): (ShareId, _) = (session.reader.share, (session.bytes, session.ranges));
-    let closed = me.decide(world, None, Way::Partner, move |_| {
-        Ok(session::close(id, share, read, reason))
-    });
-    // Where it can't be recorded, the next start does.
-    let _ = closed.await;
+    let ended = Ended {
+        session: id,
+        share: session.reader.share,
+        read: (session.bytes, session.ranges),
+        reason,
+    };
+    record(world, me, ended).await;
+}
+
+async fn record(world: &Rc<World>, me: &Rc<Process>, ended: Ended) {
+    let closed = me.decide(world, None, Way::Partner, move |_| Ok(ended.close()));
+    if closed.await.is_err() {
+        me.sessions.unrecorded(ended);
+    }
 }
 
 const PAGE: usize = 256;

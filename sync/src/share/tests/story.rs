@@ -277,7 +277,7 @@ fn a_closed_share_is_over_says_nothing_and_lets_nothing_in() {
     let last = pair.owner.header.owner_log.point.count;
     let over = pair.owner.batch(last, 1).unwrap();
     pair.partner.header.hold = Hold::Closed;
-    assert_eq!(pair.partner.take(&over), Err(Refusal::State));
+    assert_eq!(pair.partner.take(&over), Err(Refusal::NotShared));
     assert_eq!(
         pair.partner.run(Command::Purge(Totals::default())),
         Err(Refusal::State)

@@ -121,6 +121,23 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// An item was disclosed in a past that was lost: what became of it here meanwhile is looked at again.
+    pub(super) fn listed_before(
+        &mut self,
+        share: &mut entity::Share,
+        evidence: EvidenceId,
+    ) -> Result<(), Error> {
+        // A copy is the partner's own; of what was lost here nothing is known.
+        if share.header.kind == Kind::Copy {
+            return self.settle(share, evidence);
+        }
+        let here = self.view().has(&table::EVIDENCE, &evidence)?;
+        match here && share.scope != Scope::Selected {
+            true => self.wait(share, evidence),
+            false => Ok(()),
+        }
+    }
+
     /// Notes that nothing of an item waits any more.
     pub(super) fn settle(
         &mut self,

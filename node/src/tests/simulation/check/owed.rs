@@ -43,7 +43,9 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
             continue;
         }
         let keyless = odd && super::keyless(&owner.process, &held.header);
-        let excused = seen.oracle.excused(&held.header) || keyless;
+        // Who lost that a share was suspended does not know that it is to go on.
+        let idle = odd && held.header.suspended;
+        let excused = seen.oracle.excused(&held.header) || keyless || idle;
         if deal.stopped || excused || deal.kind == Kind::Reference {
             continue;
         }

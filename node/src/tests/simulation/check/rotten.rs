@@ -23,7 +23,8 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
                 .read(|view| view.page(&table::FETCH, &state.site.id, None, 1));
             rows.is_ok_and(|rows| !rows.is_empty())
         };
-        if !marked && seen.states.iter().any(|other| waits(&other)) {
+        let mut others = seen.states.iter().filter(sound);
+        if !marked && others.any(|other| waits(&other)) {
             let name = state.site.name;
             return Err(format!(
                 "{name} served bad bytes of {digest} and does not know"

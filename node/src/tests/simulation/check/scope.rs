@@ -72,6 +72,14 @@ fn holds(oracle: &Oracle, state: &State<'_>, canary: Canary) -> bool {
         };
         deal.partner == site && becomes
     };
+    let planted = match canary {
+        Canary::Case(case) => case < oracle.cases.len(),
+        Canary::Item(item) => item < oracle.items.len(),
+    };
+    // What a liar made of bytes that arrive may look like one.
+    if !planted {
+        return true;
+    }
     let lies = |site: usize| oracle.liar == Some(site);
     match canary {
         Canary::Case(case) if lies(oracle.cases[case].site) => true,
