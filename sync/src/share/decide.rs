@@ -259,10 +259,9 @@ pub(super) fn grantable(header: &Header) -> bool {
     policy && !header.revoked && !header.suspended && header.state == State::Accepted
 }
 
-/// Whether a grant would say something: there is something in the log, and the last one does not say it.
+/// Whether a grant would say something: the log goes on behind the last one.
 pub(super) const fn ungranted(header: &Header) -> bool {
-    let changed = header.open || header.update > 0;
-    changed && header.grants.last < header.owner_log.point.count
+    header.grants.last < header.owner_log.point.count
 }
 
 fn offer(header: &Header, offered: Offered) -> Result<Vec<Body>, Refusal> {
@@ -398,4 +397,23 @@ pub(super) fn stored(facts: &dyn Facts, item: &StoredItem) -> Result<ItemFact, R
         }
     }
     Ok(listed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::evidence;
+
+    #[test]
+    fn an_entry_is_filled_up_to_its_bound_and_not_beyond() {
+        let packed = |items: u128, size: usize| {
+            let ids = (0..items).map(evidence).collect();
+            pack(ids, |_| size, Body::EvidenceWithdrawn).len()
+        };
+        let half = limits::ENTRY_BODY_MAX / 2;
+        assert_eq!((packed(2, half), packed(3, half)), (1, 2));
+        assert_eq!(packed(2, half + 1), 2);
+        let most = limits::ENTRY_ITEMS_MAX as u128;
+        assert_eq!((packed(most, 1), packed(most + 1, 1)), (1, 2));
+    }
 }

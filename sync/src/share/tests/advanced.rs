@@ -326,3 +326,25 @@ fn terms_of_every_kind_open_a_share_that_nothing_is_known_of() {
         assert_eq!(kind.until(), until);
     }
 }
+
+/// What comes back is listed by the entry that brings it back: bytes are served from then on.
+#[test]
+fn bytes_that_come_back_are_listed_by_the_entry_that_brings_them() {
+    let mut pair = Pair::listed_as(LIVE, &[1]);
+    let digest = item(1).files[0].blake3;
+    let before = pair.owner.facts.blob(digest).unwrap();
+    let withdraw = Command::Withdraw(vec![evidence(1)]);
+    pair.owner.run(withdraw).unwrap();
+    assert_eq!(pair.owner.facts.blob(digest).unwrap().uses, 0);
+    pair.owner.run(Command::Add(vec![item(1)])).unwrap();
+    let after = pair.owner.facts.blob(digest).unwrap();
+    assert_eq!((before.uses, after.uses), (1, 1));
+    assert!(after.listed > before.listed);
+}
+
+#[test]
+fn nothing_is_imported_before_a_grant() {
+    let mut pair = Pair::listed_as(LIVE, &[1]);
+    let import = Command::Import(vec![stored(1)]);
+    assert_eq!(pair.partner.run(import), Err(Refusal::State));
+}

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use crate::blob;
 use crate::evidence::{File, Item};
 use crate::limits;
-use crate::log::entry::Offered;
+use crate::log::entry::{Actor, Offered};
 use crate::refusal::Refusal;
 use crate::share::decide::Command;
 use crate::testing::{Pair, actor, at, file, item, offered, stored};
@@ -137,4 +137,17 @@ fn no_sum_of_sizes_wraps() {
     vast.files[0].size = u64::MAX;
     vast.files.push(file(7, 7));
     assert_eq!(vast.bytes(), u64::MAX);
+}
+
+#[test]
+fn an_actor_is_as_long_as_a_name_and_a_badge_may_be() {
+    let actor = |name: usize, badge: usize| Actor {
+        name: "x".repeat(name),
+        badge: "7".repeat(badge),
+        ..actor()
+    };
+    let (name, badge) = (limits::ACTOR_NAME_MAX, limits::BADGE_MAX);
+    assert_eq!(actor(name, badge).check(), Ok(()));
+    assert_eq!(actor(name + 1, badge).check(), Err(Refusal::Limit));
+    assert_eq!(actor(name, badge + 1).check(), Err(Refusal::Limit));
 }

@@ -2,11 +2,14 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::log::Side;
 use crate::share::apply::{open, revoked};
 use crate::share::decide::Command;
 use crate::share::status::{Revocation, Status, revocation, status};
 use crate::share::{BlobFact, Header, Hold, Kind, State, Totals};
-use crate::testing::{LIVE, Pair, SYNCHRONISED, actor, at, reference, stored, terms_of};
+use crate::testing::{
+    LIVE, Pair, SYNCHRONISED, actor, at, harbour, north, reference, south, stored, terms_of,
+};
 
 const KINDS: usize = 4;
 
@@ -60,12 +63,13 @@ fn settled(header: &Header, waiting: u64) -> bool {
     )
 }
 
-/// What weighs more hides what weighs less: revoked, frozen, paused, over, expired, suspended.
+/// What weighs more hides what weighs less: revoked, frozen, paused, recovering, over, expired, suspended.
 #[test]
 fn every_combination_has_the_status_of_what_weighs_most() {
     for (state, plain) in PLAIN {
         for (kind, plain) in kinds().into_iter().zip(plain) {
-            for hold in [Hold::Free, Hold::Frozen, Hold::Paused] {
+            let holds = [Hold::Free, Hold::Frozen, Hold::Paused, Hold::Recovering];
+            for hold in holds {
                 for bits in 0..8_u8 {
                     let [by_itself, suspended, late] = [1, 2, 4].map(|bit| bits & bit != 0);
                     let mut header = whole(kind, state);
@@ -78,6 +82,7 @@ fn every_combination_has_the_status_of_what_weighs_most() {
                         (header.revoked, Status::Revoked),
                         (hold == Hold::Frozen, Status::Frozen),
                         (hold == Hold::Paused, Status::Paused),
+                        (hold == Hold::Recovering, Status::Recovering),
                         (over, plain),
                         (expired, Status::Expired),
                         (suspended, Status::Suspended),
@@ -232,4 +237,11 @@ fn a_suspended_share_neither_lives_nor_serves_until_it_is_resumed() {
             assert_eq!((header.lives(), header.serves(blob)), (lives, lives));
         }
     }
+}
+
+#[test]
+fn each_party_writes_its_own_log_and_nobody_else_any() {
+    let header = open(&terms_of(Kind::Copy));
+    let sides = [north(), south(), harbour()].map(|party| header.side(party.id));
+    assert_eq!(sides, [Some(Side::Owner), Some(Side::Partner), None]);
 }
