@@ -113,8 +113,7 @@ fn seen(header: &Header, entry: &Entry, known: Known<'_>) -> Result<(), Refusal>
         count if count < header.log(entry.side).seen => None,
         0 => Some([0; 32]),
         count if count == ours.count => Some(ours.hash),
-        count if count < ours.count => known(side, count),
-        _ => None,
+        count => known(side, count),
     };
     if hash == Some(entry.other.hash) {
         Ok(())
