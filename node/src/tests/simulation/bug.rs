@@ -58,8 +58,6 @@ pub(crate) enum Bug {
     RevocationNotShown,
     /// What was restored and no partner ever had stays held back.
     OfferHeldBack,
-    /// What a partner could not give back at once is not asked for again.
-    ListedOnce,
     /// What this node holds from elsewhere is not read from a partner once more.
     HeldElsewhere,
     /// The journal answers before what it wrote is durable.
@@ -132,7 +130,7 @@ impl Bug {
     /// All of them, each with a seed that finds it.
     pub(crate) const ALL: &[(Self, u64)] = &[
         (Self::NotJudgedAgain, 0),
-        (Self::SentAfterRevocation, 0),
+        (Self::SentAfterRevocation, 1),
         (Self::RevocationNotSent, 0),
         (Self::LeaseKept, 29),
         (Self::PurgedNotErased, 1),
@@ -154,7 +152,6 @@ impl Bug {
         (Self::RevocationNotGiven, 66),
         (Self::RevocationNotShown, 73),
         (Self::OfferHeldBack, 65),
-        (Self::ListedOnce, 67),
         (Self::EntriesNotJudged, 2),
         (Self::JournalUnsynced, 0),
         (Self::MarkFirst, 0),
@@ -163,8 +160,8 @@ impl Bug {
         (Self::FullForGood, 3),
         (Self::UseUncounted, 1),
         (Self::HeldElsewhere, 6),
-        (Self::DeliveredForgotten, 6),
-        (Self::NotResumed, 9),
+        (Self::DeliveredForgotten, 19),
+        (Self::NotResumed, 11),
         (Self::Unverified, 0),
         (Self::UsedDeleted, 0),
         (Self::DoubtIgnored, 0),
@@ -172,13 +169,13 @@ impl Bug {
         (Self::NothingSwept, 72),
         (Self::UngrantedImported, 72),
         (Self::WithdrawnKept, 8),
-        (Self::LeavingForgotten, 12),
+        (Self::LeavingForgotten, 9),
         (Self::WaitingForever, 1),
         (Self::BehindForever, 2),
         (Self::AnybodyReads, 9),
         (Self::SessionUnrecorded, 8),
         (Self::SessionLeft, 23),
-        (Self::SessionsUnbounded, 33),
+        (Self::SessionsUnbounded, 37),
         (Self::RefusalUnrecorded, 0),
         (Self::ClockTrusted, 1),
         (Self::BehindUnnoticed, 5),

@@ -192,33 +192,6 @@ pub(super) fn waits(world: &World) -> Vec<String> {
         !rotten.is_empty()
     };
     let damaged = |header: &Header| rotten(header.owner) || rotten(header.partner);
-    let rots = |header: &Header, digest: &Digest| {
-        let rots = |id: OrganisationId| {
-            let disks = world.site(id).disks.borrow();
-            disks.vault.rotten.borrow().contains(digest)
-        };
-        // An owner that does not know yet is to find out.
-        let known = || {
-            let owner = world.site(header.owner).up();
-            owner.is_none_or(|owner| {
-                let blob = owner.read(|view| view.get(&table::BLOB, digest));
-                let blob = blob.ok().flatten();
-                blob.is_none_or(|blob| blob.state == BlobState::Damaged)
-            })
-        };
-        rots(header.partner) || (rots(header.owner) && known())
-    };
-    let all_bad = |process: &Process, header: &Header, of: Vec<EvidenceId>| {
-        let bad = |evidence: &EvidenceId| {
-            process.read(|view| {
-                let facts = ShareFacts::new(*view, header.share);
-                let files = facts.item(*evidence).map_or(0, |item| item.files);
-                let mut files = (0..files).filter_map(|place| facts.file(*evidence, place));
-                files.any(|file| rots(header, &file.blake3))
-            }) || (oracle.odd(header.owner) && lost(&oracle, *evidence))
-        };
-        !of.is_empty() && of.iter().all(bad)
-    };
     let seen = seen(world, &oracle, false);
     for state in seen.states.iter().filter(|state| !state.site.gone.get()) {
         let excused = |header: &Header| {
@@ -240,8 +213,8 @@ pub(super) fn waits(world: &World) -> Vec<String> {
                     let share = process.read(|view| view.get(&table::SHARE, &key.1));
                     let header = share.ok().flatten().map(|share| share.header);
                     let spoilt = |header: &Header| match stringify!($table) {
-                        "FETCH" => all_bad(&process, header, wanted(&process, header)),
-                        "IMPORT" => all_bad(&process, header, unimported(&process, header)),
+                        "FETCH" => hopeless(world, &oracle, &process, header, &wanted(&process, header)),
+                        "IMPORT" => hopeless(world, &oracle, &process, header, &unimported(&process, header)),
                         _ => false,
                     };
                     let for_ever =
@@ -259,6 +232,42 @@ pub(super) fn waits(world: &World) -> Vec<String> {
         }
     }
     waits
+}
+
+/// Whether none of these items of a share can come any more: bytes went bad, or were lost with their owner's past.
+fn hopeless(
+    world: &World,
+    oracle: &Oracle,
+    process: &Process,
+    header: &Header,
+    of: &[EvidenceId],
+) -> bool {
+    let bad = |evidence: &EvidenceId| {
+        process.read(|view| {
+            let facts = ShareFacts::new(*view, header.share);
+            let files = facts.item(*evidence).map_or(0, |item| item.files);
+            let mut files = (0..files).filter_map(|place| facts.file(*evidence, place));
+            files.any(|file| spoilt(world, header, &file.blake3))
+        }) || (oracle.odd(header.owner) && lost(oracle, *evidence))
+    };
+    !of.is_empty() && of.iter().all(bad)
+}
+
+/// Whether bytes went bad at either end of a share. An owner that does not know yet is to find out.
+fn spoilt(world: &World, header: &Header, digest: &Digest) -> bool {
+    let rots = |id: OrganisationId| {
+        let disks = world.site(id).disks.borrow();
+        disks.vault.rotten.borrow().contains(digest)
+    };
+    let known = || {
+        let Some(owner) = world.site(header.owner).up() else {
+            return true;
+        };
+        let blob = owner.read(|view| view.get(&table::BLOB, digest));
+        let blob = blob.ok().flatten();
+        blob.is_none_or(|blob| blob.state == BlobState::Damaged)
+    };
+    rots(header.partner) || (rots(header.owner) && known())
 }
 
 /// Whether the owner of an advanced share lost its key with its past, which was made after it.

@@ -201,6 +201,13 @@ pub(super) async fn arriving(
                 break;
             };
             to.extend_from_slice(&piece.data);
+            if to.len() as u64 > file.size {
+                // What verifies a stream takes nothing behind its end.
+                to.clear();
+                me.vault.forget(share, file.blake3);
+                me.doubts.borrow_mut().insert((share, file.blake3));
+                break;
+            }
             if !resumes || piece.data.is_empty() {
                 continue;
             }

@@ -13,7 +13,6 @@ use interdocket_sync::share::revocation::SignedRevocation;
 use interdocket_sync::wire::batch::{self, Batch};
 use prost::Message as _;
 
-use super::bug::{Bug, planted};
 use super::net::{Method, Stop, call};
 use super::serve::{lender, review};
 use super::sign::Pinned;
@@ -108,9 +107,6 @@ pub(super) async fn recover(
             let back = once(world, me, partner, share).await?;
             clean &= back == Back::Taken;
             later.extend((back == Back::Later).then_some(share));
-        }
-        if planted(Bug::ListedOnce) {
-            later.clear();
         }
         let noted = me.decide(world, None, Way::Timer, move |context| {
             exchange::listed(context, partner, later)

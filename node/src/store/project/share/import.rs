@@ -3,7 +3,7 @@
 
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId};
-use interdocket_sync::share::{Facts as _, Hold};
+use interdocket_sync::share::{Facts as _, Hold, Kind};
 
 use super::{ShareFacts, Step};
 use crate::actions::Actor;
@@ -12,6 +12,7 @@ use crate::event::{
     CaseImported, CaseUpdated, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportAsked,
     ImportEnded, SealedErased,
 };
+use crate::rules;
 use crate::store::project::Error;
 use crate::store::{entity, table};
 
@@ -47,8 +48,13 @@ impl Step<'_> {
         }
         self.again(&mut share, &received.evidence)?;
         // The statement that they are stored follows in the same group of records; the last one of
-        // them finds nothing wanted any more.
-        if share.wanted <= received.evidence.len() as u64 {
+        // them finds nothing wanted any more. What was stated before, and lost, is not wanted already.
+        let mut unsaid = 0;
+        for evidence in &received.evidence {
+            let row = (received.share, *evidence);
+            unsaid += u64::from(self.view().has(&table::WANTED, &row)?);
+        }
+        if share.wanted <= unsaid {
             self.changes
                 .delete(&table::FETCH, &(share.header.owner, received.share));
         }
@@ -150,8 +156,23 @@ impl Step<'_> {
         let share = self.get(&table::SHARE, &ended.share)?;
         let key = (share.header.owner, ended.share);
         let asked = self.view().get(&table::IMPORT, &key)?;
-        if asked.is_some_and(|asked| asked.through <= ended.through) {
-            self.changes.delete(&table::IMPORT, &key);
+        let Some(asked) = asked.filter(|asked| asked.through <= ended.through) else {
+            return Ok(());
+        };
+        self.changes.delete(&table::IMPORT, &key);
+        // What somebody asked for took the place of what this node does by itself.
+        let role = self.get(&table::NODE, &())?.role;
+        if let Kind::Advanced(policy) = share.header.kind
+            && rules::imports(role, policy)
+            && asked.by.is_some()
+        {
+            let import = entity::Import {
+                by: None,
+                recipient: String::new(),
+                only: Vec::new(),
+                ..asked
+            };
+            self.put(&table::IMPORT, &key, &import);
         }
         Ok(())
     }

@@ -30,7 +30,8 @@ pub(in super::super) fn arrived(
 ) {
     let mut oracle = world.oracle.borrow_mut();
     // Who lies sends what it likes; who came back from its past lost what had come.
-    if world.plan.odd == Odd::Lies || oracle.odd(world.sites[site].id) {
+    let lies = oracle.odd.values().any(|odd| *odd == Odd::Lies);
+    if lies || oracle.odd(world.sites[site].id) {
         return;
     }
     let (came, calls) = oracle

@@ -202,6 +202,10 @@ fn no_answer_that_is_a_lie_is_believed_and_everything_settles_behind_it() {
         }
         world.lying.only.set(Some(usize::MAX));
         world.oracle.borrow_mut().odd.remove(&north);
+        // It lent for as long as it liked.
+        for site in world.nodes() {
+            site.up().unwrap().lent.borrow_mut().clear();
+        }
         world.run(world.now() + 600 * SECOND);
         let waits = super::super::check::waits(&world);
         assert_eq!(
