@@ -61,11 +61,11 @@ pub(super) async fn forgotten(
     partner: OrganisationId,
     shown: v1::WitnessedRevocation,
 ) -> Result<(), Stop> {
-    let Some((revocation, receipt)) = node::forgettable(&shown) else {
+    let Some((revocation, receipt)) = node::witness::forgettable(&shown) else {
         return Ok(());
     };
     let (ours, theirs) = (own(me), me.pinned());
-    if !node::proves(&revocation, &receipt, (me.id, &ours), (partner, &theirs)) {
+    if !node::witness::proves(&revocation, &receipt, (me.id, &ours), (partner, &theirs)) {
         return Ok(());
     }
     let share = revocation.revocation.share;
