@@ -107,16 +107,22 @@ pub(super) fn leads(
     Some(check(&leaf, above, &anchor, Usage::Signing, at).map(drop))
 }
 
-/// Whether a root is signed by itself.
+/// Whether a root is signed by itself, and is what was signed in what its signature does not cover.
 pub(super) fn itself(root: &[u8]) -> bool {
-    parse(root).is_some_and(|root| {
-        let key = &root.public_key().subject_public_key.data;
-        let signed = root.tbs_certificate.as_ref();
-        UnparsedPublicKey::new(&ED25519, key)
-            .verify(signed, &root.signature_value.data)
-            .is_ok()
-    })
+    let rest = root.len().checked_sub(SIGNED_BY_ED25519.len() + 64);
+    let named = rest.is_some_and(|rest| root[rest..].starts_with(&SIGNED_BY_ED25519));
+    named
+        && parse(root).is_some_and(|root| {
+            let key = &root.public_key().subject_public_key.data;
+            let signed = root.tbs_certificate.as_ref();
+            UnparsedPublicKey::new(&ED25519, key)
+                .verify(signed, &root.signature_value.data)
+                .is_ok()
+        })
 }
+
+/// What stands before the signature of a root, DER: the algorithm, and a string of 512 bits.
+const SIGNED_BY_ED25519: [u8; 10] = [0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x41, 0];
 
 /// A root as what a chain may lead to.
 pub(super) fn anchor(root: &[u8]) -> Option<TrustAnchor<'static>> {

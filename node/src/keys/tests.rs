@@ -152,6 +152,25 @@ fn no_bit_of_a_key_or_certificate_changes_unnoticed() {
     }
 }
 
+/// fault E6
+#[test]
+fn a_changed_root_is_named_and_nothing_else() {
+    let north = organisation("north");
+    let path = north.path.join("root.pem");
+    let text = fs::read(&path).unwrap();
+    let body = text.iter().position(|byte| *byte == b'\n').unwrap()..text.len() - 27;
+    for place in body.filter(|place| text[*place] != b'\n') {
+        let mut changed = text.clone();
+        changed[place] ^= 4;
+        fs::write(&path, &changed).unwrap();
+        let refused = Keys::open(&north.path, noon())
+            .err()
+            .map(|error| error.to_string());
+        let named = refused.is_some_and(|said| said.contains("root.pem"));
+        assert!(named, "byte {place} of {}", text.len());
+    }
+}
+
 #[test]
 fn a_signature_counts_under_the_pinned_root_only() {
     let (north, south) = (organisation("north"), organisation("south"));
