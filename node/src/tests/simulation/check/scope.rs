@@ -98,7 +98,13 @@ fn holds(oracle: &Oracle, state: &State<'_>, canary: Canary) -> bool {
                 let mut items = items.clone().filter(same);
                 own(deal) && items.any(|place| deal.covered(&oracle.items, place))
             };
-            oracle.items[item].site == site || oracle.deals.iter().any(listed)
+            // Who lies tells others what it was told.
+            let told = |deal: &Deal| {
+                let mut items = items.clone().filter(same);
+                lies(deal.partner) && items.any(|place| deal.covered(&oracle.items, place))
+            };
+            let may = |deal: &Deal| listed(deal) || told(deal);
+            oracle.items[item].site == site || oracle.deals.iter().any(may)
         }
     }
 }
