@@ -264,6 +264,9 @@ pub(super) fn keep(
 ) -> Result<(), Error> {
     let share = lease.share;
     let until = asked + std::time::Duration::from_secs(LEASE.into());
+    // A slow answer does not shorten what a later one gave.
+    let before = me.lent.borrow().get(&share).copied();
+    let until = before.map_or(until, |before| before.max(until));
     me.lent.borrow_mut().insert(share, until);
     if me.read(|view| lease::takes(view, owner, share))? {
         lease.lent(&me.leases, asked);
