@@ -4,6 +4,7 @@
 //! comes in as [`crate::keys::Pins`] and a [`Directory`]; what is said over a connection comes in
 //! as `tonic` routes. Neither is decided here.
 
+mod allowance;
 mod arrival;
 pub mod ceremony;
 pub mod connection;

@@ -25,6 +25,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::Peer;
+use super::allowance::Allowances;
 use super::outlet::{End, Outlet};
 use super::{history, lease, recover};
 use crate::actions::decide::broken;
@@ -48,6 +49,7 @@ use crate::threads;
 pub struct Exchange {
     node: Node,
     reads: Arc<std::sync::Mutex<std::collections::BTreeMap<OrganisationId, Arc<Semaphore>>>>,
+    allowances: Allowances,
 }
 
 impl Exchange {
@@ -56,7 +58,15 @@ impl Exchange {
         Self {
             node,
             reads: Arc::default(),
+            allowances: Allowances::default(),
         }
+    }
+
+    /// Leaves nothing of what a partner may have kept here.
+    #[cfg(test)]
+    pub(super) fn spend(&self, partner: OrganisationId) {
+        let now = self.node.parts().clock.elapsed();
+        self.allowances.charge(partner, now, usize::MAX);
     }
 
     /// The calling partner, if it is trusted now.
@@ -131,10 +141,14 @@ impl Exchange {
         caller: OrganisationId,
         message: v1::DeliverRequest,
     ) -> Result<actions::exchange::Taken, Status> {
+        let bytes = message.encoded_len();
         let Some(Ok(batch)) = message.batch.map(batch::read) else {
             return Ok(Err(Refusal::Malformed));
         };
         let asked = self.node.parts().clock.elapsed();
+        if !self.allowances.open(caller, asked) {
+            return Ok(Err(Refusal::Busy));
+        }
         let lease = message.lease.and_then(lease::read);
         let lease = lease.filter(|lease| lease.share == batch.share);
         let node = self.node.clone();
@@ -156,6 +170,9 @@ impl Exchange {
             actions::exchange::take(context, caller, batch, &known, seal.as_ref())
         });
         let taken = decided.await.map_err(unavailable)?;
+        if taken.is_ok() {
+            self.allowances.charge(caller, asked, bytes);
+        }
         match (&taken, lease) {
             (Ok(_), Some(lease)) => lease.keep(&self.node, caller, asked).await,
             _ => lease::review(&self.node, share).await,
@@ -227,7 +244,9 @@ impl Delivery for Exchange {
     ) -> Result<Response<v1::RevokeReply>, Status> {
         let caller = self.caller(&request).await?;
         let us = self.node.parts().keys.organisation();
-        let message = request.into_inner().revocation;
+        let message = request.into_inner();
+        let bytes = message.encoded_len();
+        let message = message.revocation;
         let read = message.map(|message| SignedRevocation::read(&message.encode_to_vec()));
         let Some(Ok(revocation)) = read else {
             return Err(self
@@ -239,6 +258,18 @@ impl Delivery for Exchange {
         if (said.owner, said.partner) != (caller, us) {
             let refused = Refusal::NotShared;
             return Err(self.refuse(caller, "revoke", Some(share), refused).await);
+        }
+        // What is known here is revoked whatever else its owner sent; of what is not, there may be any number.
+        let known = self
+            .node
+            .read(move |view| Ok(view.has(&table::SHARE, &share)?));
+        if !known.await.map_err(unavailable)? {
+            let now = self.node.parts().clock.elapsed();
+            if !self.allowances.open(caller, now) {
+                let refused = Refusal::Busy;
+                return Err(self.refuse(caller, "revoke", Some(share), refused).await);
+            }
+            self.allowances.charge(caller, now, bytes);
         }
         let node = self.node.clone();
         let judged = self

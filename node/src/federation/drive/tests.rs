@@ -183,6 +183,37 @@ async fn a_share_that_a_partner_lies_about_does_not_hold_up_the_next() {
     }
 }
 
+/// Offers, entries and revocations of what is not known wait; what a partner holds is revoked at once.
+///
+/// fault C5
+#[tokio::test]
+async fn a_partner_that_sent_too_much_comes_later_and_revokes_what_it_gave_all_the_same() {
+    let (north, south, mut drive, liar, _) = two().await;
+    let enable = actions::partner::Enable {
+        partner: "north".into(),
+        send: Default::default(),
+        receive: [Enabled::Copy, Enabled::Advanced].into(),
+    };
+    south.change(enable).await.unwrap();
+    let first = offered(&north).await;
+    drive.pass().await.unwrap();
+    assert!(south.holds(first));
+    let second = offered(&north).await;
+    liar.honest.spend(north.id());
+    drive.pass().await.unwrap();
+    assert!(drive.held.contains_key(&second) && !south.holds(second));
+    drive.held.clear();
+    for share in [first, second] {
+        let revoke = actions::share::Revoke { share };
+        north.change(revoke).await.unwrap();
+    }
+    drive.pass().await.unwrap();
+    let state = |share| north.shown(share).revocation.unwrap().state;
+    assert_eq!(state(first), actions::share::RevocationState::Received);
+    assert_ne!(state(second), actions::share::RevocationState::Received);
+    assert!(drive.held.contains_key(&second));
+}
+
 /// A receipt for another head than was delivered proves nothing.
 #[tokio::test]
 async fn a_receipt_for_something_else_is_not_taken() {
