@@ -310,8 +310,7 @@ impl Work {
             Source::Stored(stored, _) => self.blobs.stored_size(stored).unwrap_or(0),
             Source::Bytes(bytes) => bytes.len() as u64,
         };
-        let free = |space: blobs::Space| space.free.saturating_sub(space.reserve);
-        self.blobs.space().is_ok_and(|space| free(space) < size)
+        self.blobs.space().is_ok_and(|space| space.room() < size)
     }
 
     fn open<'a>(&self, source: &'a Source) -> io::Result<Box<dyn Read + 'a>> {

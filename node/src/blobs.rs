@@ -10,7 +10,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use interdocket_sync::blob::Digest;
@@ -67,6 +67,8 @@ struct Inner {
     packs: Mutex<pack::Packs>,
     busy: Mutex<BTreeSet<StageId>>,
     next: AtomicU64,
+    /// The most that found no room since there was room for it, in bytes.
+    refused: AtomicU64,
 }
 
 /// What opening found.
@@ -97,6 +99,15 @@ pub struct Space {
     pub free: u64,
     /// What is left free: intake is refused below it.
     pub reserve: u64,
+    /// The most that was to be taken in and still finds no room; 0 where nothing waits for space.
+    pub refused: u64,
+}
+
+impl Space {
+    /// What may still be taken in.
+    pub const fn room(&self) -> u64 {
+        self.free.saturating_sub(self.reserve)
+    }
 }
 
 impl Default for Reserve {
@@ -132,6 +143,7 @@ impl Blobs {
             packs: Mutex::new(packs),
             busy: Mutex::default(),
             next: AtomicU64::new(0),
+            refused: AtomicU64::new(0),
         };
         let blobs = Self {
             inner: Arc::new(inner),
@@ -283,17 +295,23 @@ impl Inner {
             found.f_bavail * found.f_frsize,
         );
         let share = total / 100 * u64::from(self.reserve.percent.min(100));
-        Ok(Space {
+        let mut space = Space {
             total,
             free,
             reserve: self.reserve.bytes.max(share),
-        })
+            refused: self.refused.load(Ordering::Relaxed),
+        };
+        if space.refused <= space.room() {
+            self.refused.store(0, Ordering::Relaxed);
+            space.refused = 0;
+        }
+        Ok(space)
     }
 
     /// Refuses where so many bytes more would reach into the reserve.
     fn room(&self, bytes: u64) -> Result<(), Error> {
-        let space = self.space()?;
-        if space.free.saturating_sub(space.reserve) < bytes.max(1) {
+        if self.space()?.room() < bytes.max(1) {
+            self.refused.fetch_max(bytes.max(1), Ordering::Relaxed);
             return Err(Error::Full);
         }
         Ok(())

@@ -24,6 +24,12 @@ fn node(disk: &Path, name: &'static str, reach: Reach) -> Node {
     node
 }
 
+/// The bytes that a node says find no room.
+fn waits(node: &Node) -> u64 {
+    let status = node.call(&["status"]);
+    status["storage"]["refused_bytes"].as_u64().unwrap()
+}
+
 /// fault E3
 #[test]
 fn full_disk_pauses_intake_and_nothing_else() {
@@ -46,6 +52,7 @@ fn full_disk_pauses_intake_and_nothing_else() {
         1,
         "nothing is half there"
     );
+    assert!(waits(&north) >= 80 << 20, "it says what waits for space");
     north.call(&["case", "edit", "2026-17", "--title", "Arson"]);
     let item = text(&listed["evidence"][0]["id"]);
     let out = world.path("out.txt").display().to_string();
@@ -54,6 +61,7 @@ fn full_disk_pauses_intake_and_nothing_else() {
 
     disk.grow(256);
     north.call(&["evidence", "add", "2026-17", &path]);
+    assert_eq!(waits(&north), 0);
     whole(&north);
     drop(north);
 }
@@ -84,6 +92,8 @@ fn disk_without_a_byte_left_loses_nothing_and_serves_what_it_has() {
     });
     assert_eq!(refused.code, 7, "{refused:?}");
     assert!(refused.message.contains("full"), "{refused:?}");
+    let status = north.shown(&["status"]);
+    assert!(status.contains("full, intake is paused"), "{status}");
     assert_eq!(
         north.call(&["case", "show", "2026-17"])["evidence"],
         1,
@@ -117,7 +127,7 @@ fn receiver_whose_disk_was_full_goes_on_by_itself() {
     case(&north, "2026-17", &[&large]);
     let id = copy(&north, "2026-17", &south);
     until("it says that its disk is full", || {
-        south.log().contains("storage is full").then_some(())
+        (waits(&south) >= 96 << 20).then_some(())
     });
     assert_eq!(share(&north, &id)["status"], "processing");
     let there = text(&share(&south, &id)["case"]);
@@ -129,6 +139,7 @@ fn receiver_whose_disk_was_full_goes_on_by_itself() {
     );
     disk.grow(512);
     delivered(&north, &south, &id);
+    assert_eq!(waits(&south), 0);
     whole(&south);
     drop(south);
 }

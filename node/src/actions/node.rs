@@ -88,6 +88,8 @@ pub struct Node {
     /// What the clock should have said when it was last found to be wrong; nothing where it is trusted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub clock_suspect: Option<DateTime<Utc>>,
+    /// The disk that evidence is stored on.
+    pub storage: Storage,
     /// How many records the journal has.
     pub records: u64,
     /// SHA-256 of the journal's chain, in hexadecimal digits.
@@ -102,6 +104,18 @@ pub struct Node {
     pub operational_expires_at: DateTime<Utc>,
     /// When its TLS certificate stops being valid; it is renewed before.
     pub tls_expires_at: DateTime<Utc>,
+}
+
+/// How full the disk is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Storage {
+    /// What is free, in bytes.
+    pub free_bytes: u64,
+    /// What is left free, in bytes: intake is paused below it.
+    pub reserve_bytes: u64,
+    /// The most that was to be taken in and still finds no room, in bytes; 0 where nothing waits for space.
+    #[serde(default)]
+    pub refused_bytes: u64,
 }
 
 /// What a check found.

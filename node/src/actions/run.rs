@@ -24,6 +24,8 @@ impl Run for node::Status {
         let own = of.read(|view| Ok(view.get(&table::NODE, &())?)).await?;
         let own = own.ok_or_else(|| broken("the node's own record is missing"))?;
         let parts = of.parts();
+        let space = parts.blobs.space();
+        let space = space.map_err(|error| Error::new(ErrorKind::Unavailable, error.to_string()))?;
         let head = parts.journal.head();
         let expiries = parts.keys.expiries();
         Ok(node::Node {
@@ -32,6 +34,11 @@ impl Run for node::Status {
             role: own.role,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             clock_suspect: own.suspect,
+            storage: node::Storage {
+                free_bytes: space.free,
+                reserve_bytes: space.reserve,
+                refused_bytes: space.refused,
+            },
             records: head.count,
             head: interdocket_sync::blob::Sha256(head.hash).to_string(),
             federation: parts.config.federation.listen.to_string(),

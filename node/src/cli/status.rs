@@ -3,7 +3,7 @@
 use super::error::Error;
 use super::table::{Table, count, size, time};
 use super::{Context, name};
-use crate::actions::node;
+use crate::actions::node::{self, Storage};
 use crate::text;
 
 /// Shows how the node stands.
@@ -19,6 +19,7 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
             let text = format!("not trusted: it should have said {}", time(expected));
             table.row(["Clock", &text]);
         }
+        table.row(["Storage", &storage(&node.storage)]);
         table.row(["Journal", &count(node.records, "record", "records")]);
         table.row(["Head", &node.head]);
         table.row(["Federation", &node.federation]);
@@ -28,6 +29,24 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
         table.row(["TLS certificate until", &time(node.tls_expires_at)]);
         table.to_string()
     })
+}
+
+/// How full the disk is, and what that keeps from coming in.
+fn storage(storage: &Storage) -> String {
+    let (free, reserve) = (storage.free_bytes, storage.reserve_bytes);
+    if free <= reserve {
+        let (free, reserve) = (size(free), size(reserve));
+        return format!("full, intake is paused: {free} are free, and {reserve} are kept free");
+    }
+    let shown = format!(
+        "{} are free, of which {} are kept free",
+        size(free),
+        size(reserve)
+    );
+    match storage.refused_bytes {
+        0 => shown,
+        refused => format!("full for what waits, {} at once: {shown}", size(refused)),
+    }
 }
 
 /// Confirms that the clock is right.
