@@ -168,6 +168,7 @@ pub async fn clock(node: Node, stop: CancellationToken) {
 
 /// Records a jump of the clock, if there is one, and goes on from there.
 async fn look(node: &Node) -> Result<(), Error> {
+    let _looking = node.parts().moment.looking.lock().await;
     let clock = &node.parts().clock;
     let Some(Jump { says, expected }) = clock.jump() else {
         return Ok(());

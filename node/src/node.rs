@@ -93,6 +93,8 @@ pub struct Moment {
     doors: Mutex<BTreeMap<OrganisationId, Vec<watch::Sender<Knocks>>>>,
     partners: Notify,
     judged: AtomicU64,
+    /// Held while it is looked whether the clock jumped: one look at a time finds a jump once.
+    pub looking: tokio::sync::Mutex<()>,
 }
 
 /// How often those who drive a partner were woken, by why.

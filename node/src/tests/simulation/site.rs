@@ -210,6 +210,7 @@ impl Site {
             id: self.id,
             sign: Sign::of(self.id),
             clock,
+            looking: Cell::default(),
             writer: RefCell::new(writer),
             jobs: RefCell::default(),
             writing: Cell::new(false),
@@ -245,6 +246,8 @@ pub(super) struct Process {
     pub(super) id: OrganisationId,
     sign: Sign,
     pub(super) clock: Arc<Steady>,
+    /// Whether somebody looks at the clock.
+    pub(super) looking: Cell<bool>,
     writer: RefCell<Writer>,
     jobs: RefCell<VecDeque<Job>>,
     writing: Cell<bool>,

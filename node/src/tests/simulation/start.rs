@@ -8,7 +8,7 @@ use super::site::{Process, noon};
 use super::world::{SECOND, World};
 use super::{chores, drive, net, work};
 use crate::actions::decide::{Decided, Effect, broken};
-use crate::actions::node::ConfirmClock;
+use crate::actions::node::{ConfirmClock, Confirmed};
 use crate::actions::partner::{Confirm, Enable, Kind, SetPolicy};
 use crate::actions::share::Mode;
 use crate::actions::{Change, Error, Way};
@@ -186,17 +186,31 @@ async fn boot(world: &Rc<World>, me: &Rc<Process>) {
 async fn clock(world: &Rc<World>, me: &Rc<Process>) {
     loop {
         world.sleep(3 * SECOND).await;
-        if let Some(Jump { says, expected }) = me.clock.jump() {
-            let suspected = suspect(world, me, ClockSuspected { says, expected });
-            if suspected.await {
-                me.clock.set();
-            }
-        }
+        look(world, me).await;
         if me.suspects() && world.chance(60) {
             // What can't be confirmed now is confirmed later.
-            let _ = change(world, me, ConfirmClock {}).await;
+            let _ = confirm(world, me).await;
         }
     }
+}
+
+/// Records a jump of the clock, if there is one; one look at a time.
+async fn look(world: &Rc<World>, me: &Rc<Process>) {
+    while me.looking.replace(true) {
+        world.sleep(SECOND / 1000).await;
+    }
+    if let Some(Jump { says, expected }) = me.clock.jump()
+        && suspect(world, me, ClockSuspected { says, expected }).await
+    {
+        me.clock.set();
+    }
+    me.looking.set(false);
+}
+
+/// Confirms what the clock says now.
+pub(super) async fn confirm(world: &Rc<World>, me: &Rc<Process>) -> Result<Confirmed, Error> {
+    look(world, me).await;
+    change(world, me, ConfirmClock {}).await
 }
 
 async fn suspect(world: &Rc<World>, me: &Rc<Process>, suspected: ClockSuspected) -> bool {

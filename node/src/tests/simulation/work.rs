@@ -15,7 +15,6 @@ use super::tap::Canary;
 use super::vault::digest;
 use super::world::{SECOND, World};
 use crate::actions::evidence::Taken;
-use crate::actions::node::ConfirmClock;
 use crate::actions::partner::{self, Kind, OrganisationRole};
 use crate::actions::{Change, Error, ErrorKind, Way, case, evidence, share};
 use crate::store::table;
@@ -57,7 +56,7 @@ pub(super) async fn people(world: &Rc<World>, me: &Rc<Process>) {
 pub(super) async fn repair(world: &Rc<World>, me: &Rc<Process>) {
     world.sleep(SECOND).await;
     if me.suspects() {
-        let confirmed = change(world, me, ConfirmClock {}).await;
+        let confirmed = super::start::confirm(world, me).await;
         confirmed.expect("nothing fails any more");
     }
     let partners = me.read(|view| view.page(&table::PARTNER, &(), None, usize::MAX));
