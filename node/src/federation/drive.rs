@@ -452,6 +452,8 @@ impl Drive {
         });
         decided.await?;
         self.node.taken_by(self.partner, id);
+        // What it could not give back of a share that went on, it may give now.
+        self.recover = self.recover.map(|_| Instant::now());
         Ok(true)
     }
 

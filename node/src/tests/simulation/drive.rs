@@ -370,6 +370,8 @@ impl Drive<'_> {
             exchange::revocation_countersigned(context, id, &receipt)
         });
         decided.await?;
+        // What it could not give back of a share that went on, it may give now.
+        self.recover = self.recover.map(|_| self.world.now());
         Ok(true)
     }
 

@@ -212,9 +212,15 @@ impl Step<'_> {
         &mut self,
         imported: &EvidenceImported,
     ) -> Result<(), Error> {
-        let share = self.get(&table::SHARE, &imported.share)?;
+        let mut share = self.get(&table::SHARE, &imported.share)?;
         for item in &imported.items {
             self.own(&share, imported.case, item)?;
+        }
+        // Where a node imports by itself nothing is sealed beside: what it had lost is here again.
+        let role = self.get(&table::NODE, &())?.role;
+        if matches!(share.header.kind, Kind::Advanced(policy) if rules::imports(role, policy)) {
+            let items: Vec<_> = imported.items.iter().map(|item| item.evidence).collect();
+            self.again(&mut share, &items)?;
         }
         Ok(())
     }
