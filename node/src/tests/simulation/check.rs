@@ -196,7 +196,7 @@ pub(super) fn waits(world: &World) -> Vec<String> {
     for state in seen.states.iter().filter(|state| !state.site.gone.get()) {
         let excused = |header: &Header| {
             let odd = oracle.odd(header.owner) || oracle.odd(header.partner);
-            odd || damaged(header) || endless(&oracle, &state.process, header)
+            odd || damaged(header) || endless(world, &oracle, &state.process, header)
         };
         waits.extend(left::waits(state, &excused));
     }
@@ -218,7 +218,7 @@ pub(super) fn waits(world: &World) -> Vec<String> {
                         _ => false,
                     };
                     let for_ever =
-                        |header: &Header| spoilt(header) || endless(&oracle, &process, header);
+                        |header: &Header| spoilt(header) || endless(world, &oracle, &process, header);
                     if header.as_ref().is_some_and(for_ever) {
                         continue;
                     }
@@ -278,7 +278,7 @@ fn keyless(owner: &Process, header: &Header) -> bool {
 
 /// Whether something of a share waits for ever, and nobody can help it: it is frozen, or nobody can say how it
 /// ends, or its owner lost with its past what the partner wants.
-fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
+fn endless(world: &World, oracle: &Oracle, process: &Process, header: &Header) -> bool {
     if header.hold == Hold::Frozen || oracle.excused(header) {
         return true;
     }
@@ -286,7 +286,8 @@ fn endless(oracle: &Oracle, process: &Process, header: &Header) -> bool {
         return false;
     }
     // Who lost that a share was over does not resume it.
-    if header.suspended || (header.owner == process.id && keyless(process, header)) {
+    let owner = world.site(header.owner).up();
+    if header.suspended || owner.is_some_and(|owner| keyless(&owner, header)) {
         return true;
     }
     let wanted = wanted(process, header);

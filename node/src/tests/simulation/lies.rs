@@ -16,6 +16,7 @@ use std::rc::Rc;
 use interdocket_proto::v1;
 use interdocket_proto::v1::deliver_reply::Outcome;
 use interdocket_sync::refusal::Refusal;
+use interdocket_sync::share::Kind;
 use interdocket_sync::wire::refusal;
 use prost::Message as _;
 
@@ -156,7 +157,13 @@ async fn one(world: &Rc<World>, me: &Rc<Process>) {
     let some = |of: usize| usize::try_from(world.below(of as u64)).expect("it is small");
     let (lie, victim) = (all[some(all.len())], some(world.plan.nodes));
     let said = match Stage::of(world, me, victim, lie.about) {
-        Some(stage) => (lie.says)(&stage),
+        Some(stage) => {
+            // Where the policy lets it, it adds whom it says.
+            if matches!(stage.header.kind, Kind::Advanced(policy) if policy.onward) {
+                world.standing.borrow_mut().add(stage.header.share, "eve");
+            }
+            (lie.says)(&stage)
+        }
         None => None,
     };
     let Some(said) = said else {

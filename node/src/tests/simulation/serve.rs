@@ -232,6 +232,7 @@ async fn take(
     let (share, head, said) = (batch.share, batch.head.head.clone(), batch.clone());
     let (store, journal) = (me.store.clone(), me.journal.clone());
     let seal = lease.as_ref().map(lease::Lease::seal);
+    let held = super::check::fork::other(world, me, &said);
     let decided = me.decide(world, None, Way::Partner, move |context| {
         drop(store);
         let hashes = history::Hashes::new(context.view, &journal, share);
@@ -247,7 +248,7 @@ async fn take(
         (Ok(_), Some(lease)) => keep(me, lease, caller, asked).map_err(|_| Refusal::Busy)?,
         _ => review(me, share).map_err(|_| Refusal::Busy)?,
     }
-    super::check::fork::judged(world, me, &said, &taken);
+    super::check::fork::judged(world, me, &said, &taken, held);
     if taken.is_ok() {
         let mut oracle = world.oracle.borrow_mut();
         oracle.countersigned(me.site, &head);

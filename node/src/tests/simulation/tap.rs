@@ -30,14 +30,17 @@ pub(super) enum Canary {
 }
 
 impl Canary {
-    /// As it is planted.
+    /// As it is planted: the number stands there twice, as pieces of two canaries side by side are none.
     pub(super) fn text(self) -> String {
         match self {
-            Self::Item(number) => format!("cnry{number:06}"),
-            Self::Case(number) => format!("cnrc{number:06}"),
+            Self::Item(number) => format!("cnry{:06}", (number + 1) * TWICE),
+            Self::Case(number) => format!("cnrc{:06}", (number + 1) * TWICE),
         }
     }
 }
+
+/// Three digits times this are the same three digits twice.
+const TWICE: usize = 1001;
 
 /// The canaries in some bytes.
 pub(super) fn canaries(bytes: &[u8]) -> Vec<Canary> {
@@ -47,7 +50,9 @@ pub(super) fn canaries(bytes: &[u8]) -> Vec<Canary> {
             continue;
         };
         let number = std::str::from_utf8(&text[4..]).ok();
-        let number = number.and_then(|digits| digits.parse().ok());
+        let number = number.and_then(|digits| digits.parse::<usize>().ok());
+        let number = number.filter(|number| *number > 0 && number % TWICE == 0);
+        let number = number.map(|number| number / TWICE - 1);
         match (&text[..4], number) {
             (b"cnry", Some(number)) => found.push(Canary::Item(number)),
             (b"cnrc", Some(number)) => found.push(Canary::Case(number)),

@@ -36,6 +36,16 @@ pub(super) fn check(seen: &Seen<'_>) -> Broken {
         if seen.oracle.odd(state.site.id) && super::keyless(&state.process, &held.header) {
             continue;
         }
+        // Of a receipt that got lost before it came back from its past nobody knows, once the share is revoked.
+        let other = held.other(state.site.id);
+        let mut others = seen.states.iter().filter(|there| there.site.id == other);
+        let proven = others.any(|there| {
+            let held = there.shares.get(share);
+            held.is_some_and(|held| held.header.log(*side).countersigned >= *count)
+        });
+        if seen.oracle.odd(state.site.id) && held.header.revoked && !proven {
+            continue;
+        }
         let point = held.header.log(*side).point;
         let same = match point.count == *count {
             true => Some(point.hash),

@@ -65,6 +65,7 @@ fn plain(header: &Header) -> Header {
         plain.stored = Default::default();
         plain.imported = Default::default();
         plain.grants = Default::default();
+        plain.onward = Default::default();
         plain.purged = 0;
         plain.hold = interdocket_sync::share::Hold::Free;
     }

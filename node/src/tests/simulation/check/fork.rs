@@ -15,8 +15,25 @@ use crate::event::{Bytes, Event};
 use crate::federation::history;
 use crate::store::table;
 
-/// A batch whose signatures hold was judged.
-pub(in super::super) fn judged(world: &World, me: &Process, batch: &Batch, taken: &Taken) {
+/// Whether a node holds another entry than a batch has in the same place.
+pub(in super::super) fn other(world: &World, me: &Process, batch: &Batch) -> bool {
+    let (oracle, side) = (world.oracle.borrow(), batch.head.head.side);
+    batch.entries.iter().any(|entry| {
+        let held = oracle
+            .taken
+            .get(&(me.site, batch.share, side, entry.number));
+        held.is_some_and(|held| *held != entry.hash)
+    })
+}
+
+/// A batch whose signatures hold was judged; whether another entry was held before that began.
+pub(in super::super) fn judged(
+    world: &World,
+    me: &Process,
+    batch: &Batch,
+    taken: &Taken,
+    held_before: bool,
+) {
     let (share, head) = (batch.share, &batch.head.head);
     let mut oracle = world.oracle.borrow_mut();
     let name = world.sites[me.site].name;
@@ -55,7 +72,7 @@ pub(in super::super) fn judged(world: &World, me: &Process, batch: &Batch, taken
             let points = [header.owner_log.point, header.partner_log.point];
             oracle.forked.entry((me.site, share)).or_insert(points);
         }
-        (Some(entry), Err(refused)) if !before(*refused) => {
+        (Some(entry), Err(refused)) if held_before && !before(*refused) => {
             drop(oracle);
             let refused = refused.name();
             world.fail(format!(

@@ -89,7 +89,10 @@ fn holds(oracle: &Oracle, state: &State<'_>, canary: Canary) -> bool {
                 let reference = deal.kind == Kind::Reference && deal.partner == site;
                 deal.case == case && (own(deal) || reference)
             };
-            oracle.cases[case].site == site || oracle.deals.iter().any(outlined)
+            // Who lies tells others what it was told.
+            let told = |deal: &Deal| deal.case == case && lies(deal.partner);
+            let may = |deal: &Deal| outlined(deal) || told(deal);
+            oracle.cases[case].site == site || oracle.deals.iter().any(may)
         }
         Canary::Item(item) => {
             let items = 0..oracle.items.len();
