@@ -30,6 +30,8 @@ pub(crate) enum Fact {
     Share(String),
     /// A share was revoked.
     Revoked(String),
+    /// A partner stated that it stored so many items of a share.
+    Stored { share: String, items: u64 },
 }
 
 /// A file in a case.

@@ -1,5 +1,5 @@
-//! The power is cut: what was not synced is lost, in part or whole, while people work and while the
-//! node recovers from the cut before.
+//! The power is cut: what was not synced is lost, in part or whole, while people work, while what they share
+//! arrives at a partner, and while the node recovers from the cut before.
 //!
 //! Invariant: what was answered for before the cut is there afterwards, whatever the disk made of the
 //! rest. That these tests would find a bug is shown by planting three. One seed gives one cut of one
@@ -19,7 +19,7 @@ use crate::image::{Base, Disk, Names, Notes};
 use crate::load::{Fact, Noted, Work};
 use crate::place::{clear, home, nodes, progress, seed, trials};
 use crate::shim::{Bug, Shim};
-use crate::verdict::Verdict;
+use crate::verdict::{Verdict, proven};
 
 /// A run of a node under load, as its calls were noted.
 struct Recording {
@@ -43,11 +43,23 @@ struct Figures {
     keep: PathBuf,
 }
 
-/// A node that runs, and nobody works on yet.
+/// Whose power is cut.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// A node's that people work on, and that shares what they make.
+    Owner,
+    /// A node's that is only made meanwhile.
+    New,
+    /// A node's with which another shares.
+    Partner,
+}
+
+/// Two nodes that nobody works on yet; of one all calls are noted.
 struct Begun {
+    whose: Whose,
     home: TempDir,
     node: Node,
-    partner: Option<Node>,
+    other: Node,
     base: Base,
     made: u64,
     shim: Shim,
@@ -56,33 +68,50 @@ struct Begun {
 impl Begun {
     fn work(self, number: u64) -> Recording {
         let Self {
+            whose,
             home,
             mut node,
-            partner,
+            mut other,
             base,
             made,
             shim,
         } = self;
+        let (desk, partner) = match whose {
+            Whose::Owner => (&node, Some(other.id.as_str())),
+            Whose::New => (&node, None),
+            Whose::Partner => (&other, Some(node.id.as_str())),
+        };
         let mut chance = Chance::new(number);
         let stop = AtomicBool::new(false);
         let work = Work {
-            data: &node.data,
+            data: &desk.data,
             name: "2026",
-            partner: partner.as_ref().map(|partner| partner.id.as_str()),
+            partner,
             people: 3,
             steps: 30,
             seed: number,
         };
+        let mut received = Vec::new();
         let book = std::thread::scope(|scope| {
             let working = scope.spawn(|| work.run(&stop, &|| shim.noted()));
             let until = Instant::now() + Duration::from_millis(1500 + chance.below(1500));
             while Instant::now() < until && !working.is_finished() {
                 std::thread::sleep(Duration::from_millis(20));
+                if whose == Whose::Partner {
+                    let facts = proven(desk).unwrap();
+                    let at = shim.noted();
+                    received.extend(facts.into_iter().map(|fact| Noted { at, fact }));
+                }
             }
             stop.store(true, Ordering::Relaxed);
             working.join().unwrap()
         });
         assert!(book.refused.is_empty(), "{:?}", book.refused);
+        let noted = match whose {
+            Whose::Partner => received,
+            Whose::Owner | Whose::New => book.noted,
+        };
+        other.kill();
         node.stop();
         let notes = Notes::read(&home.path().join("notes"));
         let end = notes.calls.last().map_or(0, |note| note.end);
@@ -100,39 +129,45 @@ impl Begun {
             node,
             base,
             notes,
-            noted: book.noted,
+            noted,
             made,
         }
     }
 }
 
 impl Recording {
-    /// Has people work on a node for a while: one that has a partner, or one that is only made meanwhile.
-    fn make(number: u64, fresh: bool, bug: Option<Bug>) -> Self {
+    /// Has people work on nodes for a while.
+    fn make(number: u64, whose: Whose, bug: Option<Bug>) -> Self {
         let home = home();
         let disk = home.path().join("disk");
-        let (mut north, south) = nodes(home.path());
-        north.stop();
+        let (north, south) = nodes(home.path());
+        let (mut node, other) = match whose {
+            Whose::Owner | Whose::New => (north, south),
+            Whose::Partner => (south, north),
+        };
+        node.stop();
         fs::create_dir(&disk).unwrap();
-        if !fresh {
-            fs::rename(&north.data, disk.join("north")).unwrap();
+        let data = disk.join(NODE);
+        if whose != Whose::New {
+            fs::rename(&node.data, &data).unwrap();
         }
         let base = Base::of(&disk);
         let mut shim = Shim::below(&disk).noting(&home.path().join("notes"));
         if let Some(bug) = bug {
             shim = shim.planting(bug);
         }
-        let mut north = north.moved(&disk.join("north"));
-        if fresh {
-            north.make(&shim.words());
+        let mut node = node.moved(&data);
+        if whose == Whose::New {
+            node.make(&shim.words());
         }
         let made = shim.noted();
-        shim.wrap(&mut north);
-        north.start();
+        shim.wrap(&mut node);
+        node.start();
         let begun = Begun {
+            whose,
             home,
-            node: north,
-            partner: (!fresh).then_some(south),
+            node,
+            other,
             base,
             made,
             shim,
@@ -158,7 +193,7 @@ impl Recording {
             figures.cuts += 1;
             figures.chained += u64::from(generation > 0);
             let left = Base::of(&image);
-            let mut node = self.node.moved(&image.join("north"));
+            let mut node = self.node.moved(&image.join(NODE));
             let log = self.home.path().join("notes-of-image");
             Shim::below(&image).noting(&log).wrap(&mut node);
             // What is not made yet says so; where there is a configuration, there is a whole node.
@@ -237,8 +272,9 @@ fn cuts(count: u64, each: u64, seed: u64, bug: Option<Bug>, keep: PathBuf) -> Fi
     let mut made = 0;
     while figures.cuts < count {
         if made % each == 0 {
-            let fresh = made / each % 2 == 1;
-            recording = Some(Recording::make(seed + made, fresh, bug));
+            let whose = [Whose::Owner, Whose::New, Whose::Partner];
+            let whose = whose[usize::try_from(made / each % 3).unwrap()];
+            recording = Some(Recording::make(seed + made, whose, bug));
         }
         recording.as_ref().unwrap().cut(seed + made, &mut figures);
         made += 1;
@@ -256,8 +292,8 @@ fn what_was_answered_survives_the_loss_of_power() {
     let seed = seed();
     println!("seed {seed}");
     let figures = cuts(
-        trials("INTERDOCKET_CUTS", 40),
-        20,
+        trials("INTERDOCKET_CUTS", 45),
+        15,
         seed,
         None,
         std::env::temp_dir(),
@@ -287,6 +323,8 @@ fn planted_bugs_below_the_program_are_found() {
     }
 }
 
+/// Where the node lies whose power is cut.
+const NODE: &str = "node";
 /// What there is where a node is whole.
 const SETTINGS: &str = "interdocket.toml";
 /// So many finds are enough.

@@ -150,6 +150,10 @@ impl Held {
                 }
                 share => share.is_some(),
             },
+            Fact::Stored { share, items } => self
+                .shares
+                .get(share)
+                .is_some_and(|share| self::items(share) >= *items || share["status"] == "revoked"),
         };
         if !there {
             verdict.missing.push(format!("{fact:?}"));
@@ -185,6 +189,24 @@ fn unexpected(value: &Value) -> io::Error {
     io::Error::other(format!("not what was asked for: {value}"))
 }
 
+/// What an owner has its partners' statements of: they signed that they stored it, or that they took a revocation.
+///
+/// # Errors
+/// Where it does not answer.
+pub(crate) fn proven(owner: &Node) -> io::Result<Vec<Fact>> {
+    let mut facts = Vec::new();
+    for share in pages(owner, "/v0/shares", "shares")? {
+        let (id, items) = (text(&share["id"]), items(&share));
+        match (items, told(&share)) {
+            // One that was revoked before its offer was sent is known to its owner only.
+            (0, _) => {}
+            (_, true) => facts.push(Fact::Revoked(id)),
+            (_, false) => facts.push(Fact::Stored { share: id, items }),
+        }
+    }
+    Ok(facts)
+}
+
 /// Whether everything that was shared has arrived.
 ///
 /// # Errors
@@ -207,6 +229,11 @@ pub(crate) fn arrived(owner: &Node, partner: &Node, facts: &[Fact]) -> Result<()
         }
     }
     Ok(())
+}
+
+/// How many items of a share its partner stated that it stored.
+fn items(share: &Value) -> u64 {
+    share["stored"]["evidence"].as_u64().unwrap_or(0)
 }
 
 /// Whether the partner has countersigned the revocation of a share.
