@@ -372,7 +372,10 @@ fn any_call_that_fails_is_said_and_loses_nothing() {
         let fault = all.swap_remove(usize::try_from(chance.below(all.len() as u64)).unwrap());
         match place.trial(fault) {
             Ok(calls) => failed += u64::from(calls >= fault.call),
-            Err(lost) => bad.push(lost),
+            Err(lost) => {
+                println!("{lost}");
+                bad.push(lost);
+            }
         }
         made += 1;
         progress("call", made, bad.len());

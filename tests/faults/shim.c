@@ -219,6 +219,25 @@ int ftruncate64(int fd, off64_t len) {
 }
 int ftruncate(int fd, off_t len) { return ftruncate64(fd, len); }
 
+/* A hole holds zeros, and is noted as these. */
+int fallocate64(int fd, int mode, off64_t at, off64_t bytes) {
+    static int (*real)(int, int, off64_t, off64_t);
+    if (!real) real = dlsym(RTLD_NEXT, "fallocate64");
+    struct stat found;
+    if (!regular(fd, &found)) return real(fd, mode, at, bytes);
+    if (mode != (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)) abort(); /* nothing else is noted */
+    void *zeros = calloc(1, bytes);
+    if (!zeros) abort();
+    pthread_mutex_lock(&turn);
+    int done = fails(CHANGE) ? -1 : real(fd, mode, at, bytes), error = errno;
+    if (!done) note(WRITE, (struct note){.inode = found.st_ino, .at = at, .bytes = bytes}, NULL, NULL, zeros);
+    pthread_mutex_unlock(&turn);
+    free(zeros);
+    errno = error;
+    return done;
+}
+int fallocate(int fd, int mode, off_t at, off_t bytes) { return fallocate64(fd, mode, at, bytes); }
+
 /* ---- making durable */
 
 static int sync_fd(int fd) {

@@ -24,6 +24,7 @@ use crate::rules;
 use crate::seal::Seal;
 use crate::store::project::recovers;
 use crate::store::table;
+use crate::store::view::View;
 
 /// What a partner gives back of a share.
 pub enum Given {
@@ -57,7 +58,24 @@ pub fn rewound(
         above: head.incarnation,
         shown: Bytes(shown.bytes.clone()),
     };
-    Ok(Decided::new(vec![Event::NodeRewound(event)], |_| Ok(true)).then(Effect::Recheck))
+    let effects = everywhere(&context.view, partner)?;
+    Ok(Decided {
+        events: vec![Event::NodeRewound(event)],
+        effects,
+        reply: Box::new(|_| Ok(true)),
+    })
+}
+
+/// What one partner showed holds for all: each is asked for what it holds, also where nothing else is to be done
+/// with it.
+fn everywhere(view: &View<'_>, shown_by: OrganisationId) -> Result<Vec<Effect>, Error> {
+    let partners = view.page(&table::PARTNER, &(), None, usize::MAX)?;
+    let others = partners.into_iter().map(|(partner, _)| partner);
+    let others = others.filter(|partner| *partner != shown_by);
+    Ok([Effect::Recheck]
+        .into_iter()
+        .chain(others.map(Effect::Greet))
+        .collect())
 }
 
 /// Takes a revocation that this node signed or countersigned and does not hold, and begins a new incarnation
@@ -92,7 +110,7 @@ pub fn forgotten(
             }),
         };
         events.insert(0, Event::NodeRewound(event));
-        effects.push(Effect::Recheck);
+        effects.extend(everywhere(&context.view, partner)?);
     }
     Ok(Decided {
         events,

@@ -525,12 +525,18 @@ async fn revoked(north: &Bench, south: &Bench, share: ShareId) {
 #[tokio::test]
 async fn a_forgotten_revocation_counts_as_soon_as_there_is_contact() {
     let (north, south, share) = advanced().await;
+    let harbour = Bench::new("harbour");
+    for node in [&north, &south] {
+        node.trust(&harbour, None).await;
+    }
     settle(&north, &south, share).await;
     let pasts = [north.twin(), south.twin()];
     revoked(&north, &south, share).await;
     for (past, other) in pasts.iter().zip([&south, &north]) {
         assert_ne!(past.shown(share).status, share::Status::Revoked);
         let before = incarnation(past);
+        let door = past.node.door(harbour.id());
+        let knocked = door.borrow().news;
         for _ in 0..2 {
             for shown in witnessed(other, past) {
                 super::forgotten(&past.node, other.id(), shown)
@@ -540,6 +546,7 @@ async fn a_forgotten_revocation_counts_as_soon_as_there_is_contact() {
         }
         assert_eq!(past.shown(share).status, share::Status::Revoked);
         assert_eq!(incarnation(past), before + 1);
+        assert_eq!(door.borrow().news, knocked + 1, "everybody is asked");
         assert_eq!(past.tables(), past.rebuilt());
     }
 }
