@@ -4,7 +4,7 @@
 //! One task for each partner. It ends when the partner is not trusted any more. What is delivered is
 //! decided in `actions::exchange`; reading what a partner shares is in `fetch`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use interdocket_proto::v1;
@@ -68,6 +68,7 @@ pub async fn drive(node: Node, partner: OrganisationId, stop: CancellationToken)
         node,
         partner,
         held: BTreeMap::new(),
+        told: BTreeSet::new(),
         recover: None,
         greeted: false,
         knocks: *door.borrow(),
@@ -138,6 +139,8 @@ struct Drive {
     partner: OrganisationId,
     /// Shares that the partner refused, and when to try again.
     held: BTreeMap<ShareId, Instant>,
+    /// Revocations that the partner was told of and has not countersigned.
+    told: BTreeSet<ShareId>,
     /// When to ask again for shares that the partner could not give back.
     recover: Option<Instant>,
     greeted: bool,
@@ -158,7 +161,7 @@ impl Drive {
         if knocks.news != before.news {
             self.greeted = false;
         }
-        if knocks.greetings != before.greetings {
+        if (knocks.news, knocks.greetings) != (before.news, before.greetings) {
             let soon = Instant::now() + SOON;
             for until in self.held.values_mut().chain(&mut self.recover) {
                 *until = soon.min(*until);
@@ -179,6 +182,10 @@ impl Drive {
             .collect();
         self.behind().await?;
         self.held.retain(|share, _| waiting.contains(share));
+        self.told.retain(|share| waiting.contains(share));
+        for share in self.revoked().await? {
+            self.held.remove(&share);
+        }
         let now = Instant::now();
         let due = |share: &ShareId| self.held.get(share).is_none_or(|until| *until <= now);
         let due: Vec<ShareId> = waiting.into_iter().filter(due).collect();
@@ -260,6 +267,25 @@ impl Drive {
         let clean = recover::recover(&self.node, self.partner, &self.client()).await?;
         self.recover = (!clean).then(|| Instant::now() + LATER);
         Ok(())
+    }
+
+    /// Shares that were held back before they were revoked: a revocation waits for nothing that was refused before it.
+    async fn revoked(&self) -> Result<Vec<ShareId>, Stop> {
+        let held = self.held.keys().filter(|share| !self.told.contains(share));
+        let held: Vec<ShareId> = held.copied().collect();
+        let organisation = self.node.parts().keys.organisation();
+        let revoked = self.node.read(move |view| {
+            let mut revoked = Vec::new();
+            for id in held {
+                let share = actions::decide::share(view, id)?;
+                let waits = |revocation: entity::Revocation| revocation.countersigned.is_none();
+                if share.header.owner == organisation && share.revocation.is_some_and(waits) {
+                    revoked.push(id);
+                }
+            }
+            Ok(revoked)
+        });
+        Ok(revoked.await?)
     }
 
     /// Discloses and delivers until the partner has everything, or refuses.
@@ -430,6 +456,7 @@ impl Drive {
         let request = v1::RevokeRequest {
             revocation: Some(message),
         };
+        self.told.insert(id);
         let mut client = self.client();
         let reply = bounded(client.revoke(Request::new(request))).await?;
         self.node.heard(self.partner);

@@ -111,6 +111,7 @@ fn drive(node: &Bench, partner: &Bench) -> Drive {
         node: node.node.clone(),
         partner: partner.id(),
         held: BTreeMap::new(),
+        told: BTreeSet::new(),
         recover: None,
         greeted: false,
         knocks: Default::default(),
@@ -321,6 +322,21 @@ async fn entries_that_were_read_before_a_revocation_stay_unsent() {
     assert!(!south.holds(share));
     drive.pass().await.unwrap();
     assert!(drive.held.is_empty());
+    let shown = north.shown(share).revocation.unwrap();
+    assert_eq!(shown.state, actions::share::RevocationState::Received);
+}
+
+/// fault A4
+#[tokio::test]
+async fn a_revocation_does_not_wait_for_what_was_refused_before() {
+    let (north, _south, mut drive, liar, _) = two().await;
+    let share = offered(&north).await;
+    *liar.lies.lock().unwrap() = Some((share, Mode::NoOutcome));
+    drive.pass().await.unwrap();
+    assert!(drive.held.contains_key(&share));
+    let revoke = actions::share::Revoke { share };
+    north.change(revoke).await.unwrap();
+    drive.pass().await.unwrap();
     let shown = north.shown(share).revocation.unwrap();
     assert_eq!(shown.state, actions::share::RevocationState::Received);
 }

@@ -1,7 +1,7 @@
 //! Delivering, as `federation::drive` does it: one task for each partner says hello, takes back what was
 //! lost, discloses what waits and delivers this node's logs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use interdocket_proto::v1;
@@ -63,6 +63,8 @@ struct Drive<'a> {
     me: &'a Rc<Process>,
     partner: OrganisationId,
     held: BTreeMap<ShareId, Micros>,
+    /// Revocations that the partner was told of and has not countersigned.
+    told: BTreeSet<ShareId>,
     recover: Option<Micros>,
     greeted: bool,
     knocks: Knocks,
@@ -74,6 +76,7 @@ async fn drive(world: &Rc<World>, me: &Rc<Process>, partner: OrganisationId) {
         me,
         partner,
         held: BTreeMap::new(),
+        told: BTreeSet::new(),
         recover: None,
         greeted: false,
         knocks: me.knocks(world, partner),
@@ -116,7 +119,7 @@ impl Drive<'_> {
         if knocks.news != before.news {
             self.greeted = false;
         }
-        if knocks.greetings != before.greetings {
+        if (knocks.news, knocks.greetings) != (before.news, before.greetings) {
             let soon = self.world.now() + SOON;
             for until in self.held.values_mut().chain(&mut self.recover) {
                 *until = soon.min(*until);
@@ -140,6 +143,10 @@ impl Drive<'_> {
             self.read(|view| Ok(view.page(&table::OUTBOX, &partner, None, usize::MAX)?))?;
         let waiting: Vec<ShareId> = waiting.into_iter().map(|((_, share), ())| share).collect();
         self.held.retain(|share, _| waiting.contains(share));
+        self.told.retain(|share| waiting.contains(share));
+        for share in self.revoked()? {
+            self.held.remove(&share);
+        }
         let now = self.world.now();
         let due = |share: &ShareId| self.held.get(share).is_none_or(|until| *until <= now);
         let due: Vec<ShareId> = waiting.into_iter().filter(due).collect();
@@ -252,6 +259,22 @@ impl Drive<'_> {
         Ok((side, batch))
     }
 
+    /// Shares that were held back before they were revoked: a revocation waits for nothing that was refused before it.
+    fn revoked(&self) -> Result<Vec<ShareId>, Stop> {
+        let held = self.held.keys().filter(|share| !self.told.contains(share));
+        self.read(|view| {
+            let mut revoked = Vec::new();
+            for id in held {
+                let share = actions::decide::share(view, *id)?;
+                let waits = |revocation: entity::Revocation| revocation.countersigned.is_none();
+                if share.header.owner == self.me.id && share.revocation.is_some_and(waits) {
+                    revoked.push(*id);
+                }
+            }
+            Ok(revoked)
+        })
+    }
+
     async fn disclose(&self, id: ShareId) -> Result<bool, Stop> {
         let disclosed = self
             .me
@@ -355,6 +378,7 @@ impl Drive<'_> {
         let request = v1::RevokeRequest {
             revocation: Some(message.map_err(|_| broken("a revocation can't be read back"))?),
         };
+        self.told.insert(id);
         let reply: v1::RevokeReply =
             call(self.world, me, self.partner, Method::Revoke, &request).await?;
         let receipt = reply.receipt.unwrap_or_default();

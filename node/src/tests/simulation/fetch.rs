@@ -224,10 +224,11 @@ pub(super) async fn arriving(
     let mut oracle = world.oracle.borrow_mut();
     for (file, _) in &whole {
         oracle.arriving.remove(&(me.site, share, file.blake3));
+        let about = (me.site, partner, file.blake3);
+        oracle.brought.entry(about).or_insert_with(|| world.now());
         // What is sealed is not here before it is imported.
         if resumes {
-            let brought = oracle.brought.entry((me.site, partner, file.blake3));
-            brought.or_insert_with(|| world.now());
+            oracle.kept.entry(about).or_insert_with(|| world.now());
         }
     }
     Ok(whole)

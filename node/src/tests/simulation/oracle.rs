@@ -28,6 +28,8 @@ pub(super) struct Oracle {
     pub(super) shown: BTreeSet<(usize, Digest)>,
     /// Files that somebody got whole from an owner, and when first.
     pub(super) brought: BTreeMap<(usize, OrganisationId, Digest), Micros>,
+    /// Since when it has files as its own that an owner brought.
+    pub(super) kept: BTreeMap<(usize, OrganisationId, Digest), Micros>,
     /// Files that are arriving: bytes that came, and in how many calls.
     pub(super) arriving: BTreeMap<(usize, ShareId, Digest), (u64, u64)>,
     /// The hash of each entry that was ever under way.

@@ -201,8 +201,8 @@ pub(super) fn asks(world: &World, me: &Process, owner: OrganisationId, digest: D
     });
     // What was planned before it came another way may be asked for once more.
     let oracle = world.oracle.borrow();
-    let brought = oracle.brought.get(&(me.site, owner, digest));
-    let long = brought.is_some_and(|at| at + 240 * SECOND < world.now()) && !oracle.odd(me.id);
+    let kept = oracle.kept.get(&(me.site, owner, digest));
+    let long = kept.is_some_and(|at| at + 240 * SECOND < world.now()) && !oracle.odd(me.id);
     if long && matches!(held, Ok(true)) {
         let name = world.sites[me.site].name;
         world.fail(format!(
