@@ -108,9 +108,12 @@ impl Place {
         let calls = shim.calls();
         if !made.status.success() {
             said(&made)?;
-            // What is left is no node: it does not run, and making it anew needs no more than its folder.
+            // What is left is no node, and says so, or all of one that may not be durable. Making it anew needs
+            // no more than its folder.
             let ran = command(&[], &run(&data))?;
-            said(&ran)?;
+            if !ran.status.success() {
+                said(&ran)?;
+            }
             clear(&data);
             let again = command(&[], &self.init_words(&data))?;
             if !again.status.success() {
