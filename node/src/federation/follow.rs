@@ -234,8 +234,8 @@ async fn end(
     through: u64,
     refused: Option<Refusal>,
 ) -> Result<(), Error> {
-    node.decide(None, Way::Timer, move |_| {
-        Ok(actions::exchange::ended(share, through, refused))
+    node.decide(None, Way::Timer, move |context| {
+        actions::exchange::ended(context, share, through, refused)
     })
     .await
 }

@@ -140,14 +140,24 @@ pub fn grant(
     Ok(Decided::new(events.into_iter().collect(), |_| Ok(Ok(()))).then(Effect::Nudge(caller)))
 }
 
-/// Records that an import has brought what was granted up to an entry, or was refused.
-pub fn ended(share: ShareId, through: u64, refused: Option<Refusal>) -> Decided<()> {
+/// Records that an import has brought what was granted up to an entry, or was refused. What this node imports by
+/// itself may be next.
+///
+/// # Errors
+/// [`Error`] where the share is gone.
+pub fn ended(
+    context: &Context<'_>,
+    share: ShareId,
+    through: u64,
+    refused: Option<Refusal>,
+) -> Result<Decided<()>, Error> {
+    let owner = decide::share(&context.view, share)?.header.owner;
     let ended = ImportEnded {
         share,
         through,
         refused: refused.map(|refusal| refusal.name().to_owned()),
     };
-    Decided::new(vec![Event::ImportEnded(ended)], |_| Ok(()))
+    Ok(Decided::new(vec![Event::ImportEnded(ended)], |_| Ok(())).then(Effect::Nudge(owner)))
 }
 
 /// Of these digests, those that this node holds as its own and that this owner has delivered before.

@@ -124,8 +124,8 @@ async fn what_was_imported_and_came_back_is_stated_as_stored_once_more() {
         exchange::import(context, share, &source, vec![described], &placed)
     });
     imported.await.unwrap();
-    let ended = harbour.node.decide(None, Way::Timer, move |_| {
-        Ok(exchange::ended(share, u64::MAX, None))
+    let ended = harbour.node.decide(None, Way::Timer, move |context| {
+        exchange::ended(context, share, u64::MAX, None)
     });
     ended.await.unwrap();
     let evidence = vec![item];
@@ -137,8 +137,8 @@ async fn what_was_imported_and_came_back_is_stated_as_stored_once_more() {
     exchanged(&north, &harbour, share).await;
     north.change(share::Add { share, evidence }).await.unwrap();
     exchanged(&north, &harbour, share).await;
-    let ended = harbour.node.decide(None, Way::Timer, move |_| {
-        Ok(exchange::ended(share, u64::MAX, None))
+    let ended = harbour.node.decide(None, Way::Timer, move |context| {
+        exchange::ended(context, share, u64::MAX, None)
     });
     ended.await.unwrap();
     assert_eq!(left(&harbour, share), 0, "it is its own already");

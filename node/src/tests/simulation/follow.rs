@@ -272,8 +272,8 @@ async fn end(
     through: u64,
     refused: Option<Refusal>,
 ) -> Result<(), Stop> {
-    let ended = me.decide(world, None, Way::Timer, move |_| {
-        Ok(exchange::ended(share, through, refused))
+    let ended = me.decide(world, None, Way::Timer, move |context| {
+        exchange::ended(context, share, through, refused)
     });
     Ok(ended.await?)
 }
