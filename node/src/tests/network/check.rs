@@ -98,8 +98,9 @@ fn contact(world: &World, one: (usize, &Node), other: (usize, &Node)) {
     let both = connected(one.1, world, other.0) && connected(other.1, world, one.0);
     let any = connected(one.1, world, other.0) || connected(other.1, world, one.0);
     let [a, b] = [one.0, other.0].map(|number| world.sites[number].name);
+    // A connection counts as silent from what was last taken from it, not from when that came.
     if let Some(cut) = links.cut_since(one.0, other.0)
-        && now > cut + NOTICED + SLACK
+        && now > cut.max(links.taken(one.0, other.0)) + NOTICED + SLACK
         && any
     {
         let what = format!("E13: {a} and {b} do not notice that they are cut since {cut:?}");

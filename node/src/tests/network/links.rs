@@ -18,6 +18,8 @@ pub(super) enum State {
 pub(super) struct Links {
     states: BTreeMap<(usize, usize), (State, Duration)>,
     hosts: BTreeMap<usize, (bool, Duration)>,
+    /// When somebody at a host took bytes last that a partner had sent, maybe long before.
+    taken: BTreeMap<usize, Duration>,
 }
 
 const fn pair(one: usize, other: usize) -> (usize, usize) {
@@ -35,6 +37,16 @@ impl Links {
 
     pub(super) fn host(&mut self, number: usize, up: bool, now: Duration) {
         self.hosts.insert(number, (up, now));
+    }
+
+    pub(super) fn take(&mut self, number: usize, now: Duration) {
+        self.taken.insert(number, now);
+    }
+
+    /// When bytes were taken last at either host.
+    pub(super) fn taken(&self, one: usize, other: usize) -> Duration {
+        let taken = |host| self.taken.get(host).copied().unwrap_or_default();
+        taken(&one).max(taken(&other))
     }
 
     pub(super) fn up(&self, number: usize) -> bool {

@@ -75,6 +75,8 @@ impl People {
                 Some(Err(error)) => break error.to_string(),
                 Some(Ok(piece)) => bytes += piece.len() as u64,
             }
+            let (links, now) = (&self.world.links, self.world.log.now());
+            links.borrow_mut().take(self.number, now);
             if slow {
                 let pause = self.world.below(4000);
                 self.sleep(pause).await;
