@@ -113,6 +113,8 @@ pub(super) struct Read {
     pub(super) missing: BTreeSet<Digest>,
     /// Whether all that was asked for was answered, and came.
     pub(super) whole: bool,
+    /// Whether the connection broke meanwhile.
+    pub(super) cut: bool,
 }
 
 /// Reads files as this node's own, for an import.
@@ -130,11 +132,13 @@ pub(super) async fn read_files(
         return Err(error);
     }
     let whole = answer.missing.is_empty() && matches!(answer.end, End::Whole);
+    let cut = matches!(answer.end, End::Cut);
     let (placed, missing) = (answer.placed, answer.missing);
     Ok(Read {
         placed,
         missing,
         whole,
+        cut,
     })
 }
 

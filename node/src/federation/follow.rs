@@ -328,6 +328,10 @@ async fn bring(
             imported.await?;
             let of = node.clone();
             node.blocking(move || fetch::unused(&of, &placed)).await?;
+            if read.cut {
+                let broken = "the connection with the partner broke";
+                return Err(Error::new(ErrorKind::Unavailable, broken));
+            }
         }
         let Some(last) = page.last else {
             return Ok(clean);
