@@ -484,7 +484,7 @@ fn tells(bytes: &[u8], text: &[u8]) -> bool {
     bytes.windows(text.len()).any(|window| window == text)
 }
 
-/// faults A2, A15
+/// fault A15, A2
 #[test]
 fn what_a_partner_is_told_depends_on_nothing_that_it_has_no_share_of() {
     for seed in 0..SEEDS {
