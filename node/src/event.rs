@@ -62,143 +62,189 @@ impl std::fmt::Debug for Bytes {
     }
 }
 
-/// What happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Event {
+/// Every event: its type, its number in a record's header, what the audit calls it, the key under which its body
+/// is sealed (one per case, share and user, so that each can be erased), and what it is about.
+///
+/// A number is never used again for another event.
+macro_rules! events {
+    ($($(#[$doc:meta])* $name:ident($what:ty), $number:literal, $text:literal, $value:pat => $key:expr, $about:expr;)*) => {
+        /// What happened.
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Event {
+            $($(#[$doc])* $name($what),)*
+        }
+
+        impl Event {
+            /// The number of its type in a record's header.
+            pub const fn number(&self) -> u16 {
+                match self {
+                    $(Self::$name(_) => $number,)*
+                }
+            }
+
+            /// The name of a type, by its number: what the audit shows, readable even when the body is erased.
+            pub const fn name(number: u16) -> &'static str {
+                match number {
+                    $($number => $text,)*
+                    _ => "of a newer release",
+                }
+            }
+
+            /// The key under which its body is sealed.
+            #[expect(unused_variables, reason = "what the node's own key seals needs no look at it")]
+            pub const fn key(&self) -> KeyId {
+                match self {
+                    $(Self::$name($value) => $key,)*
+                }
+            }
+
+            /// What it is about: by these ids the audit finds it.
+            pub fn subjects(&self) -> Vec<Uuid> {
+                match self {
+                    $(Self::$name($value) => Vec::from($about),)*
+                }
+            }
+        }
+    };
+}
+
+events! {
     /// The node began its life.
-    NodeMade(NodeMade),
+    NodeMade(NodeMade), 1, "node made", _ => KeyId::NODE, [];
     /// The machine's clock jumped, or is behind the journal: what depends on time waits.
-    ClockSuspected(ClockSuspected),
+    ClockSuspected(ClockSuspected), 90, "clock suspected", _ => KeyId::NODE, [];
     /// An administrator found the clock to be right.
-    ClockConfirmed(DateTime<Utc>),
+    ClockConfirmed(DateTime<Utc>), 91, "clock confirmed", _ => KeyId::NODE, [];
     /// A user was added.
-    UserAdded(UserAdded),
+    UserAdded(UserAdded), 10, "user added", user => KeyId(user.id), [user.id];
     /// What is said of a user was changed.
-    UserEdited(UserEdited),
+    UserEdited(UserEdited), 12, "user edited", user => KeyId(user.id), [user.id];
     /// A group was made.
-    GroupMade(GroupMade),
+    GroupMade(GroupMade), 13, "group made", group => KeyId(group.id), [group.id];
     /// Who is in a group was changed.
-    GroupChanged(GroupChanged),
+    GroupChanged(GroupChanged), 14, "group changed", changed => KeyId(changed.group), with(changed.group, &changed.added, &changed.removed);
     /// A token was made.
-    TokenMade(TokenMade),
+    TokenMade(TokenMade), 11, "token made", token => KeyId(token.user), [token.user];
     /// An invitation to pair was made.
-    InvitationMade(InvitationMade),
+    InvitationMade(InvitationMade), 20, "invitation made", invitation => KeyId::NODE, [invitation.id.uuid()];
     /// Somebody tried an invitation: it was begun, used up, or the secret was wrong.
-    InvitationTried(InvitationMade),
+    InvitationTried(InvitationMade), 21, "invitation tried", invitation => KeyId::NODE, [invitation.id.uuid()];
     /// An organisation was met in the pairing ceremony.
-    PartnerMet(PartnerMet),
+    PartnerMet(PartnerMet), 22, "partner met", met => KeyId::NODE, [subject(met.organisation)];
     /// The words were found to be the same.
-    PartnerConfirmed(OrganisationId),
+    PartnerConfirmed(OrganisationId), 23, "partner confirmed", id => KeyId::NODE, [subject(*id)];
     /// Kinds of shares were enabled.
-    PartnerEnabled(PartnerEnabled),
+    PartnerEnabled(PartnerEnabled), 24, "partner enabled", enabled => KeyId::NODE, [subject(enabled.organisation)];
     /// What advanced shares with a partner allow was set.
-    PolicySet(PolicySet),
+    PolicySet(PolicySet), 28, "policy set", set => KeyId::NODE, [subject(set.organisation)];
     /// A partner asked whether people are known here.
-    RecipientsAsked(RecipientsAsked),
+    RecipientsAsked(RecipientsAsked), 30, "recipients asked for", asked => KeyId::NODE, [subject(asked.partner)];
     /// A partner handed over to another root.
-    PartnerHandedOver(PartnerHandedOver),
+    PartnerHandedOver(PartnerHandedOver), 31, "root of a partner handed over", handed => KeyId::NODE, [subject(handed.organisation)];
     /// A partner was suspended.
-    PartnerSuspended(OrganisationId),
+    PartnerSuspended(OrganisationId), 25, "partner suspended", id => KeyId::NODE, [subject(*id)];
     /// A partner was resumed.
-    PartnerResumed(OrganisationId),
+    PartnerResumed(OrganisationId), 26, "partner resumed", id => KeyId::NODE, [subject(*id)];
     /// A partner was removed.
-    PartnerRemoved(OrganisationId),
+    PartnerRemoved(OrganisationId), 27, "partner removed", id => KeyId::NODE, [subject(*id)];
     /// A case was made.
-    CaseMade(CaseMade),
+    CaseMade(CaseMade), 40, "case made", case => KeyId(case.id.uuid()), [case.id.uuid()];
     /// A case was edited.
-    CaseEdited(CaseEdited),
+    CaseEdited(CaseEdited), 41, "case edited", case => KeyId(case.id.uuid()), [case.id.uuid()];
     /// Who has access to a case was changed.
-    AccessChanged(AccessChanged),
+    AccessChanged(AccessChanged), 43, "access changed", changed => KeyId(changed.case.uuid()), with(changed.case.uuid(), &changed.added, &changed.removed);
     /// A target was added to a case.
-    TargetAdded(TargetEdited),
+    TargetAdded(TargetEdited), 44, "target added", target => KeyId(target.case.uuid()), [target.case.uuid(), target.target.uuid()];
     /// What is said of a target was changed.
-    TargetEdited(TargetEdited),
+    TargetEdited(TargetEdited), 45, "target edited", target => KeyId(target.case.uuid()), [target.case.uuid(), target.target.uuid()];
     /// A target was taken out of a case.
-    TargetRemoved(TargetRemoved),
+    TargetRemoved(TargetRemoved), 46, "target removed", removed => KeyId(removed.case.uuid()), [removed.case.uuid(), removed.target.uuid()];
     /// Which targets a share has was changed.
-    ShareTargets(ShareTargets),
+    ShareTargets(ShareTargets), 47, "targets of a share changed", changed => KeyId(changed.share.uuid()), [changed.share.uuid()];
     /// A case was closed.
-    CaseClosed(CaseId),
+    CaseClosed(CaseId), 42, "case closed", case => KeyId(case.uuid()), [case.uuid()];
     /// Evidence was taken in.
-    EvidenceAdded(EvidenceAdded),
+    EvidenceAdded(EvidenceAdded), 50, "evidence added", added => KeyId(added.case.uuid()), [added.id.uuid(), added.case.uuid()];
     /// Evidence was described anew.
-    EvidenceEdited(EvidenceEdited),
+    EvidenceEdited(EvidenceEdited), 55, "evidence edited", edited => KeyId(edited.case.uuid()), [edited.id.uuid(), edited.case.uuid()];
     /// A file of evidence was opened for reading.
-    EvidenceOpened(EvidenceOpened),
+    EvidenceOpened(EvidenceOpened), 51, "evidence opened", opened => KeyId(opened.case.uuid()), [opened.evidence.uuid(), opened.case.uuid()];
     /// SHA-256 of a received file was compared.
-    BlobCompared(BlobCompared),
+    BlobCompared(BlobCompared), 52, "blob compared", _ => KeyId::NODE, [];
     /// A blob's bytes were found damaged.
-    BlobDamaged(Digest),
+    BlobDamaged(Digest), 53, "blob damaged", _ => KeyId::NODE, [];
     /// Bytes that are new on this node are durable. Apart from what names them, so that erasing that
     /// does not lose them for others.
-    BlobsStored(Vec<StoredBlob>),
+    BlobsStored(Vec<StoredBlob>), 54, "blobs stored", _ => KeyId::NODE, [];
     /// A share was made.
-    ShareMade(ShareMade),
+    ShareMade(ShareMade), 60, "share made", share => KeyId(share.share.uuid()), [share.share.uuid(), share.set.uuid(), share.case.uuid()];
     /// Evidence was chosen for a share; it is disclosed when the partner can take it.
-    ShareWidened(ShareWidened),
+    ShareWidened(ShareWidened), 61, "share widened", share => KeyId(share.share.uuid()), [share.share.uuid()];
     /// Evidence was taken out of a share; it is withdrawn when the partner can take that.
-    ShareNarrowed(ShareWidened),
+    ShareNarrowed(ShareWidened), 68, "share narrowed", share => KeyId(share.share.uuid()), [share.share.uuid()];
     /// What waited to be disclosed came to nothing.
-    ShareSettled(ShareWidened),
+    ShareSettled(ShareWidened), 69, "share settled", share => KeyId(share.share.uuid()), [share.share.uuid()];
     /// A share was revoked.
-    ShareRevoked(ShareRevoked),
+    // Revocations outlive everything that is known of a share.
+    ShareRevoked(ShareRevoked), 70, "share revoked", revoked => KeyId::NODE, [revoked.share.uuid()];
     /// A partner's revocation was received and countersigned.
-    RevocationReceived(RevocationReceived),
+    RevocationReceived(RevocationReceived), 71, "revocation received", revocation => KeyId::NODE, [revocation.share.uuid()];
     /// The partner countersigned this node's revocation.
-    RevocationCountersigned(RevocationCountersigned),
+    RevocationCountersigned(RevocationCountersigned), 72, "revocation countersigned", revocation => KeyId::NODE, [revocation.share.uuid()];
     /// Entries of this node's log of a share were written.
-    LogWritten(LogWritten),
+    LogWritten(LogWritten), 62, "log written", log => KeyId(log.share.uuid()), [log.share.uuid()];
     /// Entries of the partner's log of a share were admitted and countersigned.
-    LogReceived(LogReceived),
+    LogReceived(LogReceived), 63, "log received", log => KeyId(log.share.uuid()), [log.share.uuid()];
     /// Entries of this node's log that it had lost came back from the partner.
-    LogRecovered(LogRecovered),
+    LogRecovered(LogRecovered), 84, "log recovered", log => KeyId(log.share.uuid()), [log.share.uuid()];
     /// All that the partner holds of a share is here again: it goes on.
-    ShareRecovered(ShareId),
+    ShareRecovered(ShareId), 85, "share recovered", share => KeyId(share.uuid()), [share.uuid()];
     /// An administrator has a share go on with what is here of it.
-    ShareReleased(ShareId),
+    ShareReleased(ShareId), 86, "share released", share => KeyId(share.uuid()), [share.uuid()];
     /// A revoked share is over as it is: what one side lost of its logs is not brought any more.
-    ShareClosed(ShareId),
+    ShareClosed(ShareId), 87, "share closed", share => KeyId(share.uuid()), [share.uuid()];
     /// Every share that a partner knows of was asked for.
-    PartnerRecovered(PartnerRecovered),
+    PartnerRecovered(PartnerRecovered), 29, "partner recovered", recovered => KeyId::NODE, [subject(recovered.partner)];
     /// The partner countersigned this node's log.
-    HeadCountersigned(HeadCountersigned),
+    HeadCountersigned(HeadCountersigned), 64, "head countersigned", head => KeyId(head.share.uuid()), [head.share.uuid()];
     /// The partner showed two histories; both heads are kept.
-    ShareFrozen(ShareFrozen),
+    ShareFrozen(ShareFrozen), 65, "share frozen", share => KeyId(share.share.uuid()), [share.share.uuid()];
     /// The partner's log has a critical entry of an unknown type.
-    SharePaused(ShareId),
+    SharePaused(ShareId), 66, "share paused", share => KeyId(share.uuid()), [share.uuid()];
     /// Files of a received share are verified and durable here.
-    EvidenceReceived(EvidenceReceived),
+    EvidenceReceived(EvidenceReceived), 67, "evidence received", received => KeyId(received.share.uuid()), [received.share.uuid()];
     /// Files of a synchronised share are verified and durable here, sealed under its lease.
-    EvidenceSealed(EvidenceSealed),
+    EvidenceSealed(EvidenceSealed), 73, "evidence sealed", sealed => KeyId(sealed.share.uuid()), [sealed.share.uuid()];
     /// Sealed files were erased: they were withdrawn or damaged, or the share was revoked.
-    SealedErased(SealedErased),
+    SealedErased(SealedErased), 74, "sealed files erased", erased => KeyId(erased.share.uuid()), [erased.share.uuid()];
     /// Somebody, or the node by itself, wants a share imported.
-    ImportAsked(ImportAsked),
+    ImportAsked(ImportAsked), 75, "import asked", asked => KeyId(asked.share.uuid()), [asked.share.uuid()];
     /// An import has brought all that was granted, or was refused.
-    ImportEnded(ImportEnded),
+    ImportEnded(ImportEnded), 76, "import ended", ended => KeyId(ended.share.uuid()), [ended.share.uuid()];
     /// A case of this node's own was made of a shared one.
-    CaseImported(CaseImported),
+    // An import is this node's own, whatever becomes of the share.
+    CaseImported(CaseImported), 77, "case imported", imported => KeyId(imported.case.id.uuid()), [imported.case.id.uuid(), imported.share.uuid()];
     /// Somebody took over how the owner of an imported case describes it.
-    CaseUpdated(CaseUpdated),
+    CaseUpdated(CaseUpdated), 79, "case updated", updated => KeyId(updated.case.id.uuid()), [updated.case.id.uuid(), updated.share.uuid()];
     /// Items of a share became this node's own.
-    EvidenceImported(EvidenceImported),
+    EvidenceImported(EvidenceImported), 78, "evidence imported", imported => KeyId(imported.case.uuid()), [imported.case.uuid(), imported.share.uuid()];
     /// A recipient at a partner opened a read session.
-    SessionOpened(SessionOpened),
+    SessionOpened(SessionOpened), 81, "read session opened", session => KeyId(session.share.uuid()), [session.share.uuid(), subject(session.partner)];
     /// A read session ended.
-    SessionClosed(SessionClosed),
+    SessionClosed(SessionClosed), 82, "read session closed", session => KeyId(session.share.uuid()), [session.share.uuid()];
     /// Something was refused to somebody who asked.
-    Refused(Refused),
+    Refused(Refused), 80, "refused", refused => KeyId::NODE, of_refusal(refused);
     /// Somebody here reads a partner's case at its owner.
-    ExternalOpened(ExternalOpened),
+    ExternalOpened(ExternalOpened), 83, "external case opened", opened => KeyId(opened.share.uuid()), [opened.share.uuid()];
     /// This node was made from a backup of itself.
-    NodeRestored(NodeRestored),
+    NodeRestored(NodeRestored), 92, "node restored", _ => KeyId::NODE, [];
     /// A partner proved that this node came back from its past.
-    NodeRewound(NodeRewound),
+    NodeRewound(NodeRewound), 93, "node rewound", rewound => KeyId::NODE, [subject(rewound.partner)];
     /// The organisation stands under another root: its certificate by the one before, DER.
-    RootHandedOver(Bytes),
+    RootHandedOver(Bytes), 97, "root handed over", _ => KeyId::NODE, [];
     /// A backup was begun; it holds this record.
-    BackupBegun(BackupBegun),
+    BackupBegun(BackupBegun), 96, "backup begun", _ => KeyId::NODE, [];
 }
 
 /// Why a record's body is no event of this release.
@@ -232,325 +278,22 @@ impl Entry {
     }
 }
 
-impl Event {
-    /// The number of its type in a record's header; never used again for another.
-    pub const fn number(&self) -> u16 {
-        match self {
-            Self::NodeMade(_) => 1,
-            Self::UserAdded(_) => 10,
-            Self::TokenMade(_) => 11,
-            Self::UserEdited(_) => 12,
-            Self::GroupMade(_) => 13,
-            Self::GroupChanged(_) => 14,
-            Self::InvitationMade(_) => 20,
-            Self::InvitationTried(_) => 21,
-            Self::PartnerMet(_) => 22,
-            Self::PartnerConfirmed(_) => 23,
-            Self::PartnerEnabled(_) => 24,
-            Self::PartnerSuspended(_) => 25,
-            Self::PartnerHandedOver(_) => 31,
-            Self::PartnerResumed(_) => 26,
-            Self::PartnerRemoved(_) => 27,
-            Self::CaseMade(_) => 40,
-            Self::CaseEdited(_) => 41,
-            Self::CaseClosed(_) => 42,
-            Self::AccessChanged(_) => 43,
-            Self::TargetAdded(_) => 44,
-            Self::TargetEdited(_) => 45,
-            Self::TargetRemoved(_) => 46,
-            Self::ShareTargets(_) => 47,
-            Self::EvidenceAdded(_) => 50,
-            Self::EvidenceOpened(_) => 51,
-            Self::BlobCompared(_) => 52,
-            Self::BlobDamaged(_) => 53,
-            Self::BlobsStored(_) => 54,
-            Self::ShareMade(_) => 60,
-            Self::ShareWidened(_) => 61,
-            Self::LogWritten(_) => 62,
-            Self::LogReceived(_) => 63,
-            Self::HeadCountersigned(_) => 64,
-            Self::ShareFrozen(_) => 65,
-            Self::SharePaused(_) => 66,
-            Self::EvidenceReceived(_) => 67,
-            Self::Refused(_) => 80,
-            Self::PolicySet(_) => 28,
-            Self::RecipientsAsked(_) => 30,
-            Self::ClockSuspected(_) => 90,
-            Self::NodeRestored(_) => 92,
-            Self::NodeRewound(_) => 93,
-            Self::LogRecovered(_) => 84,
-            Self::ShareRecovered(_) => 85,
-            Self::ShareReleased(_) => 86,
-            Self::ShareClosed(_) => 87,
-            Self::PartnerRecovered(_) => 29,
-            Self::BackupBegun(_) => 96,
-            Self::RootHandedOver(_) => 97,
-            Self::ClockConfirmed(_) => 91,
-            Self::EvidenceEdited(_) => 55,
-            Self::ShareNarrowed(_) => 68,
-            Self::ShareSettled(_) => 69,
-            Self::ShareRevoked(_) => 70,
-            Self::RevocationReceived(_) => 71,
-            Self::RevocationCountersigned(_) => 72,
-            Self::EvidenceSealed(_) => 73,
-            Self::SealedErased(_) => 74,
-            Self::ImportAsked(_) => 75,
-            Self::ImportEnded(_) => 76,
-            Self::CaseImported(_) => 77,
-            Self::EvidenceImported(_) => 78,
-            Self::CaseUpdated(_) => 79,
-            Self::SessionOpened(_) => 81,
-            Self::SessionClosed(_) => 82,
-            Self::ExternalOpened(_) => 83,
-        }
-    }
-
-    /// The name of a type, by its number: what the audit shows, readable even when the body is erased.
-    pub const fn name(number: u16) -> &'static str {
-        match number {
-            1 => "node made",
-            10 => "user added",
-            11 => "token made",
-            12 => "user edited",
-            13 => "group made",
-            14 => "group changed",
-            20 => "invitation made",
-            21 => "invitation tried",
-            22 => "partner met",
-            23 => "partner confirmed",
-            24 => "partner enabled",
-            25 => "partner suspended",
-            31 => "root of a partner handed over",
-            26 => "partner resumed",
-            27 => "partner removed",
-            40 => "case made",
-            41 => "case edited",
-            42 => "case closed",
-            43 => "access changed",
-            44 => "target added",
-            45 => "target edited",
-            46 => "target removed",
-            47 => "targets of a share changed",
-            50 => "evidence added",
-            51 => "evidence opened",
-            52 => "blob compared",
-            53 => "blob damaged",
-            54 => "blobs stored",
-            60 => "share made",
-            61 => "share widened",
-            62 => "log written",
-            63 => "log received",
-            64 => "head countersigned",
-            65 => "share frozen",
-            66 => "share paused",
-            67 => "evidence received",
-            80 => "refused",
-            28 => "policy set",
-            30 => "recipients asked for",
-            90 => "clock suspected",
-            92 => "node restored",
-            93 => "node rewound",
-            84 => "log recovered",
-            85 => "share recovered",
-            86 => "share released",
-            29 => "partner recovered",
-            96 => "backup begun",
-            97 => "root handed over",
-            91 => "clock confirmed",
-            55 => "evidence edited",
-            68 => "share narrowed",
-            69 => "share settled",
-            70 => "share revoked",
-            71 => "revocation received",
-            72 => "revocation countersigned",
-            73 => "evidence sealed",
-            74 => "sealed files erased",
-            75 => "import asked",
-            76 => "import ended",
-            77 => "case imported",
-            78 => "evidence imported",
-            79 => "case updated",
-            81 => "read session opened",
-            82 => "read session closed",
-            83 => "external case opened",
-            _ => "of a newer release",
-        }
-    }
-
-    /// The key under which its body is sealed: one per case, share and user, so that each can be erased.
-    pub const fn key(&self) -> KeyId {
-        match self {
-            Self::UserAdded(user) => KeyId(user.id),
-            Self::UserEdited(user) => KeyId(user.id),
-            Self::GroupMade(group) => KeyId(group.id),
-            Self::GroupChanged(changed) => KeyId(changed.group),
-            Self::TokenMade(token) => KeyId(token.user),
-            Self::CaseMade(case) => KeyId(case.id.uuid()),
-            Self::CaseEdited(case) => KeyId(case.id.uuid()),
-            Self::CaseClosed(case) => KeyId(case.uuid()),
-            Self::AccessChanged(changed) => KeyId(changed.case.uuid()),
-            Self::TargetAdded(target) | Self::TargetEdited(target) => KeyId(target.case.uuid()),
-            Self::TargetRemoved(removed) => KeyId(removed.case.uuid()),
-            Self::ShareTargets(changed) => KeyId(changed.share.uuid()),
-            Self::EvidenceAdded(evidence) => KeyId(evidence.case.uuid()),
-            Self::EvidenceOpened(opened) => KeyId(opened.case.uuid()),
-            Self::ShareMade(share) => KeyId(share.share.uuid()),
-            Self::ShareWidened(share) => KeyId(share.share.uuid()),
-            Self::LogWritten(log) => KeyId(log.share.uuid()),
-            Self::LogReceived(log) => KeyId(log.share.uuid()),
-            Self::HeadCountersigned(head) => KeyId(head.share.uuid()),
-            Self::LogRecovered(log) => KeyId(log.share.uuid()),
-            Self::ShareRecovered(share) | Self::ShareReleased(share) | Self::ShareClosed(share) => {
-                KeyId(share.uuid())
-            }
-            Self::ShareFrozen(share) => KeyId(share.share.uuid()),
-            Self::SharePaused(share) => KeyId(share.uuid()),
-            Self::EvidenceReceived(received) => KeyId(received.share.uuid()),
-            Self::EvidenceEdited(edited) => KeyId(edited.case.uuid()),
-            Self::ShareNarrowed(share) | Self::ShareSettled(share) => KeyId(share.share.uuid()),
-            Self::EvidenceSealed(sealed) => KeyId(sealed.share.uuid()),
-            Self::SealedErased(erased) => KeyId(erased.share.uuid()),
-            Self::ImportAsked(asked) => KeyId(asked.share.uuid()),
-            Self::ImportEnded(ended) => KeyId(ended.share.uuid()),
-            // An import is this node's own, whatever becomes of the share.
-            Self::CaseUpdated(updated) => KeyId(updated.case.id.uuid()),
-            Self::CaseImported(imported) => KeyId(imported.case.id.uuid()),
-            Self::EvidenceImported(imported) => KeyId(imported.case.uuid()),
-            Self::SessionOpened(session) => KeyId(session.share.uuid()),
-            Self::SessionClosed(session) => KeyId(session.share.uuid()),
-            Self::ExternalOpened(opened) => KeyId(opened.share.uuid()),
-            // Revocations outlive everything that is known of a share.
-            Self::ShareRevoked(_)
-            | Self::RevocationReceived(_)
-            | Self::RevocationCountersigned(_)
-            | Self::PolicySet(_)
-            | Self::RecipientsAsked(_)
-            | Self::ClockSuspected(_)
-            | Self::ClockConfirmed(_)
-            | Self::NodeRestored(_)
-            | Self::NodeRewound(_)
-            | Self::PartnerRecovered(_)
-            | Self::BackupBegun(_)
-            | Self::RootHandedOver(_)
-            | Self::NodeMade(_)
-            | Self::InvitationMade(_)
-            | Self::InvitationTried(_)
-            | Self::PartnerMet(_)
-            | Self::PartnerConfirmed(_)
-            | Self::PartnerEnabled(_)
-            | Self::PartnerHandedOver(_)
-            | Self::PartnerSuspended(_)
-            | Self::PartnerResumed(_)
-            | Self::PartnerRemoved(_)
-            | Self::BlobCompared(_)
-            | Self::BlobDamaged(_)
-            | Self::BlobsStored(_)
-            | Self::Refused(_) => KeyId::NODE,
-        }
-    }
-
-    /// What it is about: by these ids the audit finds it.
-    #[expect(clippy::too_many_lines, reason = "a line or two for each event")]
-    pub fn subjects(&self) -> Vec<Uuid> {
-        match self {
-            Self::NodeMade(_)
-            | Self::ClockSuspected(_)
-            | Self::ClockConfirmed(_)
-            | Self::NodeRestored(_)
-            | Self::BackupBegun(_)
-            | Self::RootHandedOver(_)
-            | Self::BlobCompared(_)
-            | Self::BlobDamaged(_)
-            | Self::BlobsStored(_) => Vec::new(),
-            Self::UserAdded(user) => vec![user.id],
-            Self::UserEdited(user) => vec![user.id],
-            Self::GroupMade(group) => vec![group.id],
-            Self::GroupChanged(changed) => {
-                let mut about = vec![changed.group];
-                about.extend(changed.added.iter().chain(&changed.removed));
-                about
-            }
-            Self::TokenMade(token) => vec![token.user],
-            Self::InvitationMade(invitation) | Self::InvitationTried(invitation) => {
-                vec![invitation.id.uuid()]
-            }
-            Self::PartnerMet(met) => vec![subject(met.organisation)],
-            Self::PartnerEnabled(enabled) => vec![subject(enabled.organisation)],
-            Self::PartnerHandedOver(handed) => vec![subject(handed.organisation)],
-            Self::PartnerConfirmed(id)
-            | Self::PartnerSuspended(id)
-            | Self::PartnerResumed(id)
-            | Self::PartnerRemoved(id) => vec![subject(*id)],
-            Self::CaseMade(case) => vec![case.id.uuid()],
-            Self::TargetAdded(target) | Self::TargetEdited(target) => {
-                vec![target.case.uuid(), target.target.uuid()]
-            }
-            Self::TargetRemoved(removed) => vec![removed.case.uuid(), removed.target.uuid()],
-            Self::ShareTargets(changed) => vec![changed.share.uuid()],
-            Self::AccessChanged(changed) => {
-                let mut about = vec![changed.case.uuid()];
-                about.extend(changed.added.iter().chain(&changed.removed));
-                about
-            }
-            Self::CaseEdited(case) => vec![case.id.uuid()],
-            Self::CaseClosed(case) => vec![case.uuid()],
-            Self::EvidenceAdded(added) => vec![added.id.uuid(), added.case.uuid()],
-            Self::EvidenceOpened(opened) => vec![opened.evidence.uuid(), opened.case.uuid()],
-            Self::ShareMade(share) => {
-                vec![share.share.uuid(), share.set.uuid(), share.case.uuid()]
-            }
-            Self::ShareWidened(share) => vec![share.share.uuid()],
-            Self::LogWritten(log) => vec![log.share.uuid()],
-            Self::LogReceived(log) => vec![log.share.uuid()],
-            Self::HeadCountersigned(head) => vec![head.share.uuid()],
-            Self::LogRecovered(log) => vec![log.share.uuid()],
-            Self::ShareRecovered(share) | Self::ShareReleased(share) | Self::ShareClosed(share) => {
-                vec![share.uuid()]
-            }
-            Self::NodeRewound(rewound) => vec![subject(rewound.partner)],
-            Self::PartnerRecovered(recovered) => vec![subject(recovered.partner)],
-            Self::ShareFrozen(share) => vec![share.share.uuid()],
-            Self::SharePaused(share) => vec![share.uuid()],
-            Self::EvidenceReceived(received) => vec![received.share.uuid()],
-            Self::PolicySet(set) => vec![subject(set.organisation)],
-            Self::RecipientsAsked(asked) => vec![subject(asked.partner)],
-            Self::EvidenceEdited(edited) => vec![edited.id.uuid(), edited.case.uuid()],
-            Self::ShareNarrowed(share) | Self::ShareSettled(share) => vec![share.share.uuid()],
-            Self::ShareRevoked(revoked) => vec![revoked.share.uuid()],
-            Self::RevocationReceived(revocation) => vec![revocation.share.uuid()],
-            Self::RevocationCountersigned(revocation) => vec![revocation.share.uuid()],
-            Self::EvidenceSealed(sealed) => vec![sealed.share.uuid()],
-            Self::SealedErased(erased) => vec![erased.share.uuid()],
-            Self::ImportAsked(asked) => vec![asked.share.uuid()],
-            Self::ImportEnded(ended) => vec![ended.share.uuid()],
-            Self::CaseImported(imported) => {
-                vec![imported.case.id.uuid(), imported.share.uuid()]
-            }
-            Self::CaseUpdated(updated) => {
-                vec![updated.case.id.uuid(), updated.share.uuid()]
-            }
-            Self::EvidenceImported(imported) => {
-                vec![imported.case.uuid(), imported.share.uuid()]
-            }
-            Self::SessionOpened(session) => vec![session.share.uuid(), subject(session.partner)],
-            Self::SessionClosed(session) => vec![session.share.uuid()],
-            Self::ExternalOpened(opened) => vec![opened.share.uuid()],
-            Self::Refused(refused) => {
-                let partner = refused.partner.map(subject);
-                partner
-                    .into_iter()
-                    .chain(refused.share.map(ShareId::uuid))
-                    .collect()
-            }
-        }
-    }
-}
-
 /// The first half of an organisation's id, as the audit's index has ids.
 pub fn subject(organisation: OrganisationId) -> Uuid {
     let mut bytes = [0; 16];
     bytes.copy_from_slice(&organisation.as_bytes()[..16]);
     Uuid::from_bytes(bytes)
+}
+
+fn with(whole: Uuid, added: &[Uuid], removed: &[Uuid]) -> Vec<Uuid> {
+    let parts = added.iter().chain(removed).copied();
+    std::iter::once(whole).chain(parts).collect()
+}
+
+fn of_refusal(refused: &Refused) -> Vec<Uuid> {
+    let partner = refused.partner.map(subject);
+    let share = refused.share.map(ShareId::uuid);
+    partner.into_iter().chain(share).collect()
 }
 
 #[cfg(test)]
