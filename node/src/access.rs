@@ -1,147 +1,263 @@
-//! Who may: which role may have which action done. Pure; without a rule, nobody may.
+//! Who may: permissions, the roles that hold them, and which of them each action needs. Pure; without a rule,
+//! nobody may.
 
-use crate::actions::user::Role;
+use std::collections::BTreeSet;
 
-/// Whether a role may have an action done.
-pub fn allowed(role: Role, action: &str) -> bool {
-    match role {
-        Role::Administrator => true,
-        Role::Investigator => INVESTIGATOR.contains(&action) || READER.contains(&action),
-        Role::Auditor => READER.contains(&action) || AUDITOR.contains(&action),
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::actions::partner::OrganisationRole;
+
+/// What a role holds.
+pub type Permissions = BTreeSet<Permission>;
+
+/// Every permission: its name in the API, and what it lets people do.
+macro_rules! permissions {
+    ($($name:ident, $text:literal, $meaning:literal;)*) => {
+        /// One thing that people may be allowed to do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        pub enum Permission {
+            $(#[doc = $meaning] #[serde(rename = $text)] $name,)*
+        }
+
+        impl Permission {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// Its name in the API.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// What it lets people do.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$name => $meaning,)*
+                }
+            }
+        }
+    };
+}
+
+permissions! {
+    CaseView, "case.view", "See cases";
+    CaseEvery, "case.every", "See every case, also those to which nobody gave access";
+    CaseCreate, "case.create", "Make cases, and import those of partners";
+    CaseEdit, "case.edit", "Change cases and their targets";
+    CaseShare, "case.share", "Share cases, whichever way";
+    CaseShareExternally, "case.share_externally_to_authenticated_users", "Share cases externally to authenticated users";
+    CaseShareLinks, "case.share_external_download_links", "Share external download links of cases";
+    CaseShareCopy, "case.share_by_copy_with_partner_agencies", "Share cases by copy with partner agencies, from a justice organisation";
+    EvidenceView, "evidence.view", "See what is said of evidence";
+    EvidenceDownload, "evidence.download", "Read files";
+    EvidenceAdd, "evidence.add", "Add evidence";
+    EvidenceEdit, "evidence.edit", "Describe evidence anew";
+    EvidenceShare, "evidence.share", "Share evidence, whichever way";
+    EvidenceShareExternally, "evidence.share_externally_to_authenticated_users", "Share evidence externally to authenticated users";
+    EvidenceShareLinks, "evidence.share_external_download_links", "Share external download links of evidence";
+    AuditView, "audit.view", "See what others did";
+    PeopleView, "people.view", "See users, groups and roles";
+    PeopleManage, "people.manage", "Manage users, groups, roles and tokens";
+    PartnerManage, "partner.manage", "Pair with partners, enable kinds of shares with them, and see all that they share";
+    PolicyManage, "policy.manage", "Set what advanced shares allow";
+    NodeView, "node.view", "See how the node and its partners stand";
+    NodeManage, "node.manage", "Check the node, back it up, confirm its clock";
+}
+
+use Permission::*;
+
+/// A role that every node has, and that can't be changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// What it holds.
+    pub holds: &'static [Permission],
+}
+
+/// The roles that every node has.
+pub const BUILT_IN: &[BuiltIn] = &[
+    BuiltIn {
+        name: ADMINISTRATOR,
+        holds: Permission::ALL,
+    },
+    BuiltIn {
+        name: INVESTIGATOR,
+        holds: &[
+            CaseView,
+            CaseCreate,
+            CaseEdit,
+            CaseShare,
+            CaseShareExternally,
+            CaseShareLinks,
+            CaseShareCopy,
+            EvidenceView,
+            EvidenceDownload,
+            EvidenceAdd,
+            EvidenceEdit,
+            EvidenceShare,
+            EvidenceShareExternally,
+            EvidenceShareLinks,
+            NodeView,
+        ],
+    },
+    BuiltIn {
+        name: AUDITOR,
+        holds: &[
+            CaseView,
+            CaseEvery,
+            EvidenceView,
+            AuditView,
+            PeopleView,
+            NodeView,
+        ],
+    },
+];
+
+/// The role of whoever runs the node: everything.
+pub const ADMINISTRATOR: &str = "administrator";
+/// The role of people who work on cases.
+pub const INVESTIGATOR: &str = "investigator";
+/// The role of people who look at what others did.
+pub const AUDITOR: &str = "auditor";
+
+/// The built-in role of this name.
+pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
+    BUILT_IN.iter().find(|role| role.name == name)
+}
+
+impl BuiltIn {
+    /// What it holds.
+    pub fn permissions(&self) -> Permissions {
+        self.holds.iter().copied().collect()
     }
 }
 
-/// Whether a role reaches every case, also those to which nobody gave it access.
-pub const fn reaches_all(role: Role) -> bool {
-    match role {
-        Role::Administrator | Role::Auditor => true,
-        Role::Investigator => false,
-    }
+/// Why somebody may not.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// The role has not this permission.
+    #[error("it lacks the permission {}", .0.name())]
+    Lacks(Permission),
+    /// No rule says who may.
+    #[error("nobody may")]
+    NoRule,
 }
 
-/// Reading cases and shares.
-const READER: &[&str] = &[
-    "case.list",
-    "case.show",
-    "evidence.list",
-    "evidence.show",
-    "external.list",
-    "external.show",
-    "node.status",
-    "partner.list",
-    "partner.show",
-    "share.list",
-    "share.sets",
-    "share.show",
-    "target.list",
+/// Whether who holds these permissions may have an action done at an organisation of this role.
+///
+/// # Errors
+/// [`Denied`], with the first permission that is missing.
+pub fn check(held: &Permissions, action: &str, role: OrganisationRole) -> Result<(), Denied> {
+    let needed = needs(action, role).ok_or(Denied::NoRule)?;
+    let lacking = needed.into_iter().find(|needed| !held.contains(needed));
+    lacking.map_or(Ok(()), |permission| Err(Denied::Lacks(permission)))
+}
+
+/// What an action needs, all of it; none where no rule says who may.
+pub fn needs(action: &str, role: OrganisationRole) -> Option<Vec<Permission>> {
+    let (_, needs) = NEEDS.iter().find(|(name, _)| *name == action)?;
+    let mut needed = needs.to_vec();
+    if role == OrganisationRole::Justice && COPIES.contains(&action) {
+        needed.push(CaseShareCopy);
+    }
+    Some(needed)
+}
+
+/// Whether who holds these permissions reaches every case, also those to which nobody gave them access.
+pub fn reaches_all(held: &Permissions) -> bool {
+    held.contains(&CaseEvery)
+}
+
+/// Whether who holds these permissions sees all that partners share, also with others.
+pub fn sees_all_external(held: &Permissions) -> bool {
+    held.contains(&PartnerManage)
+}
+
+/// To give a case or evidence to people of one's own organisation.
+const INTERNAL: &[Permission] = &[CaseShare, EvidenceShare];
+
+/// To share a case with people of a partner: on the case, and on its evidence.
+const EXTERNAL: &[Permission] = &[
+    CaseShare,
+    CaseShareExternally,
+    EvidenceShare,
+    EvidenceShareExternally,
 ];
 
-/// Working on cases.
-const INVESTIGATOR: &[&str] = &[
-    "case.access",
-    "case.close",
-    "case.create",
-    "case.edit",
-    "evidence.add",
-    "evidence.edit",
-    "evidence.get",
-    "external.get",
-    "external.import",
-    "external.onward",
-    "share.add",
-    "share.advanced",
-    "share.cancel",
-    "share.copy",
-    "share.end",
-    "share.recipients",
-    "share.reference",
-    "share.resume",
-    "share.revoke",
-    "share.suspend",
-    "share.targets",
-    "share.withdraw",
-    "target.add",
-    "target.edit",
-    "target.remove",
-];
+/// What makes or widens a copy: a justice organisation has a permission of its own for it.
+const COPIES: &[&str] = &["share.add", "share.copy"];
 
-/// Looking at what others did.
-const AUDITOR: &[&str] = &[
-    "audit.show",
-    "audit.verify",
-    "group.list",
-    "group.show",
-    "partner.doctor",
-    "user.list",
+/// What each action needs.
+const NEEDS: &[(&str, &[Permission])] = &[
+    ("audit.show", &[AuditView]),
+    ("audit.verify", &[AuditView]),
+    ("case.access", INTERNAL),
+    ("case.close", &[CaseEdit]),
+    ("case.create", &[CaseCreate]),
+    ("case.edit", &[CaseEdit]),
+    ("case.list", &[CaseView]),
+    ("case.show", &[CaseView]),
+    ("evidence.add", &[EvidenceAdd]),
+    ("evidence.edit", &[EvidenceEdit]),
+    ("evidence.get", &[EvidenceDownload]),
+    ("evidence.list", &[EvidenceView]),
+    ("evidence.show", &[EvidenceView]),
+    ("external.get", &[EvidenceDownload]),
+    ("external.import", &[CaseCreate]),
+    ("external.list", &[CaseView]),
+    ("external.onward", INTERNAL),
+    ("external.show", &[CaseView]),
+    ("group.add", &[PeopleManage]),
+    ("group.edit", &[PeopleManage]),
+    ("group.list", &[PeopleView]),
+    ("group.show", &[PeopleView]),
+    ("node.backup", &[NodeManage]),
+    ("node.check", &[NodeManage]),
+    ("node.confirm-clock", &[NodeManage]),
+    ("node.status", &[NodeView]),
+    ("partner.accept", &[PartnerManage]),
+    ("partner.confirm", &[PartnerManage]),
+    ("partner.doctor", &[AuditView]),
+    ("partner.enable", &[PartnerManage]),
+    ("partner.invite", &[PartnerManage]),
+    ("partner.list", &[NodeView]),
+    ("partner.policy", &[PolicyManage]),
+    ("partner.remove", &[PartnerManage]),
+    ("partner.resume", &[PartnerManage]),
+    ("partner.show", &[NodeView]),
+    ("partner.suspend", &[PartnerManage]),
+    ("role.add", &[PeopleManage]),
+    ("role.edit", &[PeopleManage]),
+    ("role.list", &[PeopleView]),
+    ("role.remove", &[PeopleManage]),
+    ("share.add", EXTERNAL),
+    ("share.advanced", EXTERNAL),
+    ("share.cancel", &[CaseShare]),
+    ("share.copy", EXTERNAL),
+    ("share.end", &[CaseShare]),
+    ("share.list", &[CaseView]),
+    ("share.recipients", EXTERNAL),
+    ("share.reference", EXTERNAL),
+    ("share.release", &[NodeManage]),
+    ("share.resume", EXTERNAL),
+    ("share.revoke", &[CaseShare]),
+    ("share.sets", &[CaseView]),
+    ("share.show", &[CaseView]),
+    ("share.suspend", &[CaseShare]),
+    ("share.targets", EXTERNAL),
+    ("share.withdraw", &[CaseShare]),
+    ("target.add", &[CaseEdit]),
+    ("target.edit", &[CaseEdit]),
+    ("target.list", &[CaseView]),
+    ("target.remove", &[CaseEdit]),
+    ("user.add", &[PeopleManage]),
+    ("user.edit", &[PeopleManage]),
+    ("user.list", &[PeopleView]),
+    ("user.token", &[PeopleManage]),
 ];
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::actions::{self, Action, Run, Visitor};
-
-    struct Names(Vec<&'static str>);
-
-    impl Visitor for Names {
-        fn action<A: Run>(&mut self) {
-            self.0.push(A::NAME);
-        }
-    }
-
-    fn names() -> Vec<&'static str> {
-        let mut names = Names(Vec::new());
-        actions::visit(&mut names);
-        names.0.push(actions::evidence::GET);
-        names.0.push(actions::external::GET);
-        names.0
-    }
-
-    #[test]
-    fn rules_name_only_actions_that_exist() {
-        let names = names();
-        for rule in READER.iter().chain(INVESTIGATOR).chain(AUDITOR) {
-            assert!(names.contains(rule), "{rule}");
-        }
-    }
-
-    #[test]
-    fn only_administrators_touch_partners_users_and_the_node() {
-        let administrative = |name: &&str| {
-            name.starts_with("user.")
-                || name.starts_with("group.")
-                || ["node.check", "node.backup"].contains(name)
-                || name.starts_with("partner.")
-        };
-        for name in names().iter().filter(|name| administrative(name)) {
-            let reading = ["partner.list", "partner.show"].contains(name);
-            assert_eq!(allowed(Role::Investigator, name), reading, "{name}");
-        }
-    }
-
-    #[test]
-    fn auditors_change_nothing() {
-        for name in [
-            actions::case::Create::NAME,
-            actions::share::Copy::NAME,
-            "evidence.get",
-            "external.get",
-            "external.import",
-        ] {
-            assert!(!allowed(Role::Auditor, name), "{name}");
-        }
-    }
-
-    #[test]
-    fn what_no_rule_names_is_denied() {
-        assert!(!allowed(Role::Investigator, "case.burn"));
-        assert!(!allowed(Role::Auditor, "case.burn"));
-    }
-
-    #[test]
-    fn auditors_see_every_case_and_all_that_others_did() {
-        assert!(allowed(Role::Auditor, "case.show") && allowed(Role::Auditor, "audit.show"));
-        assert!(!allowed(Role::Investigator, "audit.show"));
-        assert!(reaches_all(Role::Auditor) && reaches_all(Role::Administrator));
-        assert!(!reaches_all(Role::Investigator));
-    }
-}
+mod tests;

@@ -15,6 +15,7 @@ pub mod node;
 pub mod partner;
 pub mod people;
 pub mod reach;
+pub mod role;
 mod run;
 pub mod session;
 pub mod share;
@@ -32,6 +33,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::decide::{Context, Decided};
+use crate::access::Permissions;
 use crate::node::Node;
 use crate::store::view::View;
 
@@ -142,7 +144,7 @@ pub struct Caller {
     /// The user, as of now.
     pub actor: Actor,
     /// What the user may do, as of now.
-    pub role: user::Role,
+    pub permissions: Permissions,
     /// The way in.
     pub way: Way,
     /// Told how far a long action is.
@@ -312,6 +314,10 @@ actions! {
     user::Edit, "user.edit", post "/v0/users/{user}/edit", user::User, "Change what is said of a user", nothing;
     user::List, "user.list", get "/v0/users", user::Users, "List users", nothing;
     user::Token, "user.token", post "/v0/users/{user}/tokens", user::Issued, "Make a token for a user", nothing;
+    role::Add, "role.add", post "/v0/roles", role::Role, "Add a role", nothing;
+    role::Edit, "role.edit", post "/v0/roles/{role}/edit", role::Role, "Change what a role holds", nothing;
+    role::List, "role.list", get "/v0/roles", role::Roles, "List roles with what they hold", nothing;
+    role::Remove, "role.remove", post "/v0/roles/{role}/remove", role::Role, "Remove a role that nobody has", nothing;
     group::Add, "group.add", post "/v0/groups", group::Group, "Add a group of users", nothing;
     group::List, "group.list", get "/v0/groups", group::Groups, "List groups", nothing;
     group::Show, "group.show", get "/v0/groups/{group}", group::Shown, "Show who is in a group", nothing;
@@ -378,6 +384,8 @@ macro_rules! run {
 }
 
 run!(change: user::Add, user::Edit, user::Token, group::Add, group::Edit);
+run!(change: role::Add, role::Edit, role::Remove);
+run!(query: role::List);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
 run!(change: share::ChooseTargets, target::Add, target::Edit, target::Remove);
 run!(query: target::List);

@@ -19,6 +19,7 @@ mod group;
 mod local;
 mod out;
 mod partner;
+mod role;
 mod save;
 mod share;
 mod status;
@@ -102,6 +103,9 @@ enum Command {
     /// Users of this node and their tokens.
     #[command(subcommand)]
     User(user::Command),
+    /// Roles: what people who have them may do.
+    #[command(subcommand)]
+    Role(role::Command),
     /// Groups of users, who are addressed and given access together.
     #[command(subcommand)]
     Group(group::Command),
@@ -179,6 +183,7 @@ impl Command {
             Self::Run(run) => run.run(context).await,
             Self::Status => status::status(context).await,
             Self::User(command) => command.run(context).await,
+            Self::Role(command) => command.run(context).await,
             Self::Group(command) => command.run(context).await,
             Self::Target(command) => command.run(context).await,
             Self::Partner(command) => command.run(context).await,

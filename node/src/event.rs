@@ -25,10 +25,10 @@ pub use self::body::{
     EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
     ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
     NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered,
-    PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, SealedErased,
-    SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked,
-    ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved, TokenMade, UserAdded,
-    UserEdited,
+    PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, RoleSet,
+    SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade,
+    ShareRevoked, ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved, TokenMade,
+    UserAdded, UserEdited,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -120,6 +120,10 @@ events! {
     UserAdded(UserAdded), 10, "user added", user => KeyId(user.id), [user.id];
     /// What is said of a user was changed.
     UserEdited(UserEdited), 12, "user edited", user => KeyId(user.id), [user.id];
+    /// A role was added, or what it holds was changed.
+    RoleSet(RoleSet), 15, "role set", role => KeyId::NODE, [role.id];
+    /// A role was removed.
+    RoleRemoved(RoleSet), 16, "role removed", role => KeyId::NODE, [role.id];
     /// A group was made.
     GroupMade(GroupMade), 13, "group made", group => KeyId(group.id), [group.id];
     /// Who is in a group was changed.

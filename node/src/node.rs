@@ -16,14 +16,14 @@ use interdocket_sync::refusal::Refusal;
 use tokio::sync::{Notify, oneshot, watch};
 use tokio::task::JoinError;
 
-use crate::access;
-use crate::actions::decide::{Context, Decided, Effect};
+use crate::access::{self, Permission, Permissions};
+use crate::actions::decide::{Context, Decided, Effect, broken};
+use crate::actions::partner::OrganisationRole;
 use crate::actions::people::OWNER;
-use crate::actions::reach;
-use crate::actions::user::Role;
 use crate::actions::{
     About, Action, Actor, Caller, Change, Error, ErrorKind, Progress, Query, Way,
 };
+use crate::actions::{reach, role};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -143,6 +143,7 @@ impl Node {
         let (who, about) = (caller.clone(), action.about());
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
             reach::check(&context.view, &who, &about)?;
+            context.held = who.permissions;
             decided(action, context)
         })
         .await
@@ -184,19 +185,19 @@ impl Node {
             count: 1,
         };
         let name = &caller.actor.name;
-        if !access::allowed(caller.role, action) {
-            self.refused(refused(None, format!("forbidden to {name}")))
+        let role = self.role()?;
+        if let Err(denied) = access::check(&caller.permissions, action, role) {
+            self.refused(refused(None, format!("forbidden to {name}: {denied}")))
                 .await;
-            return Err(Error::new(
-                ErrorKind::Forbidden,
-                format!("your role does not allow {action}"),
-            )
-            .hint("ask an administrator of this node"));
+            let message = format!("your role does not allow {action}: {denied}");
+            return Err(
+                Error::new(ErrorKind::Forbidden, message).hint("ask an administrator of this node")
+            );
         }
         if rules::timed(action) {
             self.read(timely).await?;
         }
-        if about == About::Nothing || access::reaches_all(caller.role) {
+        if about == About::Nothing || access::reaches_all(&caller.permissions) {
             return Ok(());
         }
         let share = match about {
@@ -212,6 +213,13 @@ impl Node {
                 .await;
         }
         reached
+    }
+
+    /// What this organisation does.
+    fn role(&self) -> Result<OrganisationRole, Error> {
+        let node = self.0.store.read().view().get(&table::NODE, &())?;
+        let node = node.ok_or_else(|| broken("the node's own record is missing"))?;
+        Ok(node.role)
     }
 
     /// Records a refusal, unless the same one was just recorded.
@@ -523,7 +531,7 @@ impl Node {
                 name: user.name,
                 badge: user.badge,
             },
-            role: user.role,
+            permissions: role::held(&view, &user.role)?,
             way: Way::Token,
             progress: Progress::default(),
         })
@@ -538,7 +546,7 @@ impl Node {
                 name: OWNER.into(),
                 badge: String::new(),
             },
-            role: Role::Administrator,
+            permissions: Permission::ALL.iter().copied().collect(),
             way: Way::Socket,
             progress: Progress::default(),
         }
@@ -581,6 +589,7 @@ pub(crate) fn turn<R>(
             hash: journal.hash,
         },
         actor: actor.clone(),
+        held: Permissions::new(),
         way,
     };
     let decided = decide(&mut context)?;

@@ -7,6 +7,7 @@ mod copy;
 mod liar;
 mod live;
 pub(crate) mod network;
+mod people;
 mod reach;
 mod reading;
 mod rebuild;

@@ -6,6 +6,7 @@ use interdocket_sync::identity::{OrganisationId, Signer};
 use interdocket_sync::log::Point;
 
 use super::{Actor, Error, ErrorKind, Way};
+use crate::access::Permissions;
 use crate::event::Event;
 use crate::store::view::{self, View};
 use crate::store::{entity, table};
@@ -24,6 +25,8 @@ pub struct Context<'a> {
     pub journal: Point,
     /// Who asks.
     pub actor: Option<Actor>,
+    /// What they may do: nothing where nobody asks.
+    pub held: Permissions,
     /// By which way.
     pub way: Way,
 }
@@ -35,6 +38,18 @@ impl Context<'_> {
         let mut bytes = [0; 10];
         (self.chance)(&mut bytes);
         uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
+    }
+
+    /// Refuses to give permissions that who asks does not hold.
+    ///
+    /// # Errors
+    /// `Forbidden`.
+    pub fn grants(&self, given: &Permissions) -> Result<(), Error> {
+        let Some(permission) = given.difference(&self.held).next() else {
+            return Ok(());
+        };
+        let message = format!("nobody gives what they do not hold: {}", permission.name());
+        Err(Error::new(ErrorKind::Forbidden, message).hint("ask an administrator of this node"))
     }
 
     /// The node itself.

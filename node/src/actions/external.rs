@@ -18,8 +18,8 @@ use serde::{Deserialize, Serialize};
 use super::decide::{self, Context, Decided, Effect, broken};
 use super::partner::Kind;
 use super::share::{Policy, Revocation, Status, Totals};
-use super::user::Role;
 use super::{Caller, Error, ErrorKind, people, share};
+use crate::access;
 use crate::event::{Event, ExternalOpened};
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
@@ -386,7 +386,7 @@ fn listed(
     let header = &share.header;
     let of = share::shown(view, header.share, now)?;
     let addressed = recipient(view, &said, caller)?.is_some();
-    if !addressed && caller.role != Role::Administrator {
+    if !addressed && !access::sees_all_external(&caller.permissions) {
         return Ok(None);
     }
     let case = said.case.map(Case::of);

@@ -342,12 +342,16 @@ fn subject(view: &View<'_>, about: &str) -> Result<uuid::Uuid, Error> {
     if let Some(partner) = view.get(&table::PARTNER_NAME, &name)? {
         return Ok(crate::event::subject(partner));
     }
+    if let Some(role) = view.get(&table::ROLE, &people::called(about))? {
+        return Ok(role.id);
+    }
     match people::known(view, about)? {
         Some(Known::User(id) | Known::Group(id)) => Ok(id),
         None => {
-            let message = format!("there is no case, partner, user or group \"{about}\"");
-            Err(Error::new(ErrorKind::NotFound, message)
-                .hint("give a case's number, the name of a partner, user or group, or any id"))
+            let message = format!("there is no case, partner, role, user or group \"{about}\"");
+            Err(Error::new(ErrorKind::NotFound, message).hint(
+                "give a case's number, the name of a partner, role, user or group, or any id",
+            ))
         }
     }
 }

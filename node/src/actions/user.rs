@@ -9,7 +9,7 @@ use sha2::Digest as _;
 use uuid::Uuid;
 
 use super::decide::{Context, Decided, Effect, broken, filled, line};
-use super::{Caller, Change, Error, ErrorKind, Query, people};
+use super::{Caller, Change, Error, ErrorKind, Query, people, role};
 use crate::event::{Event, TokenMade, UserAdded, UserEdited};
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -19,8 +19,8 @@ use crate::store::{entity, table};
 pub struct Add {
     /// The name, unique on this node.
     pub name: String,
-    /// What the user may do.
-    pub role: Role,
+    /// The role: what the user may do.
+    pub role: String,
     /// The e-mail address; empty where there is none.
     #[serde(default)]
     pub email: String,
@@ -34,9 +34,9 @@ pub struct Add {
 pub struct Edit {
     /// The user: name, e-mail address, number on the badge, or id.
     pub user: String,
-    /// What the user may do; as it is where left out.
+    /// The role: what the user may do; as it is where left out.
     #[serde(default)]
-    pub role: Option<Role>,
+    pub role: Option<String>,
     /// The e-mail address, empty for none; as it is where left out.
     #[serde(default)]
     pub email: Option<String>,
@@ -59,20 +59,6 @@ pub struct Token {
     pub days: Option<u32>,
 }
 
-/// What a user may do.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Everything.
-    Administrator,
-    /// Cases, evidence and shares.
-    Investigator,
-    /// Reading, and the audit.
-    Auditor,
-}
-
 /// A user as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
@@ -80,8 +66,8 @@ pub struct User {
     pub id: Uuid,
     /// The name.
     pub name: String,
-    /// What the user may do.
-    pub role: Role,
+    /// The role: what the user may do.
+    pub role: String,
     /// The e-mail address; empty where there is none.
     pub email: String,
     /// The number on the badge; empty where there is none.
@@ -112,12 +98,14 @@ impl Change for Add {
         let name = filled("name", line("name", &self.name, limits::RECIPIENT_MAX)?)?;
         let email = email(&self.email)?;
         let badge = line("badge", &self.badge, limits::BADGE_MAX)?;
+        let (role, permissions) = role::named(&context.view, &self.role)?;
+        context.grants(&permissions)?;
         let id = context.id();
         people::free(&context.view, id, [&name, &email, &badge])?;
         let added = UserAdded {
             id,
             name,
-            role: self.role,
+            role,
             email,
             badge,
         };
@@ -133,9 +121,18 @@ impl Change for Edit {
         let email = self.email.as_deref().map(email).transpose()?;
         let badge = self.badge.as_deref();
         let badge = badge.map(|badge| line("badge", badge, limits::BADGE_MAX));
+        let role = match &self.role {
+            Some(role) => {
+                let (role, permissions) = role::named(&context.view, role)?;
+                context.grants(&permissions)?;
+                context.grants(&role::held(&context.view, &user.role)?)?;
+                role
+            }
+            None => user.role,
+        };
         let edited = UserEdited {
             id,
-            role: self.role.unwrap_or(user.role),
+            role,
             email: email.unwrap_or(user.email),
             badge: badge.transpose()?.unwrap_or(user.badge),
         };
@@ -149,7 +146,9 @@ impl Change for Edit {
 
 impl Change for Token {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Issued>, Error> {
-        let (user, _) = people::user(&context.view, &self.user)?;
+        let (user, found) = people::user(&context.view, &self.user)?;
+        // Whoever holds the token is that user.
+        context.grants(&role::held(&context.view, &found.role)?)?;
         let days = self.days.unwrap_or(90);
         if !(1..=365).contains(&days) {
             let message = format!("a token cannot be valid for {days} days");

@@ -86,15 +86,16 @@ fn data_lies_where_users_expect_it() {
 
 #[test]
 fn closed_sets_are_read_and_shown_by_the_names_of_the_api() {
-    use actions::user::Role;
-    let line = ["interdocket", "user", "add", "Kim", "--role", "auditor"];
-    let Command::User(user::Command::Add { role, .. }) = Cli::try_parse_from(line).unwrap().command
+    use actions::group::Kind;
+    let line = ["interdocket", "group", "add", "Patrol", "--kind", "unit"];
+    let Command::Group(group::Command::Add { kind, .. }) =
+        Cli::try_parse_from(line).unwrap().command
     else {
         panic!("another command");
     };
-    assert_eq!(role, Role::Auditor);
-    assert_eq!(name(&Role::Investigator), "investigator");
-    let wrong = ["interdocket", "user", "add", "Kim", "--role", "king"];
+    assert_eq!(kind, Kind::Unit);
+    assert_eq!(name(&Kind::Group), "group");
+    let wrong = ["interdocket", "group", "add", "Patrol", "--kind", "king"];
     assert!(Cli::try_parse_from(wrong).is_err());
 }
 

@@ -2,9 +2,9 @@
 
 use clap::Subcommand;
 
+use super::Context;
 use super::error::Error;
 use super::table::{Table, time};
-use super::{Context, name, named};
 use crate::actions::user;
 use crate::text;
 
@@ -15,12 +15,9 @@ pub(super) enum Command {
     Add {
         /// The name, unique on this node.
         name: String,
-        /// What the user may do.
-        #[arg(
-            long,
-            value_parser = named::<user::Role>(["administrator", "investigator", "auditor"])
-        )]
-        role: user::Role,
+        /// The role: administrator, investigator, auditor, or one of your own.
+        #[arg(long)]
+        role: String,
         /// The e-mail address.
         #[arg(long, default_value_t, hide_default_value = true)]
         email: String,
@@ -33,12 +30,9 @@ pub(super) enum Command {
     Edit {
         /// The user: name, e-mail address or number on the badge.
         user: String,
-        /// What the user may do.
-        #[arg(
-            long,
-            value_parser = named::<user::Role>(["administrator", "investigator", "auditor"])
-        )]
-        role: Option<user::Role>,
+        /// The role: what the user may do.
+        #[arg(long)]
+        role: Option<String>,
         /// The e-mail address; empty for none.
         #[arg(long)]
         email: Option<String>,
@@ -80,7 +74,7 @@ impl Command {
                     format!(
                         "Added {}, {}.",
                         text::display(&user.name),
-                        self::name(&user.role)
+                        text::display(&user.role)
                     )
                 })
             }
@@ -130,7 +124,7 @@ fn table(users: &user::Users) -> String {
     for user in &users.users {
         table.row([
             &user.name,
-            &name(&user.role),
+            &user.role,
             &user.email,
             &user.badge,
             &time(user.added_at),

@@ -13,10 +13,10 @@ use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::access::Permissions;
 use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole};
 use crate::actions::share::{Scope, SetId};
-use crate::actions::user::Role;
 use crate::blobs::Place;
 
 use super::Bytes;
@@ -77,8 +77,8 @@ pub struct UserAdded {
     pub id: Uuid,
     /// The name.
     pub name: String,
-    /// What the user may do.
-    pub role: Role,
+    /// The name of the role.
+    pub role: String,
     /// The e-mail address; empty where there is none.
     pub email: String,
     /// The number on the badge; empty where there is none.
@@ -90,12 +90,23 @@ pub struct UserAdded {
 pub struct UserEdited {
     /// The user's id.
     pub id: Uuid,
-    /// What the user may do.
-    pub role: Role,
+    /// The name of the role.
+    pub role: String,
     /// The e-mail address; empty where there is none.
     pub email: String,
     /// The number on the badge; empty where there is none.
     pub badge: String,
+}
+
+/// A role: what it holds from now on, or held to the end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RoleSet {
+    /// The role's id.
+    pub id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// What it holds.
+    pub permissions: Permissions,
 }
 
 /// A group was made.

@@ -10,12 +10,12 @@ use interdocket_sync::share::{Header, Policy};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::access::Permissions;
 use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole, State};
 use crate::actions::share::{Scope, SetId};
-use crate::actions::user::Role;
 use crate::blobs::Place;
 use crate::event::Bytes;
 
@@ -39,14 +39,27 @@ pub struct Node {
 pub struct User {
     /// The name.
     pub name: String,
-    /// What the user may do.
-    pub role: Role,
+    /// The name of the role.
+    pub role: String,
     /// The e-mail address; empty where there is none.
     pub email: String,
     /// The number on the badge; empty where there is none.
     pub badge: String,
     /// When the user was added.
     pub added_at: DateTime<Utc>,
+}
+
+/// A role of this organisation's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Role {
+    /// Its id.
+    pub id: Uuid,
+    /// The name as it is written.
+    pub name: String,
+    /// What it holds.
+    pub permissions: Permissions,
+    /// How many users have it.
+    pub holders: u64,
 }
 
 /// A group of users.

@@ -31,7 +31,7 @@ use crate::tests::simulation::bug::{Bug, planted};
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 12;
+pub const SHAPE: u32 = 13;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -133,6 +133,8 @@ impl Step<'_> {
             Event::ClockConfirmed(_) => self.clock(None),
             Event::UserAdded(user) => self.user_added(user),
             Event::UserEdited(user) => self.user_edited(user),
+            Event::RoleSet(role) => self.role_set(role),
+            Event::RoleRemoved(role) => self.role_removed(role),
             Event::GroupMade(group) => self.group_made(group),
             Event::GroupChanged(changed) => self.group_changed(changed),
             Event::TokenMade(token) => self.token_made(token),

@@ -217,6 +217,8 @@ tables! {
     MESSAGE: ShareId => String, Entity 16;
     /// Groups of users.
     GROUP: Uuid => entity::Group, Entity 12;
+    /// Roles of this organisation's own, by name in small letters.
+    ROLE: String => entity::Role, Entity 17;
     /// Whom the partner of a share added to its recipients.
     ONWARD: ShareId => Vec<String>, Entity 13;
     /// Share sets.

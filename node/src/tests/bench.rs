@@ -22,6 +22,7 @@ use interdocket_sync::wire::batch::{self, Batch};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use crate::access::{self, INVESTIGATOR, Permissions};
 use crate::actions::case::{self, Case};
 use crate::actions::decide::Decided;
 use crate::actions::evidence::{self, Evidence};
@@ -58,6 +59,11 @@ pub(crate) fn to(partner: &str, recipients: &[&str]) -> share::To {
     }
 }
 
+/// What people of a built-in role may do.
+pub(crate) fn holds(role: &str) -> Permissions {
+    access::built_in(role).unwrap().permissions()
+}
+
 /// Somebody who calls by token.
 pub(crate) fn caller(user: &user::User) -> Caller {
     Caller {
@@ -66,7 +72,7 @@ pub(crate) fn caller(user: &user::User) -> Caller {
             name: user.name.clone(),
             badge: user.badge.clone(),
         },
-        role: user.role,
+        permissions: holds(&user.role),
         way: Way::Token,
         progress: Progress::default(),
     }
@@ -347,7 +353,7 @@ impl Bench {
     pub(crate) async fn person(&self, name: &str, badge: &str) -> Result<user::User, Error> {
         let add = user::Add {
             name: name.into(),
-            role: user::Role::Investigator,
+            role: INVESTIGATOR.into(),
             email: String::new(),
             badge: badge.into(),
         };

@@ -12,14 +12,14 @@ mod targets;
 
 use interdocket_sync::id::{EvidenceId, ShareId};
 
+use crate::access::INVESTIGATOR;
 use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
-use crate::actions::user::Role;
 use crate::actions::{self, Run as _, case, evidence, external};
 use crate::event::Event;
 use crate::federation::texts::Texts;
 use crate::store::table;
-use crate::tests::bench::{Bench, only, to};
+use crate::tests::bench::{Bench, holds, only, to};
 
 use self::support::{Live, advanced, evidence_of, meet, sealed, status, title, until};
 
@@ -225,7 +225,7 @@ async fn seen(at: &Bench, share: ShareId) -> external::Shown {
     };
     let caller = actions::Caller {
         actor: sol(),
-        role: Role::Investigator,
+        permissions: holds(INVESTIGATOR),
         way: actions::Way::Token,
         progress: actions::Progress::default(),
     };

@@ -20,15 +20,15 @@ use tonic::Status;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
+use crate::access::{ADMINISTRATOR, AUDITOR, INVESTIGATOR};
 use crate::actions::external::{Get, List, Show, Shown};
 use crate::actions::partner::{self, Kind, OrganisationRole};
 use crate::actions::share::{self, Mode, Status as Stands};
-use crate::actions::user::Role;
 use crate::actions::{Actor, Caller, Error, ErrorKind, Progress, Run as _, Way, case, evidence};
 use crate::event::{ClockSuspected, Event, SessionClosed, SessionEnd};
 use crate::federation::serve::routes;
 use crate::jobs;
-use crate::tests::bench::{Bench, only, settle, to};
+use crate::tests::bench::{Bench, holds, only, settle, to};
 
 /// North serves; south and harbour can dial it. Everything is enabled.
 pub(super) async fn three() -> (Bench, Bench, Bench) {
@@ -134,14 +134,14 @@ fn lend(south: &Bench, share: ShareId) {
 }
 
 /// A user of south's.
-fn user(name: &str, role: Role) -> Caller {
+fn user(name: &str, role: &str) -> Caller {
     Caller {
         actor: Actor {
             id: Uuid::from_u128(name.len() as u128),
             name: name.into(),
             badge: String::new(),
         },
-        role,
+        permissions: holds(role),
         way: Way::Token,
         progress: Progress::default(),
     }
@@ -153,7 +153,7 @@ async fn show(at: &Bench, name: &str, share: ShareId) -> Result<Shown, Error> {
         after: None,
         limit: None,
     };
-    show.run(&at.node, &user(name, Role::Investigator)).await
+    show.run(&at.node, &user(name, INVESTIGATOR)).await
 }
 
 async fn list(at: &Bench, caller: &Caller) -> Vec<ShareId> {
@@ -174,7 +174,7 @@ fn get(share: ShareId, evidence: EvidenceId) -> Get {
 
 /// All bytes of a file, or why they ended early.
 async fn read(at: &Bench, name: &str, get: Get) -> Result<Result<Vec<u8>, String>, Error> {
-    let caller = user(name, Role::Investigator);
+    let caller = user(name, INVESTIGATOR);
     let mut opened = at.node.open_external(&caller, get).await?;
     let mut bytes = Vec::new();
     while let Some(piece) = opened.bytes.recv().await {
@@ -227,7 +227,7 @@ async fn every_named_recipient_lists_looks_at_parts_and_downloads_what_stays_at_
     let bytes = noise(1_000_000);
     let (share, evidence) = shared(&north, &south, &bytes).await;
     for name in ["Kim", "robin"] {
-        assert_eq!(list(&south, &user(name, Role::Investigator)).await, [share]);
+        assert_eq!(list(&south, &user(name, INVESTIGATOR)).await, [share]);
         let shown = show(&south, name, share).await.unwrap();
         assert_eq!(shown.external.case.unwrap().number, "1/26");
         assert_eq!(shown.items.len(), 1);
@@ -265,11 +265,7 @@ async fn every_named_recipient_lists_looks_at_parts_and_downloads_what_stays_at_
 async fn who_is_not_named_is_refused_at_home_and_the_owner_is_not_asked() {
     let (north, south, _) = three().await;
     let (share, evidence) = shared(&north, &south, b"one").await;
-    assert!(
-        list(&south, &user("Alex", Role::Investigator))
-            .await
-            .is_empty()
-    );
+    assert!(list(&south, &user("Alex", INVESTIGATOR)).await.is_empty());
     let refused = show(&south, "Alex", share).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
     let refused = read(&south, "Alex", get(share, evidence))
@@ -277,7 +273,7 @@ async fn who_is_not_named_is_refused_at_home_and_the_owner_is_not_asked() {
         .unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
     // An administrator sees that there is such a share, and reads nothing either.
-    let administrator = user("Alex", Role::Administrator);
+    let administrator = user("Alex", ADMINISTRATOR);
     assert_eq!(list(&south, &administrator).await, [share]);
     let show = Show {
         share,
@@ -447,7 +443,7 @@ async fn a_large_case_is_read_in_pages_that_cover_each_item_once() {
             after: after.take(),
             limit: Some(300),
         };
-        let page = page.run(&south.node, &user("Kim", Role::Auditor)).await;
+        let page = page.run(&south.node, &user("Kim", AUDITOR)).await;
         let page = page.unwrap();
         assert!(page.items.len() <= 300);
         seen.extend(page.items.iter().map(|item| item.evidence));
@@ -468,7 +464,7 @@ async fn stopped<A: crate::actions::Change>(
 ) -> (Bench, Bench, ShareId, EvidenceId, u64) {
     let (north, south, _) = three().await;
     let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
-    let caller = user("Kim", Role::Investigator);
+    let caller = user("Kim", INVESTIGATOR);
     let opened = south
         .node
         .open_external(&caller, get(share, evidence))
@@ -552,7 +548,7 @@ async fn a_suspended_share_is_not_read_until_it_is_resumed() {
 async fn who_is_reading_reads_no_further_once_the_clock_is_suspected() {
     let (north, south, _) = three().await;
     let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
-    let caller = user("Kim", Role::Investigator);
+    let caller = user("Kim", INVESTIGATOR);
     let opened = south
         .node
         .open_external(&caller, get(share, evidence))
@@ -582,7 +578,7 @@ async fn a_reference_stops_when_its_days_have_passed_also_for_who_is_reading() {
     let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
     let until = north.shown(share).expires_at.unwrap();
     assert!(until - crate::tests::bench::noon() < TimeDelta::hours(25));
-    let caller = user("Kim", Role::Investigator);
+    let caller = user("Kim", INVESTIGATOR);
     let opened = south
         .node
         .open_external(&caller, get(share, evidence))

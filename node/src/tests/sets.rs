@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use interdocket_sync::log::Point;
 
+use crate::access::Permissions;
 use crate::actions::decide::Context;
 use crate::actions::partner::{self, Kind};
 use crate::actions::share::{self, Mode, SetId, Status, To};
@@ -264,6 +265,7 @@ fn sent(north: &Bench, to: &[&To], seed: &[u8]) -> (SetId, Vec<Vec<u8>>) {
         signer: &north.node.parts().keys.signer(),
         journal: Point::default(),
         actor: Some(north.node.owner().actor),
+        held: Permissions::new(),
         way: Way::Socket,
     };
     let to = to.iter().map(|&to| to.clone()).collect();

@@ -19,8 +19,10 @@ use tower::ServiceExt as _;
 use super::api::Backend;
 use super::endpoint::{Endpoint, status};
 use super::*;
+use crate::access::ADMINISTRATOR;
 use crate::actions::{self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence, external};
 use crate::intake::Opened;
+use crate::tests::bench::holds;
 
 /// A node that is made up: it knows one token, one file, and what was sent to it.
 #[derive(Clone, Default)]
@@ -463,7 +465,7 @@ fn caller(name: &str) -> Caller {
             name: name.to_owned(),
             badge: String::new(),
         },
-        role: actions::user::Role::Administrator,
+        permissions: holds(ADMINISTRATOR),
         way: Way::Timer,
         progress: Progress::default(),
     }

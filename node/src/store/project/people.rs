@@ -6,7 +6,9 @@ use uuid::Uuid;
 use super::{Error, Step};
 use crate::actions::Actor;
 use crate::actions::people::called;
-use crate::event::{AccessChanged, GroupChanged, GroupMade, TokenMade, UserAdded, UserEdited};
+use crate::event::{
+    AccessChanged, GroupChanged, GroupMade, RoleSet, TokenMade, UserAdded, UserEdited,
+};
 use crate::store::entity::{self, Known};
 use crate::store::table;
 
@@ -14,12 +16,13 @@ impl Step<'_> {
     pub(super) fn user_added(&mut self, user: &UserAdded) -> Result<(), Error> {
         let added = entity::User {
             name: user.name.clone(),
-            role: user.role,
+            role: user.role.clone(),
             email: user.email.clone(),
             badge: user.badge.clone(),
             added_at: self.meta.at,
         };
         self.put(&table::USER, &user.id, &added);
+        self.holders(&added.role, |holders| holders + 1)?;
         self.know([&added.name, &added.email, &added.badge], user.id);
         Ok(())
     }
@@ -29,11 +32,42 @@ impl Step<'_> {
         for text in [&user.email, &user.badge] {
             self.changes.delete(&table::KNOWN, &called(text));
         }
-        user.role = edited.role;
+        self.holders(&user.role, |holders| holders.saturating_sub(1))?;
+        self.holders(&edited.role, |holders| holders + 1)?;
+        user.role.clone_from(&edited.role);
         user.email.clone_from(&edited.email);
         user.badge.clone_from(&edited.badge);
         self.put(&table::USER, &edited.id, &user);
         self.know([&user.name, &user.email, &user.badge], edited.id);
+        Ok(())
+    }
+
+    pub(super) fn role_set(&mut self, set: &RoleSet) -> Result<(), Error> {
+        let name = called(&set.name);
+        let held = self.view().get(&table::ROLE, &name)?;
+        let role = entity::Role {
+            id: set.id,
+            name: set.name.clone(),
+            permissions: set.permissions.clone(),
+            holders: held.map_or(0, |held| held.holders),
+        };
+        self.put(&table::ROLE, &name, &role);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as for every event")]
+    pub(super) fn role_removed(&mut self, removed: &RoleSet) -> Result<(), Error> {
+        self.changes.delete(&table::ROLE, &called(&removed.name));
+        Ok(())
+    }
+
+    /// Counts who has a role of this organisation's own.
+    fn holders(&mut self, role: &str, count: impl FnOnce(u64) -> u64) -> Result<(), Error> {
+        let name = called(role);
+        if let Some(mut role) = self.view().get(&table::ROLE, &name)? {
+            role.holders = count(role.holders);
+            self.put(&table::ROLE, &name, &role);
+        }
         Ok(())
     }
 

@@ -27,7 +27,7 @@ async fn a_live_advanced_share_is_read_at_its_owner_as_its_policy_has_it() {
         share,
         evidence: Vec::new(),
     };
-    let kim = user("Kim", Role::Investigator);
+    let kim = user("Kim", INVESTIGATOR);
     let refused = import.run(&south.node, &kim).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Forbidden, "{refused}");
     assert_eq!(kept(&south), 0);
@@ -36,7 +36,7 @@ async fn a_live_advanced_share_is_read_at_its_owner_as_its_policy_has_it() {
     let refused = read(&south, "Kim", look).await.unwrap_err();
     assert!(refused.message.contains("locked"), "{refused}");
     assert!(list(&south, &kim).await.is_empty());
-    let administrator = user("Alex", Role::Administrator);
+    let administrator = user("Alex", ADMINISTRATOR);
     assert_eq!(list(&south, &administrator).await, [share]);
 }
 
@@ -65,7 +65,7 @@ async fn what_waits_to_be_imported_is_counted_and_shown() {
         ("Statement", "statements")
     );
     assert!(!item.imported);
-    let kim = user("Kim", Role::Investigator);
+    let kim = user("Kim", INVESTIGATOR);
     Import {
         share,
         evidence: Vec::new(),

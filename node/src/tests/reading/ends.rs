@@ -110,7 +110,7 @@ async fn a_node_that_is_told_to_stop_closes_every_session() {
 async fn a_reader_that_goes_away_leaves_no_session() {
     let (north, south, _) = three().await;
     let (share, evidence) = shared(&north, &south, &vec![3; SIZE]).await;
-    let caller = user("Kim", Role::Investigator);
+    let caller = user("Kim", INVESTIGATOR);
     let opened = south
         .node
         .open_external(&caller, get(share, evidence))

@@ -7,6 +7,7 @@ use super::bug::{Bug, planted};
 use super::site::{Process, noon};
 use super::world::{SECOND, World};
 use super::{chores, drive, net, work};
+use crate::access::Permission;
 use crate::actions::decide::{Decided, Effect, broken};
 use crate::actions::node::{ConfirmClock, Confirmed};
 use crate::actions::partner::{Confirm, Enable, Kind, SetPolicy};
@@ -108,6 +109,7 @@ pub(super) async fn change<A: Change>(
     }
     let actor = Some(super::serve::kim());
     me.decide(world, actor, Way::Socket, move |context| {
+        context.held = Permission::ALL.iter().copied().collect();
         crate::node::decided(action, context)
     })
     .await

@@ -25,6 +25,7 @@ use super::serve::kim;
 use super::site::Process;
 use super::start::change;
 use super::world::{Micros, SECOND, World};
+use crate::access::INVESTIGATOR;
 use crate::actions::partner::{self, Kind};
 use crate::actions::{Way, case, evidence, exchange, group, share, target, user};
 use crate::chance::seeded;
@@ -358,7 +359,7 @@ async fn people(world: &Rc<World>, me: &Rc<Process>, name: String) {
     };
     let user = user::Add {
         name,
-        role: user::Role::Investigator,
+        role: INVESTIGATOR.into(),
         email: String::new(),
         badge: String::new(),
     };

@@ -8,11 +8,12 @@ use interdocket_sync::id::ShareId;
 use uuid::Uuid;
 
 use super::People;
+use crate::access::INVESTIGATOR;
 use crate::actions::external::{Get, Show};
 use crate::actions::partner::Kind;
-use crate::actions::user::Role;
 use crate::actions::{Actor, Caller, Progress, Run as _, Way};
 use crate::intake::Opened;
+use crate::tests::bench::holds;
 
 /// Who is named as a recipient everywhere.
 pub(super) fn kim() -> Caller {
@@ -22,7 +23,7 @@ pub(super) fn kim() -> Caller {
             name: "Kim".into(),
             badge: String::new(),
         },
-        role: Role::Investigator,
+        permissions: holds(INVESTIGATOR),
         way: Way::Token,
         progress: Progress::default(),
     }
