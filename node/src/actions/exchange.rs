@@ -36,7 +36,7 @@ use crate::tests::simulation::bug::{Bug, planted};
 
 pub use self::disclose::{covered, disclose, following, info, item, targets};
 pub use self::import::{
-    NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable,
+    NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable, own_already,
 };
 pub use self::recover::{
     Given, close, forgotten, given_up, listed, recover, recovered, revoked_before, rewound,

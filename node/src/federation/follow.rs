@@ -94,8 +94,21 @@ async fn pass(node: &Node, partner: OrganisationId) -> Result<bool, Error> {
     Ok(clean)
 }
 
-/// Whether the files of a share are to be sealed here: not where the node imports by itself.
+/// Whether files of a share are to be sealed here.
 pub(crate) fn synchronised(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
+    let header = actions::decide::share(view, share)?.header;
+    let Kind::Advanced(policy) = header.kind else {
+        return Ok(false);
+    };
+    let ready = header.partner_log.countersigned > 0 && header.hold == Hold::Free && header.lives();
+    Ok(policy.mode == Mode::Synchronised && ready)
+}
+
+/// Whether the node imports by itself what is new in a share, so that it is not to be sealed before.
+///
+/// # Errors
+/// [`Error`] where the share is gone or the tables fail.
+pub(crate) fn importing(view: &View<'_>, share: ShareId) -> Result<bool, Error> {
     let node = view
         .get(&table::NODE, &())?
         .ok_or_else(|| broken("the node's record is missing"))?;
@@ -103,11 +116,8 @@ pub(crate) fn synchronised(view: &View<'_>, share: ShareId) -> Result<bool, Erro
     let Kind::Advanced(policy) = header.kind else {
         return Ok(false);
     };
-    let ready = header.partner_log.countersigned > 0 && header.hold == Hold::Free && header.lives();
-    // What is wanted though all was imported was withdrawn and came back: it is stated as stored once more.
-    let importing = rules::imports(node.role, policy)
-        && (header.open || view.has(&table::IMPORT, &(header.owner, share))?);
-    Ok(policy.mode == Mode::Synchronised && ready && !importing)
+    let waits = header.open || view.has(&table::IMPORT, &(header.owner, share))?;
+    Ok(rules::imports(node.role, policy) && waits)
 }
 
 fn client(node: &Node, partner: OrganisationId) -> ConnectionClient<Channel> {

@@ -17,8 +17,9 @@ use interdocket_sync::transfer::{Request as Wanted, Wish, plan};
 use tokio::sync::mpsc;
 
 use super::fetch::{Arrived, stream_in};
+use super::follow;
 use crate::actions::decide::broken;
-use crate::actions::{self, Error, ErrorKind, Way};
+use crate::actions::{Error, ErrorKind, Way, exchange};
 use crate::blobs::{self, Decoder, Placed, Ranges, Staged};
 use crate::event::SealedPart;
 use crate::node::Node;
@@ -52,7 +53,8 @@ pub(super) async fn synchronise(
 /// Items with their files, what of these is here already, and behind which item the next page begins.
 pub(crate) type Page = (Vec<Wish>, BTreeSet<Digest>, Option<EvidenceId>);
 
-/// What is wanted of a synchronised share, from behind an item on.
+/// What is wanted of a synchronised share, from behind an item on: but for what the node is to import by itself.
+/// What it imported, and what was withdrawn and came back since, is stated as stored once more.
 pub(crate) fn wishes(
     view: &View<'_>,
     share: ShareId,
@@ -61,9 +63,13 @@ pub(crate) fn wishes(
     let after = after.map(|evidence| (share, evidence));
     let rows = view.page(&table::WANTED, &share, after.as_ref(), WISHES)?;
     let last = (rows.len() == WISHES).then(|| rows.last().map(|((_, evidence), ())| *evidence));
+    let importing = follow::importing(view, share)?;
     let facts = ShareFacts::new(*view, share);
     let (mut wishes, mut held) = (Vec::with_capacity(rows.len()), BTreeSet::new());
     for ((_, evidence), ()) in rows {
+        if importing && !exchange::own_already(view, share, evidence)? {
+            continue;
+        }
         let count = facts.item(evidence).map_or(0, |item| item.files);
         let files = (0..count).map(|place| facts.file(evidence, place));
         let files: Option<Vec<File>> = files.collect();
@@ -288,7 +294,7 @@ impl Intake {
         let parts: Vec<SealedPart> = names.into_iter().zip(placed).map(part).collect();
         let (share, evidence) = (self.share, evidence.to_vec());
         let sealed = self.node.decide(None, Way::Partner, move |context| {
-            actions::exchange::seal(context, share, &evidence, parts)
+            exchange::seal(context, share, &evidence, parts)
         });
         threads::wait(sealed)
     }
@@ -442,7 +448,7 @@ impl Read for Reader {
 pub(super) async fn erase(node: &Node, share: ShareId, files: Vec<Digest>) -> Result<(), Error> {
     delete(node, share, files.clone()).await?;
     node.decide(None, Way::Timer, move |_| {
-        Ok(actions::exchange::erased(share, files))
+        Ok(exchange::erased(share, files))
     })
     .await
 }
@@ -460,10 +466,10 @@ pub fn suspect(node: &Node, share: ShareId, file: Digest) {
 async fn spoiled(node: &Node, share: ShareId, file: Digest) -> Result<(), Error> {
     tracing::error!(%share, %file, "a sealed file is damaged on disk: it is not served any more");
     delete(node, share, vec![file]).await?;
-    let having = move |view: &View<'_>| actions::exchange::having(view, share, file);
+    let having = move |view: &View<'_>| exchange::having(view, share, file);
     let having = node.read(having).await?;
     node.decide(None, Way::Timer, move |context| {
-        actions::exchange::spoiled(context, share, file, &having)
+        exchange::spoiled(context, share, file, &having)
     })
     .await
 }

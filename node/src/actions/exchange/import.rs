@@ -340,7 +340,10 @@ fn due(
 
 /// Whether an item of a share is this node's own. That it once stated so does not count: it may have been
 /// lost since.
-fn own_already(view: &View<'_>, share: ShareId, evidence: EvidenceId) -> Result<bool, Error> {
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn own_already(view: &View<'_>, share: ShareId, evidence: EvidenceId) -> Result<bool, Error> {
     Ok(view.has(&table::EVIDENCE, &EvidenceId::received(share, evidence))?)
 }
 
