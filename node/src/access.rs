@@ -253,10 +253,12 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("target.edit", &[CaseEdit]),
     ("target.list", &[CaseView]),
     ("target.remove", &[CaseEdit]),
+    ("token.add", &[PeopleManage]),
+    ("token.list", &[PeopleView]),
+    ("token.revoke", &[PeopleManage]),
     ("user.add", &[PeopleManage]),
     ("user.edit", &[PeopleManage]),
     ("user.list", &[PeopleView]),
-    ("user.token", &[PeopleManage]),
 ];
 
 #[cfg(test)]

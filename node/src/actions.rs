@@ -20,6 +20,7 @@ mod run;
 pub mod session;
 pub mod share;
 pub mod target;
+pub mod token;
 pub mod user;
 
 use std::fmt;
@@ -313,7 +314,9 @@ actions! {
     user::Add, "user.add", post "/v0/users", user::User, "Add a user", nothing;
     user::Edit, "user.edit", post "/v0/users/{user}/edit", user::User, "Change what is said of a user", nothing;
     user::List, "user.list", get "/v0/users", user::Users, "List users", nothing;
-    user::Token, "user.token", post "/v0/users/{user}/tokens", user::Issued, "Make a token for a user", nothing;
+    token::Add, "token.add", post "/v0/users/{user}/tokens", token::Issued, "Make a token for a user", nothing;
+    token::List, "token.list", get "/v0/users/{user}/tokens", token::Page, "List the tokens of a user", nothing;
+    token::Revoke, "token.revoke", post "/v0/tokens/{token}/revoke", token::Token, "Revoke a token", nothing;
     role::Add, "role.add", post "/v0/roles", role::Role, "Add a role", nothing;
     role::Edit, "role.edit", post "/v0/roles/{role}/edit", role::Role, "Change what a role holds", nothing;
     role::List, "role.list", get "/v0/roles", role::Roles, "List roles with what they hold", nothing;
@@ -383,9 +386,9 @@ macro_rules! run {
     )*};
 }
 
-run!(change: user::Add, user::Edit, user::Token, group::Add, group::Edit);
+run!(change: user::Add, user::Edit, token::Add, token::Revoke, group::Add, group::Edit);
 run!(change: role::Add, role::Edit, role::Remove);
-run!(query: role::List);
+run!(query: role::List, token::List);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
 run!(change: share::ChooseTargets, target::Add, target::Edit, target::Remove);
 run!(query: target::List);

@@ -27,6 +27,7 @@ mod table;
 mod target;
 #[cfg(test)]
 mod tests;
+mod token;
 mod user;
 
 use std::ffi::OsString;
@@ -100,9 +101,12 @@ enum Command {
     /// Show how the node stands.
     #[command(after_help = "Example:\n  interdocket status")]
     Status,
-    /// Users of this node and their tokens.
+    /// Users of this node.
     #[command(subcommand)]
     User(user::Command),
+    /// Tokens, by which users and programs call the API over HTTPS.
+    #[command(subcommand)]
+    Token(token::Command),
     /// Roles: what people who have them may do.
     #[command(subcommand)]
     Role(role::Command),
@@ -183,6 +187,7 @@ impl Command {
             Self::Run(run) => run.run(context).await,
             Self::Status => status::status(context).await,
             Self::User(command) => command.run(context).await,
+            Self::Token(command) => command.run(context).await,
             Self::Role(command) => command.run(context).await,
             Self::Group(command) => command.run(context).await,
             Self::Target(command) => command.run(context).await,

@@ -28,7 +28,7 @@ pub use self::body::{
     PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, RoleSet,
     SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade,
     ShareRevoked, ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved, TokenMade,
-    UserAdded, UserEdited,
+    TokenRevoked, UserAdded, UserEdited,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -129,7 +129,9 @@ events! {
     /// Who is in a group was changed.
     GroupChanged(GroupChanged), 14, "group changed", changed => KeyId(changed.group), with(changed.group, &changed.added, &changed.removed);
     /// A token was made.
-    TokenMade(TokenMade), 11, "token made", token => KeyId(token.user), [token.user];
+    TokenMade(TokenMade), 11, "token made", token => KeyId(token.user), [token.user, token.id];
+    /// A token was revoked.
+    TokenRevoked(TokenRevoked), 17, "token revoked", token => KeyId(token.user), [token.user, token.id];
     /// An invitation to pair was made.
     InvitationMade(InvitationMade), 20, "invitation made", invitation => KeyId::NODE, [invitation.id.uuid()];
     /// Somebody tried an invitation: it was begun, used up, or the secret was wrong.

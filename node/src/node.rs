@@ -513,13 +513,13 @@ impl Node {
     pub fn authenticate(&self, token: &str) -> Result<Caller, Error> {
         let refused = || {
             Error::new(ErrorKind::Forbidden, "a valid token is needed")
-                .hint("have one made: interdocket user token NAME")
+                .hint("have one made: interdocket token add NAME")
         };
         let reading = self.0.store.read();
         let view = reading.view();
         // A clock that went back would make tokens valid that are not any more.
         timely(&view)?;
-        let hash = crate::actions::user::hash(token);
+        let hash = crate::actions::token::hash(token);
         let token = view.get(&table::TOKEN, &hash)?.ok_or_else(refused)?;
         if token.expires_at <= self.0.clock.now() {
             return Err(refused());

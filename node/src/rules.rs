@@ -79,7 +79,7 @@ const TIMED: &[&str] = &[
     "share.advanced",
     "share.copy",
     "share.reference",
-    "user.token",
+    "token.add",
 ];
 
 /// Whether a folder is one of these, or below one of them.

@@ -113,7 +113,7 @@ impl Container {
         node.tokens = ["auditor", "administrator"].map(|role| {
             let name = format!("checking {role}");
             node.call(&["user", "add", &name, "--role", role]);
-            text(&node.call(&["user", "token", &name])["token"])
+            text(&node.call(&["token", "add", &name])["token"])
         });
         node
     }

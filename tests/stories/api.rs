@@ -13,7 +13,7 @@ fn curl(node: &Node, token: Option<&str>, path: &str, body: Option<&str>) -> (u1
 
 fn token(node: &Node, name: &str, role: &str) -> String {
     node.call(&["user", "add", name, "--role", role]);
-    text(&node.call(&["user", "token", name])["token"])
+    text(&node.call(&["token", "add", name])["token"])
 }
 
 /// fault A11

@@ -36,7 +36,7 @@ fn what_does_not_exist_is_said_to_be_unknown() {
         &["share", "cancel", id],
         &["share", "copy", "2026-17", "--partner", "South Police"],
         &["share", "copy", "2026-99", "--partner", "South Police"],
-        &["user", "token", "Kim"],
+        &["token", "add", "Kim"],
     ] {
         let refused = north.refused(arguments);
         assert_eq!(

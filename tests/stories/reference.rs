@@ -37,7 +37,7 @@ fn json(node: &Node, token: &str, path: &str) -> (u16, Value) {
 
 fn token(node: &Node, name: &str) -> String {
     node.call(&["user", "add", name, "--role", "investigator"]);
-    text(&node.call(&["user", "token", name])["token"])
+    text(&node.call(&["token", "add", name])["token"])
 }
 
 /// Whether any file below a folder holds these bytes.

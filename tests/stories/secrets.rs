@@ -80,7 +80,7 @@ fn logs_hold_no_secret_and_no_evidence_at_the_finest_level() {
     contact(&north, &south);
     enable(&north, &south);
     south.call(&["user", "add", "Kim", "--role", "investigator"]);
-    let token = text(&south.call(&["user", "token", "Kim"])["token"]);
+    let token = text(&south.call(&["token", "add", "Kim"])["token"]);
 
     let file = world.path(CANARY);
     write(&file, CANARY.as_bytes());

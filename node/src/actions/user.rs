@@ -1,16 +1,14 @@
-//! Users: who may ask this node for something, and the tokens that prove it.
+//! Users: who may ask this node for something.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use interdocket_sync::blob::{Digest, Sha256};
+use chrono::{DateTime, Utc};
 use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use sha2::Digest as _;
 use uuid::Uuid;
 
 use super::decide::{Context, Decided, Effect, broken, filled, line};
 use super::{Caller, Change, Error, ErrorKind, Query, people, role};
-use crate::event::{Event, TokenMade, UserAdded, UserEdited};
+use crate::event::{Event, UserAdded, UserEdited};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -49,16 +47,6 @@ pub struct Edit {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 pub struct List {}
 
-/// Makes a token for a user. It is shown this once.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Token {
-    /// The user: name, e-mail address, number on the badge, or id.
-    pub user: String,
-    /// After how many days it stops being valid, 1 to 365; 90 where left out.
-    #[serde(default)]
-    pub days: Option<u32>,
-}
-
 /// A user as shown.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct User {
@@ -81,15 +69,6 @@ pub struct User {
 pub struct Users {
     /// By name.
     pub users: Vec<User>,
-}
-
-/// A token, shown once.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Issued {
-    /// What the caller sends as `Authorization: Bearer ...`.
-    pub token: String,
-    /// When it stops being valid.
-    pub expires_at: DateTime<Utc>,
 }
 
 impl Change for Add {
@@ -144,32 +123,6 @@ impl Change for Edit {
     }
 }
 
-impl Change for Token {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Issued>, Error> {
-        let (user, found) = people::user(&context.view, &self.user)?;
-        // Whoever holds the token is that user.
-        context.grants(&role::held(&context.view, &found.role)?)?;
-        let days = self.days.unwrap_or(90);
-        if !(1..=365).contains(&days) {
-            let message = format!("a token cannot be valid for {days} days");
-            return Err(Error::new(ErrorKind::Invalid, message).hint("choose 1 to 365 days"));
-        }
-        let mut secret = [0; 32];
-        (context.chance)(&mut secret);
-        let token = format!("{TOKEN_PREFIX}{}", Digest(secret));
-        let expires_at = context.now + TimeDelta::days(i64::from(days));
-        let made = TokenMade {
-            user,
-            hash: hash(&token),
-            expires_at,
-        };
-        let issued = Issued { token, expires_at };
-        Ok(Decided::new(vec![Event::TokenMade(made)], move |_| {
-            Ok(issued)
-        }))
-    }
-}
-
 impl Query for List {
     fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Users, Error> {
         let mut users = Vec::new();
@@ -211,11 +164,3 @@ impl User {
         }
     }
 }
-
-/// What is kept of a token.
-pub fn hash(token: &str) -> Sha256 {
-    Sha256(sha2::Sha256::digest(token).into())
-}
-
-/// What every token begins with, so that one that leaked is recognised.
-const TOKEN_PREFIX: &str = "interdocket_";

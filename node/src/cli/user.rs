@@ -1,4 +1,4 @@
-//! Users and their tokens.
+//! Users.
 
 use clap::Subcommand;
 
@@ -43,15 +43,6 @@ pub(super) enum Command {
     /// List users.
     #[command(after_help = "Example:\n  interdocket user list")]
     List,
-    /// Make a token, by which a user or program calls the API over HTTPS. It is shown this once.
-    #[command(after_help = "Example:\n  interdocket user token 'Kim Berg' --days 30")]
-    Token {
-        /// The user: name, e-mail address or number on the badge.
-        name: String,
-        /// After how many days it stops being valid.
-        #[arg(long, default_value_t = 90, value_parser = clap::value_parser!(u32).range(1..=365))]
-        days: u32,
-    },
 }
 
 impl Command {
@@ -98,22 +89,6 @@ impl Command {
             Self::List => {
                 let users = context.client.call(&user::List {}).await?;
                 context.out.reply(&users, table)
-            }
-            Self::Token { name, days } => {
-                let request = user::Token {
-                    user: name,
-                    days: Some(days),
-                };
-                let issued = context.client.call(&request).await?;
-                context.out.note(
-                    "This token is shown only now. Send it as `Authorization: Bearer TOKEN`.",
-                );
-                context.out.reply(&issued, |issued| {
-                    context
-                        .out
-                        .note(&format!("Valid until {}.", time(issued.expires_at)));
-                    text::display(&issued.token).into_owned()
-                })
             }
         }
     }

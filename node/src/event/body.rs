@@ -134,12 +134,25 @@ pub struct GroupChanged {
 /// A token was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TokenMade {
+    /// The token's id.
+    pub id: Uuid,
     /// The token's holder.
     pub user: Uuid,
     /// SHA-256 of the token.
     pub hash: Sha256,
     /// When it stops being valid.
     pub expires_at: DateTime<Utc>,
+}
+
+/// A token was revoked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TokenRevoked {
+    /// The token's id.
+    pub id: Uuid,
+    /// The token's holder.
+    pub user: Uuid,
+    /// SHA-256 of the token.
+    pub hash: Sha256,
 }
 
 /// An invitation to pair was made or tried.

@@ -221,6 +221,7 @@ fn records_that_are_read_are_written_as_what_reads_the_same() {
 fn rows_that_are_read_are_written_as_what_reads_the_same() {
     let token = entity::Token {
         user: Uuid::from_u128(7),
+        made_at: DateTime::UNIX_EPOCH,
         expires_at: DateTime::from_timestamp(1_767_225_600, 0).unwrap(),
     };
     let seeds = vec![

@@ -103,6 +103,8 @@ pub enum Known {
 pub struct Token {
     /// Its holder.
     pub user: Uuid,
+    /// When it was made.
+    pub made_at: DateTime<Utc>,
     /// When it stops being valid.
     pub expires_at: DateTime<Utc>,
 }

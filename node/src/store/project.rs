@@ -138,6 +138,7 @@ impl Step<'_> {
             Event::GroupMade(group) => self.group_made(group),
             Event::GroupChanged(changed) => self.group_changed(changed),
             Event::TokenMade(token) => self.token_made(token),
+            Event::TokenRevoked(token) => self.token_revoked(token),
             Event::InvitationMade(invitation) | Event::InvitationTried(invitation) => {
                 self.put(&table::INVITATION, &invitation.id, &invitation.inviter);
                 Ok(())

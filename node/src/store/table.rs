@@ -232,6 +232,10 @@ tables! {
     MEMBER: (Uuid, Uuid) => (), Index 27;
     /// The groups that somebody is in.
     IN_GROUP: (Uuid, Uuid) => (), Index 28;
+    /// Tokens by their ids.
+    TOKEN_HASH: Uuid => Sha256, Index 34;
+    /// The tokens of a user.
+    USER_TOKEN: (Uuid, Uuid) => (), Index 35;
     /// Whom cases are about.
     TARGET: (CaseId, TargetId) => entity::Target, Entity 15;
     /// Targets that were chosen for a share by themselves.

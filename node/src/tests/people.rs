@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use crate::access::Permission::{self, *};
 use crate::access::{INVESTIGATOR, Permissions};
 use crate::actions::partner::{self, Kind, OrganisationRole};
-use crate::actions::{Caller, Error, ErrorKind, Run, audit, case, role, share, user};
+use crate::actions::{Caller, Error, ErrorKind, Run, audit, case, role, share, token, user};
 use crate::tests::bench::{Bench, only, to};
 
 /// All that sharing a copy and a reference needs.
@@ -44,7 +44,7 @@ async fn person(at: &Bench, name: &str, role: &str) -> String {
         badge: String::new(),
     };
     at.change(add).await.unwrap();
-    let token = user::Token {
+    let token = token::Add {
         user: name.into(),
         days: None,
     };
@@ -255,7 +255,7 @@ async fn nobody_gives_what_they_do_not_hold() {
             .await
             .map(drop),
     );
-    let of_alex = user::Token {
+    let of_alex = token::Add {
         user: "Alex".into(),
         days: None,
     };
@@ -364,4 +364,47 @@ async fn a_role_that_is_unknown_holds_nothing() {
     let reading = north.node.parts().store.read();
     let held = role::held(&reading.view(), "nobody").unwrap();
     assert_eq!(held, Permissions::new());
+}
+
+#[tokio::test]
+async fn a_token_that_was_revoked_proves_nothing_and_others_of_the_user_do() {
+    let north = Bench::new("north");
+    let one = person(&north, "Amy", INVESTIGATOR).await;
+    let add = |days| token::Add {
+        user: "amy".into(),
+        days,
+    };
+    let other = north.change(add(Some(1))).await.unwrap();
+    let list = async || {
+        let list = token::List {
+            user: "Amy".into(),
+            after: None,
+            limit: None,
+        };
+        let page = list.run(&north.node, &north.node.owner()).await;
+        let tokens = page.unwrap().tokens.into_iter();
+        tokens.map(|token| token.id).collect::<Vec<_>>()
+    };
+    let ids = list().await;
+    assert_eq!(
+        (ids.len(), ids[1]),
+        (2, other.id),
+        "in the order in which they were made"
+    );
+    let revoke = || token::Revoke { token: ids[0] };
+    assert_eq!(north.change(revoke()).await.unwrap().user, "Amy");
+    assert_eq!(
+        north.node.authenticate(&one).unwrap_err().kind,
+        ErrorKind::Forbidden
+    );
+    assert_eq!(
+        north.node.authenticate(&other.token).unwrap().actor.name,
+        "Amy"
+    );
+    assert_eq!(list().await, [other.id]);
+    let again = north.change(revoke()).await.unwrap_err();
+    assert_eq!(again.kind, ErrorKind::NotFound);
+    north.pass(2 * 24 * 3600);
+    assert!(list().await.is_empty(), "what ran out is not listed");
+    north.rebuilds().await;
 }

@@ -1,7 +1,6 @@
 //! The tables follow from the journal: after any actions they are what a rebuild makes of it.
 
-use crate::actions::user;
-use crate::actions::{case, partner, share};
+use crate::actions::{case, partner, share, token};
 use crate::disk::Dice;
 use crate::event::Event;
 use crate::store::table;
@@ -43,7 +42,7 @@ async fn act(dice: &mut Dice, north: &Bench, south: &Bench, round: u64) {
             let user = format!("user {round}");
             drop(north.person(&user, "").await);
             let days = None;
-            drop(north.change(user::Token { user, days }).await);
+            drop(north.change(token::Add { user, days }).await);
         }
         8 => {
             let partner = "south".to_owned();

@@ -274,7 +274,7 @@ pub(super) fn write(error: &Error) -> String {
 
 fn unauthorized() -> Response {
     let error = Error::new(ErrorKind::Forbidden, "this needs a valid token")
-        .hint("send `Authorization: Bearer TOKEN`; `interdocket user token NAME` makes one");
+        .hint("send `Authorization: Bearer TOKEN`; `interdocket token add NAME` makes one");
     let mut response = json(StatusCode::UNAUTHORIZED, write(&error));
     let bearer = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(WWW_AUTHENTICATE, bearer);

@@ -7,7 +7,7 @@ use super::{Error, Step};
 use crate::actions::Actor;
 use crate::actions::people::called;
 use crate::event::{
-    AccessChanged, GroupChanged, GroupMade, RoleSet, TokenMade, UserAdded, UserEdited,
+    AccessChanged, GroupChanged, GroupMade, RoleSet, TokenMade, TokenRevoked, UserAdded, UserEdited,
 };
 use crate::store::entity::{self, Known};
 use crate::store::table;
@@ -156,9 +156,21 @@ impl Step<'_> {
     pub(super) fn token_made(&mut self, token: &TokenMade) -> Result<(), Error> {
         let made = entity::Token {
             user: token.user,
+            made_at: self.meta.at,
             expires_at: token.expires_at,
         };
         self.put(&table::TOKEN, &token.hash, &made);
+        self.put(&table::TOKEN_HASH, &token.id, &token.hash);
+        self.put(&table::USER_TOKEN, &(token.user, token.id), &());
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as for every event")]
+    pub(super) fn token_revoked(&mut self, revoked: &TokenRevoked) -> Result<(), Error> {
+        self.changes.delete(&table::TOKEN, &revoked.hash);
+        self.changes.delete(&table::TOKEN_HASH, &revoked.id);
+        self.changes
+            .delete(&table::USER_TOKEN, &(revoked.user, revoked.id));
         Ok(())
     }
 }
