@@ -5,6 +5,7 @@
 //! of it.
 
 mod body;
+mod people;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -22,13 +23,15 @@ use crate::keyring::KeyId;
 pub use self::body::{
     AccessChanged, AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade,
     CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
-    EvidenceReceived, EvidenceSealed, ExternalOpened, GroupChanged, GroupMade, HeadCountersigned,
-    ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
-    NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered,
-    PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, RoleSet,
-    SealedErased, SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade,
-    ShareRevoked, ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved, TokenMade,
-    TokenRevoked, UserAdded, UserEdited,
+    EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned, ImportAsked, ImportEnded,
+    InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound,
+    PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered, PolicySet, RecipientsAsked,
+    Refused, RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
+    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareTargets, ShareWidened,
+    StoredBlob, TargetEdited, TargetRemoved,
+};
+pub use self::people::{
+    GroupChanged, GroupMade, RoleSet, TokenMade, TokenRevoked, UserAdded, UserEdited,
 };
 
 /// What a record says: who had it done, by which way, and what happened.

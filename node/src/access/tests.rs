@@ -1,3 +1,5 @@
+//! What roles hold and actions need, as people can read it.
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 

@@ -336,11 +336,7 @@ impl Bench {
     }
 
     pub(crate) async fn enable(&self, partner: &str, send: bool, receive: bool) {
-        let kinds = |on: bool| {
-            on.then_some(Kind::Copy)
-                .into_iter()
-                .collect::<BTreeSet<_>>()
-        };
+        let kinds = |on: bool| BTreeSet::from_iter(on.then_some(Kind::Copy));
         let enable = partner::Enable {
             partner: partner.into(),
             send: kinds(send),
