@@ -62,6 +62,7 @@ permissions! {
     PeopleManage, "people.manage", "Manage users, groups, roles and tokens";
     PartnerManage, "partner.manage", "Pair with partners, enable kinds of shares with them, and see all that they share";
     PolicyManage, "policy.manage", "Set what advanced shares allow";
+    SettingsManage, "settings.manage", "Set what counts for everybody of the organisation";
     NodeView, "node.view", "See how the node and its partners stand";
     NodeManage, "node.manage", "Check the node, back it up, confirm its clock";
 }
@@ -171,6 +172,11 @@ pub fn reaches_all(held: &Permissions) -> bool {
     held.contains(&CaseEvery)
 }
 
+/// Whether an action changes a case.
+pub fn edits(action: &str) -> bool {
+    EDITS.contains(&action)
+}
+
 /// Whether who holds these permissions sees all that partners share, also with others.
 pub fn sees_all_external(held: &Permissions) -> bool {
     held.contains(&PartnerManage)
@@ -190,15 +196,31 @@ const EXTERNAL: &[Permission] = &[
 /// What makes or widens a copy: a justice organisation has a permission of its own for it.
 const COPIES: &[&str] = &["share.add", "share.copy"];
 
+/// What changes a case: where the organisation restricts that, only some people may.
+const EDITS: &[&str] = &[
+    "case.access",
+    "case.assign",
+    "case.close",
+    "case.edit",
+    "case.reopen",
+    "evidence.add",
+    "evidence.edit",
+    "target.add",
+    "target.edit",
+    "target.remove",
+];
+
 /// What each action needs.
 const NEEDS: &[(&str, &[Permission])] = &[
     ("audit.show", &[AuditView]),
     ("audit.verify", &[AuditView]),
     ("case.access", INTERNAL),
+    ("case.assign", INTERNAL),
     ("case.close", &[CaseEdit]),
     ("case.create", &[CaseCreate]),
     ("case.edit", &[CaseEdit]),
     ("case.list", &[CaseView]),
+    ("case.reopen", &[CaseEdit]),
     ("case.show", &[CaseView]),
     ("evidence.add", &[EvidenceAdd]),
     ("evidence.edit", &[EvidenceEdit]),
@@ -233,6 +255,8 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("role.edit", &[PeopleManage]),
     ("role.list", &[PeopleView]),
     ("role.remove", &[PeopleManage]),
+    ("settings.set", &[SettingsManage]),
+    ("settings.show", &[NodeView]),
     ("share.add", EXTERNAL),
     ("share.advanced", EXTERNAL),
     ("share.cancel", &[CaseShare]),

@@ -21,6 +21,7 @@ mod out;
 mod partner;
 mod role;
 mod save;
+mod settings;
 mod share;
 mod status;
 mod table;
@@ -107,6 +108,9 @@ enum Command {
     /// Tokens, by which users and programs call the API over HTTPS.
     #[command(subcommand)]
     Token(token::Command),
+    /// Settings of the organisation: what counts for everybody.
+    #[command(subcommand)]
+    Settings(settings::Command),
     /// Roles: what people who have them may do.
     #[command(subcommand)]
     Role(role::Command),
@@ -187,6 +191,7 @@ impl Command {
             Self::Run(run) => run.run(context).await,
             Self::Status => status::status(context).await,
             Self::User(command) => command.run(context).await,
+            Self::Settings(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
             Self::Role(command) => command.run(context).await,
             Self::Group(command) => command.run(context).await,

@@ -16,19 +16,20 @@ use interdocket_sync::identity::OrganisationId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::actions::settings::Settings;
 use crate::actions::{Actor, Way};
 use crate::journal::Draft;
 use crate::keyring::KeyId;
 
 pub use self::body::{
-    AccessChanged, AddedFile, BackupBegun, BlobCompared, CaseEdited, CaseImported, CaseMade,
-    CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported, EvidenceOpened,
-    EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned, ImportAsked, ImportEnded,
-    InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound,
-    PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered, PolicySet, RecipientsAsked,
-    Refused, RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
-    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareTargets, ShareWidened,
-    StoredBlob, TargetEdited, TargetRemoved,
+    AccessChanged, AddedFile, BackupBegun, BlobCompared, CaseAssigned, CaseEdited, CaseImported,
+    CaseMade, CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported,
+    EvidenceOpened, EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned,
+    ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
+    NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered,
+    PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, SealedErased,
+    SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked,
+    ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved,
 };
 pub use self::people::{
     GroupChanged, GroupMade, RoleSet, TokenMade, TokenRevoked, UserAdded, UserEdited,
@@ -173,6 +174,12 @@ events! {
     ShareTargets(ShareTargets), 47, "targets of a share changed", changed => KeyId(changed.share.uuid()), [changed.share.uuid()];
     /// A case was closed.
     CaseClosed(CaseId), 42, "case closed", case => KeyId(case.uuid()), [case.uuid()];
+    /// A case was opened again.
+    CaseReopened(CaseId), 49, "case reopened", case => KeyId(case.uuid()), [case.uuid()];
+    /// Who a case is assigned to was set.
+    CaseAssigned(CaseAssigned), 48, "case assigned", assigned => KeyId(assigned.case.uuid()), with(assigned.case.uuid(), &assigned.assignees, &[]);
+    /// What counts for everybody of the organisation was set.
+    SettingsSet(Settings), 94, "settings set", _ => KeyId::NODE, [];
     /// Evidence was taken in.
     EvidenceAdded(EvidenceAdded), 50, "evidence added", added => KeyId(added.case.uuid()), [added.id.uuid(), added.case.uuid()];
     /// Evidence was described anew.

@@ -113,7 +113,7 @@ impl Node {
         let (who, about) = (caller.clone(), About::Case(taken.case.clone()));
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
             // The bytes may have taken hours.
-            reach::check(&context.view, &who, &about)?;
+            reach::check(&context.view, &who, Add::NAME, &about)?;
             taken.decide(context)
         })
         .await
@@ -173,7 +173,7 @@ impl Node {
         let who = caller.clone();
         let (name, placed) = self
             .decide(Some(caller.actor.clone()), caller.way, move |context| {
-                reach::check(&context.view, &who, &about)?;
+                reach::check(&context.view, &who, GET, &about)?;
                 request.decide(context)
             })
             .await?;

@@ -142,7 +142,7 @@ impl Node {
         self.permit(caller, &action).await?;
         let (who, about) = (caller.clone(), action.about());
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
-            reach::check(&context.view, &who, &about)?;
+            reach::check(&context.view, &who, A::NAME, &about)?;
             context.held = who.permissions;
             decided(action, context)
         })
@@ -205,12 +205,16 @@ impl Node {
             _ => None,
         };
         let who = caller.clone();
-        let reached = self.read(move |view| Ok(reach::check(view, &who, &about)));
+        let asked = action.to_owned();
+        let reached = self.read(move |view| Ok(reach::check(view, &who, &asked, &about)));
         let reached = reached.await?;
-        if reached.is_err() {
+        if let Err(error) = &reached {
             // Without what was asked for: callers choose that, and each other text would be a record of its own.
-            self.refused(refused(share, format!("nothing that {name} reaches")))
-                .await;
+            let reason = match error.kind {
+                ErrorKind::Forbidden => format!("only some people change that, and not {name}"),
+                _ => format!("nothing that {name} reaches"),
+            };
+            self.refused(refused(share, reason)).await;
         }
         reached
     }

@@ -239,6 +239,7 @@ mod tests {
             role: POLICE,
             incarnation: 1,
             suspect: None,
+            settings: Default::default(),
         };
         assert!(timely(&node));
         node.suspect = Some(DateTime::UNIX_EPOCH);

@@ -3,6 +3,7 @@
 
 mod backup;
 pub(crate) mod bench;
+mod cases;
 mod copy;
 mod liar;
 mod live;

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
 use super::{Caller, Change, Error, ErrorKind, Query, exchange, people, reach};
-use crate::event::{AccessChanged, CaseEdited, CaseMade, Event};
+use crate::event::{AccessChanged, CaseAssigned, CaseEdited, CaseMade, Event};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -77,6 +77,24 @@ pub struct Access {
     pub remove: Vec<String>,
 }
 
+/// Sets who a case is assigned to. They have access to it, with all that who made it may do; who is not assigned
+/// any more has no access any more.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Assign {
+    /// Its id or number.
+    pub case: String,
+    /// Users, the first one first: names, e-mail addresses or numbers on badges; nobody where empty.
+    #[serde(default)]
+    pub users: Vec<String>,
+}
+
+/// Opens a closed case again.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Reopen {
+    /// Its id or number.
+    pub case: String,
+}
+
 /// Closes a case: nothing is added to it any more.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Close {
@@ -100,6 +118,10 @@ pub struct Case {
     pub state: State,
     /// When it was made on this node.
     pub created_at: DateTime<Utc>,
+    /// Who made it; nobody where it was received.
+    pub created_by: Option<String>,
+    /// Who it is assigned to, the first one first.
+    pub assignees: Vec<String>,
     /// How many items of evidence it has.
     pub evidence: u64,
     /// How many bytes their files have.
@@ -240,6 +262,43 @@ impl Change for Close {
     }
 }
 
+impl Change for Reopen {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let (id, case) = decide::case(&context.view, &self.case)?;
+        let events = match case.open {
+            true => Vec::new(),
+            false => vec![Event::CaseReopened(id)],
+        };
+        Ok(Decided::new(events, move |view| shown(view, id)))
+    }
+}
+
+impl Change for Assign {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let (id, case) = decide::case(&context.view, &self.case)?;
+        let mut assignees: Vec<Uuid> = Vec::new();
+        for name in &self.users {
+            let (user, _) = people::user(&context.view, name)?;
+            if !assignees.contains(&user) {
+                assignees.push(user);
+            }
+        }
+        if assignees == case.assignees {
+            return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
+        }
+        let new = |user: &&Uuid| !case.assignees.contains(user);
+        let gone = |user: &&Uuid| !assignees.contains(user) && !case.made_by(**user);
+        let added: Vec<Uuid> = assignees.iter().filter(new).copied().collect();
+        let removed: Vec<Uuid> = case.assignees.iter().filter(gone).copied().collect();
+        let mut events = access(&context.view, id, &added, &removed)?;
+        events.push(Event::CaseAssigned(CaseAssigned {
+            case: id,
+            assignees,
+        }));
+        Ok(Decided::new(events, move |view| shown(view, id)))
+    }
+}
+
 impl Query for Show {
     fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Case, Error> {
         let (id, case) = decide::case(view, &self.case)?;
@@ -272,6 +331,8 @@ impl Case {
         let names = rows.into_iter().map(|((_, who), ())| people::of(view, who));
         let mut access = names.collect::<Result<Vec<String>, Error>>()?;
         access.sort();
+        let assignees = case.assignees.iter().map(|who| people::of(view, *who));
+        let assignees = assignees.collect::<Result<Vec<String>, Error>>()?;
         Ok(Self {
             id,
             number: case.number,
@@ -283,6 +344,8 @@ impl Case {
                 State::Closed
             },
             created_at: case.created_at,
+            created_by: case.creator.map(|creator| creator.name),
+            assignees,
             evidence: case.evidence,
             bytes: case.bytes,
             origin: case.origin,

@@ -6,17 +6,18 @@ use std::collections::BTreeSet;
 use interdocket_sync::id::CaseId;
 use uuid::Uuid;
 
-use super::decide::{self, whole};
-use super::{About, Caller, Error, evidence};
+use super::decide::{self, broken, whole};
+use super::{About, Caller, Error, ErrorKind, evidence, settings};
 use crate::access;
 use crate::store::table;
 use crate::store::view::View;
 
-/// Refuses what is out of a caller's reach, as if it did not exist.
+/// Refuses what is out of a caller's reach, as if it did not exist; and to change a case, where only some people may
+/// and the caller is none of them.
 ///
 /// # Errors
-/// `NotFound`.
-pub fn check(view: &View<'_>, caller: &Caller, about: &About) -> Result<(), Error> {
+/// `NotFound`, `Forbidden`.
+pub fn check(view: &View<'_>, caller: &Caller, action: &str, about: &About) -> Result<(), Error> {
     if access::reaches_all(&caller.permissions) {
         return Ok(());
     }
@@ -34,9 +35,27 @@ pub fn check(view: &View<'_>, caller: &Caller, about: &About) -> Result<(), Erro
         About::Share(id) => (decide::share(view, *id)?.case, decide::no_share(*id)),
     };
     match found {
-        Some(id) if case(view, caller, id)? => Ok(()),
+        Some(id) if case(view, caller, id)? => edits(view, caller, action, id),
         _ => Err(missing),
     }
+}
+
+fn edits(view: &View<'_>, caller: &Caller, action: &str, id: CaseId) -> Result<(), Error> {
+    if !access::edits(action) || !settings::of(view)?.restrict_edit {
+        return Ok(());
+    }
+    let case = view.get(&table::CASE, &id)?;
+    let case = case.ok_or_else(|| broken("a case is missing"))?;
+    let who = caller.actor.id;
+    if case.made_by(who) || case.assignees.contains(&who) {
+        return Ok(());
+    }
+    let message = format!(
+        "only who made case \"{}\", who is assigned to it and administrators change it",
+        case.number
+    );
+    Err(Error::new(ErrorKind::Forbidden, message)
+        .hint("ask one of them to assign it to you: interdocket case assign CASE USER"))
 }
 
 /// Whether somebody reaches a case.

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{self, broken};
 use super::partner::Kind;
-use super::{About, Caller, Error, Query, exchange, reach};
+use super::{About, Action as _, Caller, Error, Query, exchange, reach};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -304,7 +304,7 @@ impl Query for List {
                     return Ok(Page { shares, next });
                 }
                 after = Some(id);
-                if reach::check(view, caller, &About::Share(id)).is_err() {
+                if reach::check(view, caller, Show::NAME, &About::Share(id)).is_err() {
                     continue;
                 }
                 let share = shown(view, id, now)?;

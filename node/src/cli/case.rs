@@ -63,6 +63,21 @@ pub(super) enum Command {
         #[arg(long, value_name = "NAME")]
         remove: Vec<String>,
     },
+    /// Set who a case is assigned to. They have access to it, with all that who made it may do; who is not assigned
+    /// any more has no access any more.
+    #[command(after_help = "Example:\n  interdocket case assign 2026-17 'Kim Berg' 4711")]
+    Assign {
+        /// Its number or id.
+        case: String,
+        /// Users, the first one first: names, e-mail addresses or numbers on badges; nobody where left out.
+        users: Vec<String>,
+    },
+    /// Open a closed case again.
+    #[command(after_help = "Example:\n  interdocket case reopen 2026-17")]
+    Reopen {
+        /// Its number or id.
+        case: String,
+    },
     /// Close a case: nothing is added to it any more.
     #[command(after_help = "Example:\n  interdocket case close 2026-17")]
     Close {
@@ -106,6 +121,8 @@ impl Command {
             Self::Access { case, add, remove } => {
                 client.call(&case::Access { case, add, remove }).await?
             }
+            Self::Assign { case, users } => client.call(&case::Assign { case, users }).await?,
+            Self::Reopen { case } => client.call(&case::Reopen { case }).await?,
             Self::Close { case } => client.call(&case::Close { case }).await?,
         };
         context.out.reply(&case, show)
@@ -161,6 +178,8 @@ fn show(case: &Case) -> String {
     table.row(["Description", &case.description]);
     table.row(["State", &name(&case.state)]);
     table.row(["Made", &time(case.created_at)]);
+    table.row(["Made by", case.created_by.as_deref().unwrap_or_default()]);
+    table.row(["Assigned to", &case.assignees.join(", ")]);
     let evidence = count(case.evidence, "item", "items");
     table.row(["Evidence", &format!("{evidence}, {}", size(case.bytes))]);
     table.row(["Access", &case.access.join(", ")]);

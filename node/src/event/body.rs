@@ -158,6 +158,15 @@ pub struct AccessChanged {
     pub removed: Vec<Uuid>,
 }
 
+/// Who a case is assigned to was set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaseAssigned {
+    /// The case.
+    pub case: CaseId,
+    /// Users, from now on, the first one first.
+    pub assignees: Vec<Uuid>,
+}
+
 /// A target of a case: the values from now on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TargetEdited {

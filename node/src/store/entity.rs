@@ -15,6 +15,7 @@ use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::group::Kind as GroupKind;
 use crate::actions::partner::{Kind, OrganisationRole, State};
+use crate::actions::settings::Settings;
 use crate::actions::share::{Scope, SetId};
 use crate::blobs::Place;
 use crate::event::Bytes;
@@ -32,6 +33,8 @@ pub struct Node {
     pub incarnation: u64,
     /// Since when its clock is not to be trusted; nothing where it is.
     pub suspect: Option<DateTime<Utc>>,
+    /// What counts for everybody of the organisation.
+    pub settings: Settings,
 }
 
 /// A user.
@@ -166,12 +169,25 @@ pub struct Case {
     pub open: bool,
     /// When it was made here.
     pub created_at: DateTime<Utc>,
+    /// Who made it, with the values of that moment; nobody where it was received.
+    pub creator: Option<Actor>,
+    /// Who it is assigned to, the first one first.
+    pub assignees: Vec<Uuid>,
     /// Items of evidence.
     pub evidence: u64,
     /// Bytes of their files.
     pub bytes: u64,
     /// From whom it was received.
     pub origin: Option<Origin>,
+}
+
+impl Case {
+    /// Whether this user made it.
+    pub fn made_by(&self, user: Uuid) -> bool {
+        self.creator
+            .as_ref()
+            .is_some_and(|creator| creator.id == user)
+    }
 }
 
 /// An item of evidence, but for its files.

@@ -18,8 +18,10 @@ use super::engine::Engine;
 use super::entity::{self, BlobState};
 use super::table::{self, Table};
 use super::view::{self, Changes, View};
+use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::partner::State;
+use crate::actions::settings::Settings;
 use crate::event::{
     CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceEdited, PartnerEnabled, PartnerMet,
     StoredBlob, subject,
@@ -31,7 +33,7 @@ use crate::tests::simulation::bug::{Bug, planted};
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 13;
+pub const SHAPE: u32 = 14;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -125,6 +127,7 @@ impl Step<'_> {
                     role: made.role,
                     incarnation: 1,
                     suspect: None,
+                    settings: Settings::default(),
                 };
                 self.put(&table::NODE, &(), &node);
                 Ok(())
@@ -173,7 +176,7 @@ impl Step<'_> {
                 Ok(())
             }
             Event::CaseMade(case) => {
-                self.case_made(case, None)?;
+                self.case_made(case, None, entry.actor.clone())?;
                 self.access_of_maker(case.id, entry.actor.as_ref())
             }
             Event::TargetAdded(target) | Event::TargetEdited(target) => self.target_edited(target),
@@ -184,10 +187,15 @@ impl Step<'_> {
                 Ok(())
             }
             Event::CaseEdited(case) => self.case_edited(case),
-            Event::CaseClosed(id) => {
-                let mut case = self.get(&table::CASE, id)?;
-                case.open = false;
-                self.put(&table::CASE, id, &case);
+            Event::CaseClosed(id) => self.case(*id, |case| case.open = false),
+            Event::CaseReopened(id) => self.case(*id, |case| case.open = true),
+            Event::CaseAssigned(assigned) => self.case(assigned.case, |case| {
+                case.assignees.clone_from(&assigned.assignees);
+            }),
+            Event::SettingsSet(settings) => {
+                let mut node = self.get(&table::NODE, &())?;
+                node.settings = *settings;
+                self.put(&table::NODE, &(), &node);
                 Ok(())
             }
             Event::EvidenceAdded(added) => self.evidence_added(added, entry),
@@ -319,13 +327,27 @@ impl Step<'_> {
         Ok(())
     }
 
-    fn case_made(&mut self, made: &CaseMade, origin: Option<Origin>) -> Result<(), Error> {
+    fn case(&mut self, id: CaseId, change: impl FnOnce(&mut entity::Case)) -> Result<(), Error> {
+        let mut case = self.get(&table::CASE, &id)?;
+        change(&mut case);
+        self.put(&table::CASE, &id, &case);
+        Ok(())
+    }
+
+    fn case_made(
+        &mut self,
+        made: &CaseMade,
+        origin: Option<Origin>,
+        creator: Option<Actor>,
+    ) -> Result<(), Error> {
         let case = entity::Case {
             number: made.number.clone(),
             title: made.title.clone(),
             description: made.description.clone(),
             open: true,
             created_at: self.meta.at,
+            creator,
+            assignees: Vec::new(),
             evidence: 0,
             bytes: 0,
             origin,

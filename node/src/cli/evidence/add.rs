@@ -334,7 +334,7 @@ mod tests {
     }
 
     const CASE: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","number":"1","title":"",
-        "description":"","state":"open","created_at":"2026-03-14T02:31:00Z","evidence":0,
+        "description":"","state":"open","created_at":"2026-03-14T02:31:00Z","created_by":null,"assignees":[],"evidence":0,
         "bytes":0,"origin":null,"access":[]}"#;
 
     const ITEM: &str = r#"{"id":"00000000-0000-0000-0000-000000000000",

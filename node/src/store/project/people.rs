@@ -138,19 +138,25 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The recipients of what was received have access to it, as far as they are known here.
+    /// The recipients of what was received have access to it, as far as they are known here. It is assigned to the
+    /// first of them who is a user.
     pub(super) fn access_of_recipients(
         &mut self,
         case: CaseId,
         recipients: &[String],
     ) -> Result<(), Error> {
+        let mut first = None;
         for recipient in recipients {
             match self.view().get(&table::KNOWN, &called(recipient))? {
-                Some(Known::User(who) | Known::Group(who)) => self.give_access(case, who),
+                Some(Known::User(who)) => {
+                    self.give_access(case, who);
+                    first = first.or(Some(who));
+                }
+                Some(Known::Group(who)) => self.give_access(case, who),
                 None => {}
             }
         }
-        Ok(())
+        self.case(case, |case| case.assignees.extend(first))
     }
 
     pub(super) fn token_made(&mut self, token: &TokenMade) -> Result<(), Error> {

@@ -214,7 +214,7 @@ impl Step<'_> {
             share,
             id: offered.case.uuid(),
         };
-        self.case_made(&made, Some(origin))?;
+        self.case_made(&made, Some(origin), None)?;
         self.targets_received(id, share, &offered.info.targets)?;
         self.access_of_recipients(id, &offered.recipients)
     }

@@ -186,7 +186,7 @@ impl Step<'_> {
             share: imported.share,
             id: imported.origin.uuid(),
         };
-        self.case_made(&made, Some(origin))?;
+        self.case_made(&made, Some(origin), None)?;
         self.targets_received(made.id, imported.share, &imported.targets)?;
         self.access_of_recipients(made.id, &imported.recipients)?;
         let key = (share.header.owner, imported.share);

@@ -149,7 +149,7 @@ impl Step<'_> {
                 title: offered.info.title.clone(),
                 description: offered.info.description.clone(),
             };
-            self.case_made(&made, None)?;
+            self.case_made(&made, None, None)?;
         }
         self.message(id, &offered.message);
         let mut header = apply::open(terms);

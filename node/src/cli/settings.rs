@@ -1,0 +1,43 @@
+//! Settings of the organisation.
+
+use clap::Subcommand;
+
+use super::Context;
+use super::error::Error;
+use super::table::Table;
+use crate::actions::settings::{self, Settings};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Show what is set.
+    #[command(after_help = "Example:\n  interdocket settings show")]
+    Show,
+    /// Set what is named; the rest stays.
+    #[command(after_help = "Example:\n  interdocket settings set --restrict-edit true")]
+    Set {
+        /// Whether a case is changed only by who made it, who is assigned to it, and who reaches every case.
+        #[arg(long, value_name = "BOOL")]
+        restrict_edit: Option<bool>,
+    },
+}
+
+impl Command {
+    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+        let settings = match self {
+            Self::Show => context.client.call(&settings::Show {}).await?,
+            Self::Set { restrict_edit } => {
+                context
+                    .client
+                    .call(&settings::Set { restrict_edit })
+                    .await?
+            }
+        };
+        context.out.reply(&settings, table)
+    }
+}
+
+fn table(settings: &Settings) -> String {
+    let mut table = Table::new(["setting", "value"]);
+    table.row(["restrict edit", &settings.restrict_edit.to_string()]);
+    table.to_string()
+}
