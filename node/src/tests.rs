@@ -4,6 +4,7 @@
 mod backup;
 pub(crate) mod bench;
 mod cases;
+mod classic;
 mod copy;
 mod liar;
 mod live;

@@ -93,7 +93,7 @@ fn receiver_that_suspends_takes_nothing_more_until_it_resumes() {
     delivered(&north, &south, &id);
 }
 
-/// fault B6, fault B12
+/// AE-017, fault B6, fault B12
 #[test]
 fn removed_partner_is_a_stranger_and_can_be_paired_anew() {
     let world = World::new();

@@ -517,7 +517,7 @@ async fn a_revocation_stops_what_is_being_read_and_the_session_ends_with_its_byt
     assert_eq!(reason(&refused), Some(Refusal::NotShared));
 }
 
-/// AE-021, AE-032
+/// AE-021, AE-030, AE-032
 #[tokio::test]
 async fn who_is_not_a_recipient_any_more_reads_no_further() {
     let recipients = |share| share::Recipients {

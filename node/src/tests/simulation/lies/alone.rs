@@ -81,6 +81,8 @@ fn expected(lie: &Lie, held: u64) -> Refusal {
     }
 }
 
+/// AE-050, AJ-28: the owner of a copy can do nothing to what was delivered, and add to it only.
+///
 /// faults A1, A2, A5, A6, A8, A9, A10, A12, A13, B9, B12, C1, C2, C3, C5, C9, E7
 #[test]
 fn every_lie_is_refused_for_what_it_is_and_nothing_else_is_written() {
