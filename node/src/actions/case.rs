@@ -208,10 +208,19 @@ impl Change for Edit {
 
 impl Change for Access {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
-        let (id, _) = decide::case(&context.view, &self.case)?;
+        let (id, case) = decide::case(&context.view, &self.case)?;
         let added = people::ids(&context.view, &self.add)?;
         let removed = people::ids(&context.view, &self.remove)?;
-        let events = access(&context.view, id, &added, &removed)?;
+        let mut events = access(&context.view, id, &added, &removed)?;
+        // Only who has access is assigned: so these are never more than those.
+        let stays = |who: &&Uuid| added.contains(who) || !removed.contains(who);
+        let assignees: Vec<Uuid> = case.assignees.iter().filter(stays).copied().collect();
+        if assignees != case.assignees {
+            events.push(Event::CaseAssigned(CaseAssigned {
+                case: id,
+                assignees,
+            }));
+        }
         Ok(Decided::new(events, move |view| shown(view, id)))
     }
 }

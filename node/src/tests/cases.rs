@@ -84,6 +84,26 @@ async fn several_people_are_assigned_at_once_for_good_and_on_record() {
     north.rebuilds().await;
 }
 
+#[tokio::test]
+async fn who_has_no_access_any_more_is_not_assigned_any_more() {
+    let north = Bench::new("north");
+    let alice = north.person("Alice", "").await.unwrap();
+    for name in ["Amy", "Ben"] {
+        north.person(name, "").await.unwrap();
+    }
+    make(&north, &alice).await;
+    ask(&north, &alice, assign(&["Amy", "Ben"])).await.unwrap();
+    let access = case::Access {
+        case: "1/26".into(),
+        add: Vec::new(),
+        remove: vec!["Amy".into()],
+    };
+    let case = ask(&north, &alice, access).await.unwrap();
+    assert_eq!(case.assignees, ["Ben"]);
+    assert_eq!(case.access, ["Alice", "Ben"]);
+    north.rebuilds().await;
+}
+
 /// OE-39
 #[tokio::test]
 async fn an_assignment_that_is_not_taken_changes_nothing() {
