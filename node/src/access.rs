@@ -46,23 +46,28 @@ permissions! {
     CaseEvery, "case.every", "See every case, also those to which nobody gave access";
     CaseCreate, "case.create", "Make cases, and import those of partners";
     CaseEdit, "case.edit", "Change cases and their targets";
+    CaseRetention, "case.edit_case_retention", "Edit Case Retention: set how long the evidence of a case is kept, put things on legal hold and release them";
     CaseShare, "case.share", "Share cases, whichever way";
     CaseShareExternally, "case.share_externally_to_authenticated_users", "Share cases externally to authenticated users";
     CaseShareLinks, "case.share_external_download_links", "Share external download links of cases";
     CaseShareCopy, "case.share_by_copy_with_partner_agencies", "Share cases by copy with partner agencies, from a justice organisation";
     EvidenceView, "evidence.view", "See what is said of evidence";
     EvidenceDownload, "evidence.download", "Read files";
+    EvidenceOriginal, "evidence.original", "Read the original of video that was received, without its watermark";
     EvidenceAdd, "evidence.add", "Add evidence";
     EvidenceEdit, "evidence.edit", "Describe evidence anew";
+    EvidenceDelete, "evidence.delete", "Delete evidence, and cases with all of theirs";
     EvidenceShare, "evidence.share", "Share evidence, whichever way";
     EvidenceShareExternally, "evidence.share_externally_to_authenticated_users", "Share evidence externally to authenticated users";
     EvidenceShareLinks, "evidence.share_external_download_links", "Share external download links of evidence";
     AuditView, "audit.view", "See what others did";
+    AuditConfidential, "audit.confidential", "See confidential activity, and act confidentially";
     PeopleView, "people.view", "See users, groups and roles";
     PeopleManage, "people.manage", "Manage users, groups, roles and tokens";
     PartnerManage, "partner.manage", "Pair with partners, enable kinds of shares with them, and see all that they share";
+    ShareFinalise, "share.finalise", "See what partners offer before it is taken, and finalise or decline it";
     PolicyManage, "policy.manage", "Set what advanced shares allow";
-    SettingsManage, "settings.manage", "Set what counts for everybody of the organisation";
+    SettingsManage, "settings.manage", "Set what counts for everybody of the organisation, and what it takes part in";
     NodeView, "node.view", "See how the node and its partners stand";
     NodeManage, "node.manage", "Check the node, back it up, confirm its clock";
 }
@@ -182,6 +187,14 @@ pub fn sees_all_external(held: &Permissions) -> bool {
     held.contains(&PartnerManage)
 }
 
+/// Whether who holds these permissions sees what partners offer, before it is taken.
+pub fn sees_offers(held: &Permissions) -> bool {
+    held.contains(&ShareFinalise)
+}
+
+/// What people do with their own password, authenticator and session, whatever their role holds.
+const OWN: &[Permission] = &[];
+
 /// To give a case or evidence to people of one's own organisation.
 const INTERNAL: &[Permission] = &[CaseShare, EvidenceShare];
 
@@ -194,17 +207,32 @@ const EXTERNAL: &[Permission] = &[
 ];
 
 /// What makes or widens a copy: a justice organisation has a permission of its own for it.
-const COPIES: &[&str] = &["share.add", "share.copy"];
+const COPIES: &[&str] = &["share.add", "share.copy", "share.reshare"];
 
 /// What changes a case: where the organisation restricts that, only some people may.
 const EDITS: &[&str] = &[
     "case.access",
     "case.assign",
     "case.close",
+    "case.delete",
     "case.edit",
+    "case.hold",
+    "case.keep",
+    "case.release",
     "case.reopen",
+    "case.retain",
+    "case.tag",
     "evidence.add",
+    "evidence.add-note",
+    "evidence.attach",
+    "evidence.delete",
     "evidence.edit",
+    "evidence.remove-marker",
+    "evidence.set-marker",
+    "evidence.hold",
+    "evidence.keep",
+    "evidence.release",
+    "evidence.tag",
     "target.add",
     "target.edit",
     "target.remove",
@@ -216,26 +244,52 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("audit.verify", &[AuditView]),
     ("case.access", INTERNAL),
     ("case.assign", INTERNAL),
+    ("case.assignable", INTERNAL),
     ("case.close", &[CaseEdit]),
     ("case.create", &[CaseCreate]),
+    ("case.delete", &[EvidenceDelete]),
     ("case.edit", &[CaseEdit]),
+    ("case.hold", &[CaseRetention]),
+    ("case.keep", &[EvidenceDelete]),
     ("case.list", &[CaseView]),
+    ("case.release", &[CaseRetention]),
     ("case.reopen", &[CaseEdit]),
+    ("case.retain", &[CaseRetention]),
     ("case.show", &[CaseView]),
+    ("case.tag", &[CaseEdit]),
+    ("enrolment.begin", OWN),
+    ("enrolment.confirm", OWN),
     ("evidence.add", &[EvidenceAdd]),
+    ("evidence.add-note", &[EvidenceEdit]),
+    ("evidence.attach", &[EvidenceAdd]),
+    ("evidence.delete", &[EvidenceDelete]),
     ("evidence.edit", &[EvidenceEdit]),
     ("evidence.get", &[EvidenceDownload]),
+    ("evidence.hold", &[CaseRetention]),
+    ("evidence.keep", &[EvidenceDelete]),
     ("evidence.list", &[EvidenceView]),
+    ("evidence.markers", &[EvidenceView]),
+    ("evidence.multicam", &[EvidenceView]),
+    ("evidence.notes", &[EvidenceView]),
+    ("evidence.release", &[CaseRetention]),
+    ("evidence.remove-marker", &[EvidenceEdit]),
+    ("evidence.set-marker", &[EvidenceEdit]),
     ("evidence.show", &[EvidenceView]),
+    ("evidence.tag", &[EvidenceEdit]),
+    ("evidence.trail", &[AuditView]),
     ("external.get", &[EvidenceDownload]),
     ("external.import", &[CaseCreate]),
     ("external.list", &[CaseView]),
     ("external.onward", INTERNAL),
     ("external.show", &[CaseView]),
+    ("feature.disable", &[SettingsManage]),
+    ("feature.enable", &[SettingsManage]),
+    ("feature.list", &[NodeView]),
     ("group.add", &[PeopleManage]),
     ("group.edit", &[PeopleManage]),
     ("group.list", &[PeopleView]),
     ("group.show", &[PeopleView]),
+    ("metadata.list", &[NodeView]),
     ("node.backup", &[NodeManage]),
     ("node.check", &[NodeManage]),
     ("node.confirm-clock", &[NodeManage]),
@@ -244,6 +298,7 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("partner.confirm", &[PartnerManage]),
     ("partner.doctor", &[AuditView]),
     ("partner.enable", &[PartnerManage]),
+    ("partner.inbound", &[PartnerManage]),
     ("partner.invite", &[PartnerManage]),
     ("partner.list", &[NodeView]),
     ("partner.policy", &[PolicyManage]),
@@ -251,27 +306,42 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("partner.resume", &[PartnerManage]),
     ("partner.show", &[NodeView]),
     ("partner.suspend", &[PartnerManage]),
+    ("password.set", OWN),
+    ("retention.add", &[SettingsManage]),
+    ("retention.default", &[SettingsManage]),
+    ("retention.due", &[EvidenceView]),
+    ("retention.edit", &[SettingsManage]),
+    ("retention.list", &[CaseView]),
+    ("retention.remove", &[SettingsManage]),
     ("role.add", &[PeopleManage]),
     ("role.edit", &[PeopleManage]),
     ("role.list", &[PeopleView]),
     ("role.remove", &[PeopleManage]),
+    ("session.end", OWN),
     ("settings.set", &[SettingsManage]),
     ("settings.show", &[NodeView]),
     ("share.add", EXTERNAL),
     ("share.advanced", EXTERNAL),
+    ("share.answer", &[CaseEdit]),
     ("share.cancel", &[CaseShare]),
     ("share.copy", EXTERNAL),
+    ("share.decline", &[ShareFinalise]),
     ("share.end", &[CaseShare]),
+    ("share.finalise", &[ShareFinalise]),
     ("share.list", &[CaseView]),
+    ("share.recall", &[CaseShare]),
     ("share.recipients", EXTERNAL),
     ("share.reference", EXTERNAL),
     ("share.release", &[NodeManage]),
+    ("share.reshare", EXTERNAL),
     ("share.resume", EXTERNAL),
+    ("share.retry", &[CaseShare]),
     ("share.revoke", &[CaseShare]),
     ("share.sets", &[CaseView]),
     ("share.show", &[CaseView]),
     ("share.suspend", &[CaseShare]),
     ("share.targets", EXTERNAL),
+    ("share.updates", &[CaseView]),
     ("share.withdraw", &[CaseShare]),
     ("target.add", &[CaseEdit]),
     ("target.edit", &[CaseEdit]),
@@ -281,8 +351,12 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("token.list", &[PeopleView]),
     ("token.revoke", &[PeopleManage]),
     ("user.add", &[PeopleManage]),
+    ("user.disable", &[PeopleManage]),
     ("user.edit", &[PeopleManage]),
+    ("user.enable", &[PeopleManage]),
+    ("user.enrol", &[PeopleManage]),
     ("user.list", &[PeopleView]),
+    ("user.unlock", &[PeopleManage]),
 ];
 
 #[cfg(test)]

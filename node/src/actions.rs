@@ -10,16 +10,20 @@ pub mod decide;
 pub mod evidence;
 pub mod exchange;
 pub mod external;
+pub mod feature;
 pub mod group;
+pub mod metadata;
 pub mod node;
 pub mod partner;
 pub mod people;
 pub mod reach;
+pub mod retention;
 pub mod role;
 mod run;
 pub mod session;
 pub mod settings;
 pub mod share;
+pub mod signin;
 pub mod target;
 pub mod token;
 pub mod user;
@@ -149,6 +153,8 @@ pub struct Caller {
     pub permissions: Permissions,
     /// The way in.
     pub way: Way,
+    /// The session, where they signed in.
+    pub session: Option<uuid::Uuid>,
     /// Told how far a long action is.
     pub progress: Progress,
 }
@@ -196,6 +202,8 @@ pub enum Way {
     Socket,
     /// The API over HTTPS, by token.
     Token,
+    /// The API over HTTPS, by somebody who signed in.
+    Session,
     /// A partner's call.
     Partner,
     /// The node itself, by timer.
@@ -314,12 +322,38 @@ actions! {
     node::Check, "node.check", post "/v0/node/check", node::Checked, "Check all that is stored", nothing;
     settings::Show, "settings.show", get "/v0/settings", settings::Settings, "Show the organisation's settings", nothing;
     settings::Set, "settings.set", post "/v0/settings", settings::Settings, "Set the organisation's settings", nothing;
+    feature::List, "feature.list", get "/v0/features", feature::Listed, "List features of the organisation, on or off", nothing;
+    feature::Enable, "feature.enable", post "/v0/features/enable", feature::Listed, "Enable features of the organisation", nothing;
+    feature::Disable, "feature.disable", post "/v0/features/disable", feature::Listed, "Disable features of the organisation", nothing;
+    retention::List, "retention.list", get "/v0/retention", retention::Listed, "List the retention policies", nothing;
+    retention::Add, "retention.add", post "/v0/retention", retention::Listed, "Add a retention policy", nothing;
+    retention::Edit, "retention.edit", post "/v0/retention/{policy}/edit", retention::Listed, "Change a retention policy", nothing;
+    retention::Remove, "retention.remove", post "/v0/retention/{policy}/remove", retention::Listed, "Remove a retention policy", nothing;
+    retention::SetDefault, "retention.default", post "/v0/retention/default", retention::Listed, "Set the retention policy of cases to come", nothing;
+    retention::Due, "retention.due", get "/v0/retention/due", retention::Page, "List what is about to be deleted", nothing;
+    retention::Retain, "case.retain", post "/v0/cases/{case}/retention", case::Case, "Set the retention policy of a case", case;
+    retention::HoldCase, "case.hold", post "/v0/cases/{case}/hold", case::Case, "Put a case on legal hold", case;
+    retention::ReleaseCase, "case.release", post "/v0/cases/{case}/release", case::Case, "Release a case from legal hold", case;
+    retention::DeleteCase, "case.delete", post "/v0/cases/{case}/delete", case::Case, "Queue a case for deletion", case;
+    retention::KeepCase, "case.keep", post "/v0/cases/{case}/keep", case::Case, "Take a case back from deletion", case;
+    retention::HoldEvidence, "evidence.hold", post "/v0/evidence/{evidence}/hold", evidence::Evidence, "Put evidence on legal hold", evidence;
+    retention::ReleaseEvidence, "evidence.release", post "/v0/evidence/{evidence}/release", evidence::Evidence, "Release evidence from legal hold", evidence;
+    retention::DeleteEvidence, "evidence.delete", post "/v0/evidence/{evidence}/delete", evidence::Evidence, "Queue evidence for deletion", evidence;
+    retention::KeepEvidence, "evidence.keep", post "/v0/evidence/{evidence}/keep", evidence::Evidence, "Take evidence back from deletion", evidence;
     user::Add, "user.add", post "/v0/users", user::User, "Add a user", nothing;
     user::Edit, "user.edit", post "/v0/users/{user}/edit", user::User, "Change what is said of a user", nothing;
-    user::List, "user.list", get "/v0/users", user::Users, "List users", nothing;
+    user::List, "user.list", get "/v0/users", user::Users, "List users, or find them by name or e-mail address", nothing;
+    user::Disable, "user.disable", post "/v0/users/{user}/disable", user::User, "Disable a user: they do nothing from now on", nothing;
+    user::Enable, "user.enable", post "/v0/users/{user}/enable", user::User, "Enable a user again", nothing;
     token::Add, "token.add", post "/v0/users/{user}/tokens", token::Issued, "Make a token for a user", nothing;
     token::List, "token.list", get "/v0/users/{user}/tokens", token::Page, "List the tokens of a user", nothing;
     token::Revoke, "token.revoke", post "/v0/tokens/{token}/revoke", token::Token, "Revoke a token", nothing;
+    signin::Enrol, "user.enrol", post "/v0/users/{user}/enrol", signin::Enrolment, "Make a code with which a user sets a password and an authenticator", nothing;
+    signin::Unlock, "user.unlock", post "/v0/users/{user}/unlock", user::User, "Unlock a user after too many wrong tries", nothing;
+    signin::Begin, "enrolment.begin", post "/v0/enrolment", signin::Authenticator, "Choose a password, and set up an authenticator", nothing;
+    signin::Confirm, "enrolment.confirm", post "/v0/enrolment/confirm", signin::Recovery, "Show that the authenticator works, and be signed in", nothing;
+    signin::SetPassword, "password.set", post "/v0/password", signin::Done, "Set another password for oneself", nothing;
+    signin::SignOut, "session.end", post "/v0/sign-out", signin::Done, "Sign out", nothing;
     role::Add, "role.add", post "/v0/roles", role::Role, "Add a role", nothing;
     role::Edit, "role.edit", post "/v0/roles/{role}/edit", role::Role, "Change what a role holds", nothing;
     role::List, "role.list", get "/v0/roles", role::Roles, "List roles with what they hold", nothing;
@@ -345,6 +379,7 @@ actions! {
     case::Close, "case.close", post "/v0/cases/{case}/close", case::Case, "Close a case", case;
     case::Reopen, "case.reopen", post "/v0/cases/{case}/reopen", case::Case, "Open a closed case again", case;
     case::Assign, "case.assign", post "/v0/cases/{case}/assignees", case::Case, "Set who a case is assigned to", case;
+    case::Assignable, "case.assignable", get "/v0/cases/{case}/assignable", case::People, "Find whom a case can be assigned to", case;
     case::Access, "case.access", post "/v0/cases/{case}/access", case::Case, "Set who of this organisation works on a case", case;
     target::Add, "target.add", post "/v0/cases/{case}/targets", target::Targets, "Add a target to a case", case;
     target::List, "target.list", get "/v0/cases/{case}/targets", target::Targets, "List the targets of a case", case;
@@ -352,12 +387,20 @@ actions! {
     target::Remove, "target.remove", post "/v0/cases/{case}/targets/{target}/remove", target::Targets, "Take a target out of a case", case;
     evidence::Add, "evidence.add", post "/v0/cases/{case}/evidence", evidence::Evidence, "Add a file to a case as evidence", case;
     evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case", case;
+    metadata::List, "metadata.list", get "/v0/metadata", metadata::Pieces, "List every piece of metadata, and what a copy has of it", nothing;
     evidence::Show, "evidence.show", get "/v0/evidence/{evidence}", evidence::Evidence, "Show an item of evidence", evidence;
     share::Copy, "share.copy", post "/v0/cases/{case}/copies", share::Made, "Share a copy of a case with partners", case;
     share::List, "share.list", get "/v0/shares", share::Page, "List shares", case_if_named;
     share::Sets, "share.sets", get "/v0/sets", share::SetPage, "List share sets: shares that were made together", nothing;
     share::Show, "share.show", get "/v0/shares/{share}", share::Share, "Show a share with its receipts", share;
     share::Add, "share.add", post "/v0/shares/{share}/evidence", share::Share, "Update a copy with new evidence", share;
+    share::Reshare, "share.reshare", post "/v0/shares/{share}/reshare", share::Share, "Reshare a copy with more people, and new evidence", share;
+    share::Updates, "share.updates", get "/v0/shares/{share}/updates", share::UpdatePage, "List what the updates of a copy brought", share;
+    share::Recall, "share.recall", post "/v0/shares/{share}/recall", share::Share, "Ask the partner to destroy a copy", share;
+    share::Answer, "share.answer", post "/v0/shares/{share}/answer", share::Share, "Answer whether a copy will be destroyed", share;
+    share::Retry, "share.retry", post "/v0/shares/{share}/retry", share::Share, "Try again to deliver a share", share;
+    share::Finalise, "share.finalise", post "/v0/shares/{share}/finalise", share::Share, "Take what a partner offers", share;
+    share::Decline, "share.decline", post "/v0/shares/{share}/decline", share::Share, "Decline what a partner offers", share;
     share::End, "share.end", post "/v0/shares/{share}/end", share::Share, "End a copy: no updates any more", share;
     share::Cancel, "share.cancel", post "/v0/shares/{share}/cancel", share::Share, "Cancel a copy that is under way", share;
     share::Reference, "share.reference", post "/v0/shares/reference", share::Made, "Open a case to people at partners for a number of days", case;
@@ -370,6 +413,17 @@ actions! {
     share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share", share;
     share::Release, "share.release", post "/v0/shares/{share}/release", share::Share, "Have a share go on without what its partner holds", share;
     partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow", nothing;
+    evidence::Tag, "evidence.tag", post "/v0/evidence/{evidence}/tags", evidence::Evidence, "Change tags, categories and custom metadata of evidence", evidence;
+    evidence::Attach, "evidence.attach", post "/v0/evidence/{evidence}/attach", evidence::Evidence, "Add a file to evidence that is there", evidence;
+    evidence::AddNote, "evidence.add-note", post "/v0/evidence/{evidence}/notes", evidence::note::Noted, "Note something of evidence", evidence;
+    evidence::Notes, "evidence.notes", get "/v0/evidence/{evidence}/notes", evidence::note::Noted, "List what was noted of evidence", evidence;
+    evidence::SetMarker, "evidence.set-marker", post "/v0/evidence/{evidence}/markers", evidence::note::Marked, "Mark a place in evidence", evidence;
+    evidence::RemoveMarker, "evidence.remove-marker", post "/v0/evidence/{evidence}/markers/remove", evidence::note::Marked, "Take a marker away", evidence;
+    evidence::Markers, "evidence.markers", get "/v0/evidence/{evidence}/markers", evidence::note::Marked, "List the places in evidence that are marked", evidence;
+    evidence::Trail, "evidence.trail", get "/v0/evidence/{evidence}/trail", evidence::trail::AuditTrail, "Show what was done with evidence", evidence;
+    evidence::Multicam, "evidence.multicam", get "/v0/evidence/{evidence}/multicam", evidence::Cameras, "Show recordings of one event together", evidence;
+    case::Tag, "case.tag", post "/v0/cases/{case}/tags", case::Case, "Change the tags of a case", case;
+    partner::SetInbound, "partner.inbound", post "/v0/partners/{partner}/inbound", partner::Partner, "Set what becomes of what a partner offers", nothing;
     evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew", evidence;
     external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here", nothing;
     external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence", nothing;
@@ -391,15 +445,24 @@ macro_rules! run {
     )*};
 }
 
-run!(change: user::Add, user::Edit, token::Add, token::Revoke, group::Add, group::Edit);
+run!(change: user::Add, user::Edit, user::Disable, user::Enable, token::Add, token::Revoke, group::Add, group::Edit);
 run!(change: role::Add, role::Edit, role::Remove);
-run!(query: role::List, token::List);
+run!(query: role::List, token::List, case::Assignable);
 run!(change: partner::Confirm, partner::Enable, partner::Suspend, partner::Resume, partner::Remove);
 run!(change: share::ChooseTargets, target::Add, target::Edit, target::Remove);
 run!(query: target::List);
 run!(change: case::Create, case::Edit, case::Close, case::Reopen, case::Access, case::Assign, settings::Set);
-run!(query: settings::Show);
+run!(change: feature::Enable, feature::Disable);
+run!(query: settings::Show, feature::List);
 run!(change: share::Add, share::Withdraw, share::End, share::Cancel, share::Revoke, share::Suspend);
-run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit);
-run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List, evidence::Show);
-run!(query: share::List, share::Sets);
+run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, evidence::Tag, case::Tag);
+run!(change: evidence::AddNote, evidence::SetMarker, evidence::RemoveMarker);
+run!(query: metadata::List, evidence::Multicam);
+run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List);
+run!(query: share::Sets, share::Updates);
+run!(change: share::Recall, share::Answer, share::Decline, partner::SetInbound);
+run!(change: retention::Add, retention::Edit, retention::Remove, retention::SetDefault, retention::Retain);
+run!(change: retention::HoldCase, retention::ReleaseCase, retention::DeleteCase, retention::KeepCase);
+run!(change: retention::HoldEvidence, retention::ReleaseEvidence);
+run!(change: retention::DeleteEvidence, retention::KeepEvidence);
+run!(query: retention::List, retention::Due);

@@ -15,10 +15,13 @@ mod evidence;
 mod external;
 #[cfg(test)]
 mod fake;
+mod feature;
 mod group;
 mod local;
+mod metadata;
 mod out;
 mod partner;
+mod retention;
 mod role;
 mod save;
 mod settings;
@@ -41,6 +44,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::actions::group::Kind;
 use client::Client;
 use error::Error;
 use out::Out;
@@ -111,12 +115,21 @@ enum Command {
     /// Settings of the organisation: what counts for everybody.
     #[command(subcommand)]
     Settings(settings::Command),
+    /// Retention: how long evidence is kept, and what is about to be deleted.
+    #[command(subcommand)]
+    Retention(retention::Command),
+    /// Features: what the organisation takes part in. All are off until they are enabled.
+    #[command(subcommand)]
+    Feature(feature::Command),
     /// Roles: what people who have them may do.
     #[command(subcommand)]
     Role(role::Command),
     /// Groups of users, who are addressed and given access together.
     #[command(subcommand)]
     Group(group::Command),
+    /// Units: people and devices in the field, who are addressed and given access together.
+    #[command(subcommand)]
+    Unit(group::Command),
     /// Partners: pairing, what is enabled, how they stand.
     #[command(subcommand)]
     Partner(partner::Command),
@@ -129,6 +142,9 @@ enum Command {
     /// Evidence: files of cases.
     #[command(subcommand)]
     Evidence(evidence::Command),
+    /// Metadata: what can be said of evidence, and what a copy has of it.
+    #[command(subcommand)]
+    Metadata(metadata::Command),
     /// Shares with partners.
     #[command(subcommand)]
     Share(share::Command),
@@ -192,13 +208,17 @@ impl Command {
             Self::Status => status::status(context).await,
             Self::User(command) => command.run(context).await,
             Self::Settings(command) => command.run(context).await,
+            Self::Retention(command) => command.run(context).await,
+            Self::Feature(command) => command.run(context).await,
             Self::Token(command) => command.run(context).await,
             Self::Role(command) => command.run(context).await,
-            Self::Group(command) => command.run(context).await,
+            Self::Group(command) => command.run(context, Kind::Group).await,
+            Self::Unit(command) => command.run(context, Kind::Unit).await,
             Self::Target(command) => command.run(context).await,
             Self::Partner(command) => command.run(context).await,
             Self::Case(command) => command.run(context).await,
             Self::Evidence(command) => command.run(context).await,
+            Self::Metadata(command) => command.run(context).await,
             Self::Share(command) => command.run(context).await,
             Self::External(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,

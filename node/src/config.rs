@@ -43,6 +43,9 @@ pub struct Config {
     /// Leases.
     #[serde(default)]
     pub lease: Lease,
+    /// Watermarks.
+    #[serde(default)]
+    pub watermark: Watermark,
 }
 
 /// Whose node this is.
@@ -111,6 +114,22 @@ pub struct Clock {
 pub struct Lease {
     /// How long a partner without contact can read what an advanced share brought it. Seconds.
     pub seconds: NonZeroU32,
+}
+
+/// What is drawn into renditions of video that was received.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watermark {
+    /// The program that draws: a path, or a name that is looked up in `PATH`.
+    pub ffmpeg: String,
+}
+
+impl Default for Watermark {
+    fn default() -> Self {
+        Self {
+            ffmpeg: "ffmpeg".to_owned(),
+        }
+    }
 }
 
 impl Default for Lease {
@@ -202,6 +221,7 @@ impl Config {
             store: Store::default(),
             clock: Clock::default(),
             lease: Lease::default(),
+            watermark: Watermark::default(),
         }
     }
 
@@ -282,6 +302,7 @@ impl Config {
             "reserve_bytes" => self.store.reserve_bytes.to_string(),
             "tolerance" => self.clock.tolerance_seconds.to_string(),
             "lease" => self.lease.seconds.to_string(),
+            "ffmpeg" => quote(&self.watermark.ffmpeg),
             other => unreachable!("the template has no place {other}"),
         };
         // In one pass, so that nothing in a value is taken for a place.

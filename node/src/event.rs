@@ -5,34 +5,49 @@
 //! of it.
 
 mod body;
+mod evidence;
+mod incoming;
 mod people;
+mod retention;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::Digest;
-use interdocket_sync::id::{CaseId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::actions::settings::Settings;
 use crate::actions::{Actor, Way};
+use crate::features::Features;
 use crate::journal::Draft;
 use crate::keyring::KeyId;
 
 pub use self::body::{
-    AccessChanged, AddedFile, BackupBegun, BlobCompared, CaseAssigned, CaseEdited, CaseImported,
-    CaseMade, CaseUpdated, ClockSuspected, EvidenceAdded, EvidenceEdited, EvidenceImported,
-    EvidenceOpened, EvidenceReceived, EvidenceSealed, ExternalOpened, HeadCountersigned,
-    ImportAsked, ImportEnded, InvitationMade, LogReceived, LogRecovered, LogWritten, NodeMade,
-    NodeRestored, NodeRewound, PartnerEnabled, PartnerHandedOver, PartnerMet, PartnerRecovered,
-    PolicySet, RecipientsAsked, Refused, RevocationCountersigned, RevocationReceived, SealedErased,
-    SealedPart, SessionClosed, SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked,
-    ShareTargets, ShareWidened, StoredBlob, TargetEdited, TargetRemoved,
+    AccessChanged, BackupBegun, BlobCompared, CaseAssigned, CaseEdited, CaseImported, CaseMade,
+    CaseUpdated, ClockSuspected, EvidenceImported, EvidenceReceived, EvidenceSealed,
+    ExternalOpened, HeadCountersigned, ImportAsked, ImportEnded, InvitationMade, LogReceived,
+    LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound, PartnerEnabled, PartnerFeatures,
+    PartnerHandedOver, PartnerMet, PartnerRecovered, PolicySet, RecipientsAsked, Refused,
+    RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
+    SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareTargets, ShareWidened,
+    StoredBlob, TargetEdited, TargetRemoved,
 };
+pub use self::evidence::{
+    AddedFile, AttachmentsMade, EvidenceAdded, EvidenceEdited, EvidenceOpened, EvidenceViewed,
+    FileAttached, MarkerSet, NoteAdded, RenditionMade, TagsChanged, Watermark,
+};
+pub use self::incoming::{InboundSet, ShareFinalised};
 pub use self::people::{
-    GroupChanged, GroupMade, RoleSet, TokenMade, TokenRevoked, UserAdded, UserEdited,
+    GroupChanged, GroupMade, PasswordSet, Proof, RoleSet, Secret, SignedIn, SignedOut,
+    SignedOutFor, TokenMade, TokenRevoked, UserAdded, UserDisabled, UserEdited, UserEnrolled,
+    UserLocked,
+};
+pub use self::retention::{
+    CaseErased, CaseNumbered, CaseRetained, DeletionQueued, ErasedFile, ErasureDone,
+    EvidenceErased, Matter, Reasoned, RetentionSet, Why,
 };
 
 /// What a record says: who had it done, by which way, and what happened.
@@ -67,7 +82,7 @@ impl std::fmt::Debug for Bytes {
 }
 
 /// Every event: its type, its number in a record's header, what the audit calls it, the key under which its body
-/// is sealed (one per case, share and user, so that each can be erased), and what it is about.
+/// is sealed (one per case, item of evidence, share and user, so that each can be erased), and what it is about.
 ///
 /// A number is never used again for another event.
 macro_rules! events {
@@ -97,7 +112,7 @@ macro_rules! events {
 
             /// The key under which its body is sealed.
             #[expect(unused_variables, reason = "what the node's own key seals needs no look at it")]
-            pub const fn key(&self) -> KeyId {
+            pub fn key(&self) -> KeyId {
                 match self {
                     $(Self::$name($value) => $key,)*
                 }
@@ -124,6 +139,26 @@ events! {
     UserAdded(UserAdded), 10, "user added", user => KeyId(user.id), [user.id];
     /// What is said of a user was changed.
     UserEdited(UserEdited), 12, "user edited", user => KeyId(user.id), [user.id];
+    /// A user was disabled: from now on they may do nothing.
+    UserDisabled(UserDisabled), 100, "user disabled", disabled => KeyId(disabled.user), [disabled.user];
+    /// A user was enabled again.
+    UserEnabled(Uuid), 101, "user enabled", user => KeyId(*user), [*user];
+    /// A user called: at most one record a day, so that it is known who is idle.
+    UserSeen(Uuid), 102, "user seen", user => KeyId(*user), [*user];
+    /// A code was made with which a user enrols.
+    EnrolmentMade(Uuid), 103, "enrolment code made", user => KeyId(*user), [*user];
+    /// A user set a password and an authenticator.
+    UserEnrolled(UserEnrolled), 104, "user enrolled", enrolled => KeyId(enrolled.user), [enrolled.user];
+    /// A user set another password.
+    PasswordSet(PasswordSet), 105, "password set", set => KeyId(set.user), [set.user];
+    /// A user signed in.
+    SignedIn(SignedIn), 106, "signed in", session => KeyId(session.user), [session.user, session.session];
+    /// A user is signed in no more.
+    SignedOut(SignedOut), 107, "signed out", session => KeyId(session.user), [session.user, session.session];
+    /// A user was locked after too many wrong tries.
+    UserLocked(UserLocked), 108, "user locked", locked => KeyId(locked.user), [locked.user];
+    /// An administrator unlocked a user.
+    UserUnlocked(Uuid), 109, "user unlocked", user => KeyId(*user), [*user];
     /// A role was added, or what it holds was changed.
     RoleSet(RoleSet), 15, "role set", role => KeyId::NODE, [role.id];
     /// A role was removed.
@@ -148,10 +183,14 @@ events! {
     PartnerEnabled(PartnerEnabled), 24, "partner enabled", enabled => KeyId::NODE, [subject(enabled.organisation)];
     /// What advanced shares with a partner allow was set.
     PolicySet(PolicySet), 28, "policy set", set => KeyId::NODE, [subject(set.organisation)];
+    /// What becomes of what a partner offers was set.
+    InboundSet(InboundSet), 120, "inbound set", set => KeyId::NODE, [subject(set.organisation)];
     /// A partner asked whether people are known here.
     RecipientsAsked(RecipientsAsked), 30, "recipients asked for", asked => KeyId::NODE, [subject(asked.partner)];
     /// A partner handed over to another root.
     PartnerHandedOver(PartnerHandedOver), 31, "root of a partner handed over", handed => KeyId::NODE, [subject(handed.organisation)];
+    /// A partner says that it has other features than it was known to have.
+    PartnerFeatures(PartnerFeatures), 32, "features of a partner", said => KeyId::NODE, [subject(said.organisation)];
     /// A partner was suspended.
     PartnerSuspended(OrganisationId), 25, "partner suspended", id => KeyId::NODE, [subject(*id)];
     /// A partner was resumed.
@@ -160,16 +199,19 @@ events! {
     PartnerRemoved(OrganisationId), 27, "partner removed", id => KeyId::NODE, [subject(*id)];
     /// A case was made.
     CaseMade(CaseMade), 40, "case made", case => KeyId(case.id.uuid()), [case.id.uuid()];
+    /// A case got a number. Apart, so that it stays taken where nothing else of the case can be read any more.
+    CaseNumbered(CaseNumbered), 181, "case numbered", numbered => KeyId::NODE, [numbered.case.uuid()];
     /// A case was edited.
     CaseEdited(CaseEdited), 41, "case edited", case => KeyId(case.id.uuid()), [case.id.uuid()];
     /// Who has access to a case was changed.
-    AccessChanged(AccessChanged), 43, "access changed", changed => KeyId(changed.case.uuid()), with(changed.case.uuid(), &changed.added, &changed.removed);
+    // Who had access, who it was assigned to and who opened what is known by ids, and outlives the case.
+    AccessChanged(AccessChanged), 43, "access changed", changed => KeyId::NODE, with(changed.case.uuid(), &changed.added, &changed.removed);
     /// A target was added to a case.
-    TargetAdded(TargetEdited), 44, "target added", target => KeyId(target.case.uuid()), [target.case.uuid(), target.target.uuid()];
+    TargetAdded(TargetEdited), 44, "target added", target => KeyId(target.case.uuid()), [target.case.uuid()];
     /// What is said of a target was changed.
-    TargetEdited(TargetEdited), 45, "target edited", target => KeyId(target.case.uuid()), [target.case.uuid(), target.target.uuid()];
+    TargetEdited(TargetEdited), 45, "target edited", target => KeyId(target.case.uuid()), [target.case.uuid()];
     /// A target was taken out of a case.
-    TargetRemoved(TargetRemoved), 46, "target removed", removed => KeyId(removed.case.uuid()), [removed.case.uuid(), removed.target.uuid()];
+    TargetRemoved(TargetRemoved), 46, "target removed", removed => KeyId(removed.case.uuid()), [removed.case.uuid()];
     /// Which targets a share has was changed.
     ShareTargets(ShareTargets), 47, "targets of a share changed", changed => KeyId(changed.share.uuid()), [changed.share.uuid()];
     /// A case was closed.
@@ -177,15 +219,33 @@ events! {
     /// A case was opened again.
     CaseReopened(CaseId), 49, "case reopened", case => KeyId(case.uuid()), [case.uuid()];
     /// Who a case is assigned to was set.
-    CaseAssigned(CaseAssigned), 48, "case assigned", assigned => KeyId(assigned.case.uuid()), with(assigned.case.uuid(), &assigned.assignees, &[]);
+    CaseAssigned(CaseAssigned), 48, "case assigned", assigned => KeyId::NODE, with(assigned.case.uuid(), &assigned.assignees, &[]);
     /// What counts for everybody of the organisation was set.
     SettingsSet(Settings), 94, "settings set", _ => KeyId::NODE, [];
+    /// What the organisation takes part in was set.
+    FeaturesSet(Features), 95, "features set", _ => KeyId::NODE, [];
     /// Evidence was taken in.
-    EvidenceAdded(EvidenceAdded), 50, "evidence added", added => KeyId(added.case.uuid()), [added.id.uuid(), added.case.uuid()];
+    EvidenceAdded(EvidenceAdded), 50, "evidence added", added => KeyId(added.id.uuid()), [added.id.uuid(), added.case.uuid()];
     /// Evidence was described anew.
-    EvidenceEdited(EvidenceEdited), 55, "evidence edited", edited => KeyId(edited.case.uuid()), [edited.id.uuid(), edited.case.uuid()];
+    EvidenceEdited(EvidenceEdited), 55, "evidence edited", edited => KeyId(edited.id.uuid()), [edited.id.uuid(), edited.case.uuid()];
+    /// What evidence or a case is labelled with was changed.
+    TagsChanged(TagsChanged), 140, "tags changed", changed => KeyId(labelled(changed)), with(changed.case.uuid(), changed.evidence.map(EvidenceId::uuid).as_slice(), &[]);
+    /// A file was added to evidence that was there.
+    FileAttached(FileAttached), 141, "file attached", attached => KeyId(attached.evidence.uuid()), [attached.evidence.uuid(), attached.case.uuid()];
+    /// Somebody looked at what is said of evidence.
+    EvidenceViewed(EvidenceViewed), 142, "evidence viewed", viewed => KeyId::NODE, [viewed.evidence.uuid(), viewed.case.uuid()];
+    /// Something was noted of evidence.
+    NoteAdded(NoteAdded), 143, "note added", note => KeyId(note.evidence.uuid()), [note.evidence.uuid(), note.case.uuid()];
+    /// A place in evidence was marked.
+    MarkerSet(MarkerSet), 144, "marker set", marker => KeyId(marker.evidence.uuid()), [marker.evidence.uuid(), marker.case.uuid()];
+    /// A place in evidence is not marked any more.
+    MarkerRemoved(MarkerSet), 145, "marker removed", marker => KeyId(marker.evidence.uuid()), [marker.evidence.uuid(), marker.case.uuid()];
+    /// What goes along with items of a share beside their own files was made.
+    AttachmentsMade(AttachmentsMade), 146, "attachments made", made => KeyId(made.share.uuid()), [made.share.uuid()];
+    /// The watermark of a file that was received was drawn into a rendition, or can't be.
+    RenditionMade(RenditionMade), 150, "rendition made", made => KeyId(made.evidence.uuid()), [made.evidence.uuid(), made.case.uuid()];
     /// A file of evidence was opened for reading.
-    EvidenceOpened(EvidenceOpened), 51, "evidence opened", opened => KeyId(opened.case.uuid()), [opened.evidence.uuid(), opened.case.uuid()];
+    EvidenceOpened(EvidenceOpened), 51, "evidence opened", opened => KeyId::NODE, [opened.evidence.uuid(), opened.case.uuid()];
     /// SHA-256 of a received file was compared.
     BlobCompared(BlobCompared), 52, "blob compared", _ => KeyId::NODE, [];
     /// A blob's bytes were found damaged.
@@ -195,6 +255,8 @@ events! {
     BlobsStored(Vec<StoredBlob>), 54, "blobs stored", _ => KeyId::NODE, [];
     /// A share was made.
     ShareMade(ShareMade), 60, "share made", share => KeyId(share.share.uuid()), [share.share.uuid(), share.set.uuid(), share.case.uuid()];
+    /// An administrator took what a partner offers.
+    ShareFinalised(ShareFinalised), 121, "share finalised", finalised => KeyId(finalised.share.uuid()), of_finalised(finalised);
     /// Evidence was chosen for a share; it is disclosed when the partner can take it.
     ShareWidened(ShareWidened), 61, "share widened", share => KeyId(share.share.uuid()), [share.share.uuid()];
     /// Evidence was taken out of a share; it is withdrawn when the partner can take that.
@@ -240,11 +302,11 @@ events! {
     ImportEnded(ImportEnded), 76, "import ended", ended => KeyId(ended.share.uuid()), [ended.share.uuid()];
     /// A case of this node's own was made of a shared one.
     // An import is this node's own, whatever becomes of the share.
-    CaseImported(CaseImported), 77, "case imported", imported => KeyId(imported.case.id.uuid()), [imported.case.id.uuid(), imported.share.uuid()];
+    CaseImported(CaseImported), 77, "case imported", imported => KeyId(imported.case.id.uuid()), [imported.case.id.uuid()];
     /// Somebody took over how the owner of an imported case describes it.
-    CaseUpdated(CaseUpdated), 79, "case updated", updated => KeyId(updated.case.id.uuid()), [updated.case.id.uuid(), updated.share.uuid()];
-    /// Items of a share became this node's own.
-    EvidenceImported(EvidenceImported), 78, "evidence imported", imported => KeyId(imported.case.uuid()), [imported.case.uuid(), imported.share.uuid()];
+    CaseUpdated(CaseUpdated), 79, "case updated", updated => KeyId(updated.case.id.uuid()), [updated.case.id.uuid()];
+    /// An item of a share became this node's own: one record each, so that each can be erased.
+    EvidenceImported(EvidenceImported), 78, "evidence imported", imported => KeyId(imported.id().uuid()), [imported.id().uuid(), imported.case.uuid()];
     /// A recipient at a partner opened a read session.
     SessionOpened(SessionOpened), 81, "read session opened", session => KeyId(session.share.uuid()), [session.share.uuid(), subject(session.partner)];
     /// A read session ended.
@@ -259,6 +321,28 @@ events! {
     NodeRewound(NodeRewound), 93, "node rewound", rewound => KeyId::NODE, [subject(rewound.partner)];
     /// The organisation stands under another root: its certificate by the one before, DER.
     RootHandedOver(Bytes), 97, "root handed over", _ => KeyId::NODE, [];
+    /// A retention policy was added, or is another from now on.
+    RetentionSet(RetentionSet), 170, "retention policy set", set => KeyId::NODE, [set.id];
+    /// A retention policy was removed: cases that had it are kept until they are deleted by hand.
+    RetentionRemoved(RetentionSet), 171, "retention policy removed", removed => KeyId::NODE, [removed.id];
+    /// The retention policy of cases to come was set; none: they are kept until they are deleted by hand.
+    RetentionDefault(Option<Uuid>), 172, "default retention set", default => KeyId::NODE, default.as_slice();
+    /// A case got another retention policy.
+    CaseRetained(CaseRetained), 173, "retention of a case set", retained => KeyId::NODE, [retained.case.uuid()];
+    /// Something was put on legal hold.
+    HoldPlaced(Reasoned), 174, "put on legal hold", held => KeyId::NODE, of_matter(held.what);
+    /// Something was released from legal hold.
+    HoldLifted(Reasoned), 175, "released from legal hold", lifted => KeyId::NODE, of_matter(lifted.what);
+    /// Something was queued for deletion.
+    DeletionQueued(DeletionQueued), 176, "queued for deletion", queued => KeyId::NODE, of_matter(queued.what);
+    /// Something was taken back from being deleted.
+    DeletionUndone(Reasoned), 177, "taken back from deletion", kept => KeyId::NODE, of_matter(kept.what);
+    /// An item of evidence is gone.
+    EvidenceErased(EvidenceErased), 178, "evidence erased", erased => KeyId::NODE, [erased.evidence.uuid(), erased.case.uuid()];
+    /// A case is gone.
+    CaseErased(CaseErased), 179, "case erased", erased => KeyId::NODE, [erased.case.uuid()];
+    /// Keys and bytes of what was erased are destroyed.
+    ErasureDone(ErasureDone), 180, "erasure done", done => KeyId::NODE, done.keys.as_slice();
     /// A backup was begun; it holds this record.
     BackupBegun(BackupBegun), 96, "backup begun", _ => KeyId::NODE, [];
 }
@@ -304,6 +388,25 @@ pub fn subject(organisation: OrganisationId) -> Uuid {
 fn with(whole: Uuid, added: &[Uuid], removed: &[Uuid]) -> Vec<Uuid> {
     let parts = added.iter().chain(removed).copied();
     std::iter::once(whole).chain(parts).collect()
+}
+
+fn of_finalised(finalised: &ShareFinalised) -> Vec<Uuid> {
+    let made = finalised.made.as_ref().map(|made| made.id);
+    let case = finalised.case.or(made).map(CaseId::uuid);
+    std::iter::once(finalised.share.uuid())
+        .chain(case)
+        .collect()
+}
+
+/// What the key of labels belongs to.
+fn labelled(changed: &TagsChanged) -> Uuid {
+    let case = changed.case.uuid();
+    changed.evidence.map_or(case, EvidenceId::uuid)
+}
+
+fn of_matter(what: Matter) -> Vec<Uuid> {
+    let evidence = what.evidence.map(EvidenceId::uuid);
+    evidence.into_iter().chain([what.case.uuid()]).collect()
 }
 
 fn of_refusal(refused: &Refused) -> Vec<Uuid> {

@@ -4,13 +4,14 @@
 //! comes in as [`crate::keys::Pins`] and a [`Directory`]; what is said over a connection comes in
 //! as `tonic` routes. Neither is decided here.
 
-mod allowance;
+pub(crate) mod allowance;
 mod arrival;
 pub mod ceremony;
 pub mod connection;
 pub mod dial;
 pub mod drive;
 pub mod exchange;
+pub(crate) mod features;
 pub mod fetch;
 pub mod follow;
 mod frames;

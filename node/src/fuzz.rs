@@ -19,11 +19,12 @@ pub use self::harness::{HELD_EACH, Target};
 use crate::{blobs, journal, keyring, keys, web};
 
 /// All targets of this crate.
-pub const TARGETS: [Target; 14] = [
+pub const TARGETS: [Target; 16] = [
     ("api", web::fuzz::api, 4 << 20),
     ("blob", blobs::fuzz::blob, 1 << 20),
     ("certificate", keys::fuzz::certificate, 1 << 20),
     ("config", texts::config, 1 << 20),
+    ("document", texts::document, 4 << 20),
     ("journal", journal::fuzz::journal, 8 << 20),
     ("keyring", keyring::fuzz::keyring, 1 << 20),
     ("manifest", texts::manifest, 1 << 20),
@@ -32,6 +33,7 @@ pub const TARGETS: [Target; 14] = [
     ("row", rows::row, 1 << 20),
     ("row-key", rows::key, 1 << 20),
     ("sealed", texts::sealed, 1 << 20),
+    ("sign-in", texts::sign_in, 1 << 20),
     ("store", store::store, 64 << 20),
     ("stream", blobs::fuzz::stream, 4 << 20),
 ];

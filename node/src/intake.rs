@@ -3,14 +3,25 @@
 //! Durable first, then recorded; recorded first, then given out.
 
 use std::io::{self, Read};
+use std::path::PathBuf;
 
 use bytes::Bytes;
+use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::evidence::FileKind;
+use interdocket_sync::id::EvidenceId;
 use tokio::sync::mpsc;
 
+use crate::access::Permission;
 use crate::actions::decide::{Decided, broken};
-use crate::actions::evidence::{Add, Evidence, GET, Get, Taken, Upload, file_name, intake};
+use crate::actions::evidence::{
+    Add, Attach, Attachable, Attached, Evidence, GET, Get, Taken, Upload, file_name, intake,
+    rendition,
+};
 use crate::actions::{About, Action, Caller, Error, ErrorKind, Run, Way, reach};
+use crate::attachments::confidential;
 use crate::blobs::{self, Place, Placed, Staged};
+use crate::bringing::Brings;
+use crate::event::{AddedFile, StoredBlob};
 use crate::node::Node;
 use crate::store::entity::BlobState;
 use crate::store::table;
@@ -29,11 +40,7 @@ pub struct Opened {
 impl Run for Add {
     async fn run(self, node: &Node, caller: &Caller) -> Result<Evidence, Error> {
         node.permit(caller, &self).await?;
-        if caller.way != Way::Socket {
-            let message = "a file on the node's machine can only be named over its local socket";
-            return Err(Error::new(ErrorKind::Forbidden, message)
-                .hint("send the file's bytes: POST /v0/cases/{case}/files"));
-        }
+        local(caller, "POST /v0/cases/{case}/files")?;
         let name = self.name.unwrap_or_else(|| file_name(&self.path));
         let order = Order {
             case: self.case,
@@ -48,6 +55,74 @@ impl Run for Add {
             blobs.ingest_file(&path, &mut |done| progress.report(done, total))
         })
         .await
+    }
+}
+
+impl Run for Attach {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<Evidence, Error> {
+        node.permit(caller, &self).await?;
+        local(caller, "POST /v0/evidence/{evidence}/files")?;
+        let order = Attachment {
+            evidence: self.evidence,
+            kind: self.kind,
+            name: self.name.unwrap_or_else(|| file_name(&self.path)),
+        };
+        let path = self.path;
+        let progress = caller.progress.clone();
+        node.attach(caller, order, move |blobs| {
+            let total = path.metadata().map_or(0, |metadata| metadata.len());
+            blobs.ingest_file(&path, &mut |done| progress.report(done, total))
+        })
+        .await
+    }
+}
+
+/// Only whoever owns the local socket names files of the machine.
+fn local(caller: &Caller, instead: &str) -> Result<(), Error> {
+    if caller.way == Way::Socket {
+        return Ok(());
+    }
+    let message = "a file on the node's machine can only be named over its local socket";
+    Err(Error::new(ErrorKind::Forbidden, message).hint(format!("send the file's bytes: {instead}")))
+}
+
+/// What a file is to be to evidence that is there.
+struct Attachment {
+    evidence: EvidenceId,
+    kind: Attachable,
+    name: String,
+}
+
+/// Bytes that are durable here.
+struct Durable {
+    size: u64,
+    blake3: Digest,
+    sha256: Sha256,
+    /// None where this node held them already.
+    place: Option<Place>,
+    /// Until they are recorded.
+    brings: Brings,
+}
+
+impl Durable {
+    /// As a file that this node made; with what is recorded of the bytes where they are new here.
+    fn file(self, name: String, kind: FileKind, format: &str) -> (AddedFile, Option<StoredBlob>) {
+        let file = AddedFile {
+            name,
+            size: self.size,
+            blake3: self.blake3,
+            sha256: self.sha256,
+            kind,
+            format: format.to_owned(),
+        };
+        let stored = self.place.map(|place| StoredBlob {
+            blake3: self.blake3,
+            size: self.size,
+            place,
+            sha256: self.sha256,
+            compared: true,
+        });
+        (file, stored)
     }
 }
 
@@ -94,6 +169,70 @@ impl Node {
         .await
     }
 
+    /// Adds a file to evidence that is there.
+    async fn attach(
+        &self,
+        caller: &Caller,
+        order: Attachment,
+        ingest: impl FnOnce(&blobs::Blobs) -> Result<Staged, blobs::Error> + Send + 'static,
+    ) -> Result<Evidence, Error> {
+        Taken::check(&order.name, "", None)?;
+        let bytes = self.stage(ingest).await?;
+        let _brings = bytes.brings;
+        let (who, about) = (caller.clone(), About::Evidence(order.evidence));
+        let attached = Attached {
+            evidence: order.evidence,
+            kind: order.kind,
+            name: order.name,
+            size: bytes.size,
+            blake3: bytes.blake3,
+            sha256: bytes.sha256,
+            place: bytes.place,
+        };
+        self.decide(Some(caller.actor.clone()), caller.way, move |context| {
+            // The bytes may have taken hours.
+            reach::check(&context.view, &who, Attach::NAME, &about)?;
+            attached.decide(context)
+        })
+        .await
+    }
+
+    /// Makes a document that goes along with evidence durable; with what is recorded where it is new here.
+    ///
+    /// # Errors
+    /// [`Error`] where the disk can't.
+    pub(crate) async fn attachment(
+        &self,
+        kind: FileKind,
+        document: Vec<u8>,
+    ) -> Result<(AddedFile, Option<StoredBlob>), Error> {
+        let bytes = self
+            .stage(move |blobs| blobs.ingest(&mut document.as_slice(), &mut |_| {}))
+            .await?;
+        let name = match kind {
+            FileKind::Original | FileKind::GpsTrack | FileKind::Transcript => "file",
+            FileKind::AuditTrail => "audit-trail.json",
+            FileKind::Notes => "notes.json",
+            FileKind::Markers => "markers.json",
+        };
+        Ok(bytes.file(name.to_owned(), kind, "application/json"))
+    }
+
+    /// Makes a rendition that lies in a file durable; with what is recorded where it is new here.
+    ///
+    /// # Errors
+    /// [`Error`] where the disk can't.
+    pub(crate) async fn rendition(
+        &self,
+        path: PathBuf,
+        name: String,
+    ) -> Result<(AddedFile, Option<StoredBlob>), Error> {
+        let bytes = self
+            .stage(move |blobs| blobs.ingest_file(&path, &mut |_| {}))
+            .await?;
+        Ok(bytes.file(name, FileKind::Original, rendition::FORMAT))
+    }
+
     async fn take_in(
         &self,
         caller: &Caller,
@@ -103,13 +242,18 @@ impl Node {
         Taken::check(&order.name, &order.folder, order.title.as_deref())?;
         let case = order.case.clone();
         self.read(move |view| intake(view, &case)).await?;
-        let node = self.clone();
-        let taken = self
-            .blocking(move || {
-                let staged = ingest(&node.parts().blobs).map_err(|error| taking(&error))?;
-                node.place(order, staged)
-            })
-            .await?;
+        let bytes = self.stage(ingest).await?;
+        let _brings = bytes.brings;
+        let taken = Taken {
+            case: order.case,
+            name: order.name,
+            folder: order.folder,
+            title: order.title,
+            size: bytes.size,
+            blake3: bytes.blake3,
+            sha256: bytes.sha256,
+            place: bytes.place,
+        };
         let (who, about) = (caller.clone(), About::Case(taken.case.clone()));
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
             // The bytes may have taken hours.
@@ -119,23 +263,25 @@ impl Node {
         .await
     }
 
-    /// Makes staged bytes durable, unless the node holds them already.
-    fn place(&self, order: Order, staged: Staged) -> Result<Taken, Error> {
-        let digest = staged.digest();
-        let sha256 = staged
-            .sha256()
-            .ok_or_else(|| broken("a file was taken in without SHA-256"))?;
-        let size = staged.size();
-        Ok(Taken {
-            case: order.case,
-            name: order.name,
-            folder: order.folder,
-            title: order.title,
-            size,
-            blake3: digest,
-            sha256,
-            place: self.durable(staged)?,
+    /// Takes bytes in and makes them durable, unless the node holds them already.
+    async fn stage(
+        &self,
+        ingest: impl FnOnce(&blobs::Blobs) -> Result<Staged, blobs::Error> + Send + 'static,
+    ) -> Result<Durable, Error> {
+        let node = self.clone();
+        self.blocking(move || {
+            let staged = ingest(&node.parts().blobs).map_err(|error| taking(&error))?;
+            let sha256 = staged.sha256();
+            let brings = threads::wait(node.parts().moment.bringing.begin());
+            Ok(Durable {
+                size: staged.size(),
+                blake3: staged.digest(),
+                sha256: sha256.ok_or_else(|| broken("a file was taken in without SHA-256"))?,
+                place: node.durable(staged)?,
+                brings,
+            })
         })
+        .await
     }
 
     fn durable(&self, staged: Staged) -> Result<Option<Place>, Error> {
@@ -170,6 +316,8 @@ impl Node {
     pub async fn open_evidence(&self, caller: &Caller, request: Get) -> Result<Opened, Error> {
         let about = About::Evidence(request.evidence);
         self.permit_to(caller, GET, about.clone()).await?;
+        confidential(caller, request.confidential)?;
+        original(caller, request.original)?;
         let who = caller.clone();
         let (name, placed) = self
             .decide(Some(caller.actor.clone()), caller.way, move |context| {
@@ -239,6 +387,17 @@ impl Node {
             node.wake_all();
         });
     }
+}
+
+/// Only some people read video that was received without its watermark.
+fn original(caller: &Caller, asked: bool) -> Result<(), Error> {
+    if !asked || caller.permissions.contains(&Permission::EvidenceOriginal) {
+        return Ok(());
+    }
+    let message = "your role does not allow to read originals without their watermark";
+    Err(Error::new(ErrorKind::Forbidden, message).hint(
+        "read it with its watermark, or ask an administrator of this node for the permission evidence.original",
+    ))
 }
 
 /// The body of a request as a source that blocks.

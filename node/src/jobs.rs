@@ -1,6 +1,9 @@
 //! What the node does by itself: comparing SHA-256 of what it received, renewing certificates, and
 //! keeping figures; and the check of everything stored, when somebody asks.
 
+pub(crate) mod people;
+pub(crate) mod watermark;
+
 use std::time::Duration;
 
 use interdocket_sync::blob::Digest;

@@ -6,14 +6,18 @@
 
 pub mod access;
 pub mod actions;
+pub mod attachments;
 pub mod backup;
 pub mod blobs;
+pub mod bringing;
 pub mod chance;
 pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod disk;
+pub mod erase;
 pub mod event;
+pub mod features;
 pub mod federation;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -34,6 +38,7 @@ pub mod run;
 pub mod scrub;
 pub mod seal;
 pub mod sessions;
+pub mod signin;
 pub mod store;
 #[cfg(test)]
 mod tests;

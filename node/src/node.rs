@@ -20,15 +20,17 @@ use crate::access::{self, Permission, Permissions};
 use crate::actions::decide::{Context, Decided, Effect, broken};
 use crate::actions::partner::OrganisationRole;
 use crate::actions::people::OWNER;
+use crate::actions::reach;
 use crate::actions::{
     About, Action, Actor, Caller, Change, Error, ErrorKind, Progress, Query, Way,
 };
-use crate::actions::{reach, role};
 use crate::blobs::Blobs;
+use crate::bringing::Bringing;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::event::{Entry, Event, Refused};
 use crate::federation::Transport;
+use crate::federation::allowance::Allowances;
 use crate::journal::{Head, Reader};
 use crate::keyring::{KeyId, Keyring};
 use crate::keys::{Keys, Leaf, Pins};
@@ -38,6 +40,7 @@ use crate::refusals::Refusals;
 use crate::rules;
 use crate::seal::Seal;
 use crate::sessions::Sessions;
+use crate::signin::SignIns;
 use crate::store::table;
 use crate::store::view::{Store, View};
 use crate::threads;
@@ -86,8 +89,12 @@ pub struct Moment {
     seen: Mutex<BTreeMap<OrganisationId, Seen>>,
     /// The keys that partners lend to this node.
     pub leases: Leases,
+    /// Who is signed in, and who tried to.
+    pub signins: SignIns,
     /// The read sessions that people at partners have open here.
     pub sessions: Sessions,
+    /// How much more of what partners send is kept in this hour.
+    pub(crate) allowances: Allowances,
     doubts: Mutex<BTreeSet<(ShareId, Digest)>>,
     /// One for each that waits, so that they are woken in the order in which they came.
     doors: Mutex<BTreeMap<OrganisationId, Vec<watch::Sender<Knocks>>>>,
@@ -95,6 +102,8 @@ pub struct Moment {
     judged: AtomicU64,
     /// Held while it is looked whether the clock jumped: one look at a time finds a jump once.
     pub looking: tokio::sync::Mutex<()>,
+    /// Who brings bytes, so that none are deleted before what names them is recorded.
+    pub bringing: Bringing,
 }
 
 /// How often those who drive a partner were woken, by why.
@@ -119,8 +128,8 @@ pub struct Seen {
     pub incarnation: Option<u64>,
     /// How far its clock is ahead of this node's.
     pub skew: Option<TimeDelta>,
-    /// What it refused last.
-    pub refused: Option<(ShareId, Refusal)>,
+    /// The shares of which it refused what it was sent last, and why.
+    pub refused: BTreeMap<ShareId, Refusal>,
 }
 
 impl Node {
@@ -457,13 +466,17 @@ impl Node {
 
     /// Notes that a partner refused what a share has for it.
     pub fn refused_by(&self, partner: OrganisationId, share: ShareId, refusal: Refusal) {
-        self.seen(partner, |seen| seen.refused = Some((share, refusal)));
+        self.seen(partner, |seen| {
+            if seen.refused.len() < REFUSED_MAX || seen.refused.contains_key(&share) {
+                seen.refused.insert(share, refusal);
+            }
+        });
     }
 
     /// Notes that a partner took what a share has for it.
     pub fn taken_by(&self, partner: OrganisationId, share: ShareId) {
         self.seen(partner, |seen| {
-            seen.refused = seen.refused.filter(|(refused, _)| *refused != share);
+            seen.refused.remove(&share);
         });
     }
 
@@ -510,37 +523,6 @@ impl Node {
         note(seen.entry(partner).or_default());
     }
 
-    /// Who holds this token.
-    ///
-    /// # Errors
-    /// `Forbidden`, the same whatever is wrong with it.
-    pub fn authenticate(&self, token: &str) -> Result<Caller, Error> {
-        let refused = || {
-            Error::new(ErrorKind::Forbidden, "a valid token is needed")
-                .hint("have one made: interdocket token add NAME")
-        };
-        let reading = self.0.store.read();
-        let view = reading.view();
-        // A clock that went back would make tokens valid that are not any more.
-        timely(&view)?;
-        let hash = crate::actions::token::hash(token);
-        let token = view.get(&table::TOKEN, &hash)?.ok_or_else(refused)?;
-        if token.expires_at <= self.0.clock.now() {
-            return Err(refused());
-        }
-        let user = view.get(&table::USER, &token.user)?.ok_or_else(refused)?;
-        Ok(Caller {
-            actor: Actor {
-                id: token.user,
-                name: user.name,
-                badge: user.badge,
-            },
-            permissions: role::held(&view, &user.role)?,
-            way: Way::Token,
-            progress: Progress::default(),
-        })
-    }
-
     /// The administrator who owns the local socket: the operating-system user that runs the node.
     pub fn owner(&self) -> Caller {
         let organisation = self.0.keys.organisation();
@@ -552,6 +534,7 @@ impl Node {
             },
             permissions: Permission::ALL.iter().copied().collect(),
             way: Way::Socket,
+            session: None,
             progress: Progress::default(),
         }
     }
@@ -638,3 +621,6 @@ impl From<Stopped> for Error {
         Self::new(ErrorKind::Unavailable, stopped.to_string())
     }
 }
+
+/// Refusals of shares that are kept in mind for one partner.
+const REFUSED_MAX: usize = 1000;

@@ -6,8 +6,9 @@
 
 use interdocket_sync::share::Policy;
 
-use crate::actions::partner::{Kind, OrganisationRole, State};
+use crate::actions::partner::{Inbound, Kind, OrganisationRole, State};
 use crate::actions::people::called;
+use crate::features::{self, Feature};
 use crate::store::entity::{Node, Partner};
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
@@ -24,6 +25,18 @@ pub enum Against {
     Justice,
     /// The administrator has not enabled this kind in this direction.
     NotEnabled,
+    /// This organisation has not enabled a feature that a new share needs.
+    Lacks(Feature),
+    /// The partner has not enabled it, as it said last.
+    PartnerLacks(Feature),
+}
+
+/// What stands against making a new share of this kind with a partner: what goes on does not need its features any
+/// more. A partner that has not said yet which it has may be offered one; it judges by itself.
+pub fn offering(node: &Node, partner: &Partner, kind: Kind) -> Option<Against> {
+    let own = || features::lacking(&node.features, kind).map(Against::Lacks);
+    let said = || features::lacking(partner.features.as_ref()?, kind).map(Against::PartnerLacks);
+    sending(node.role, partner, kind).or_else(own).or_else(said)
 }
 
 /// What stands against offering a share of this kind to a partner; nothing where it may be. `role` is
@@ -38,9 +51,17 @@ pub fn sending(role: OrganisationRole, partner: &Partner, kind: Kind) -> Option<
 }
 
 /// Whether a share of this kind that a partner offers is accepted: the administrator's standing
-/// acceptance.
-pub fn receives(role: OrganisationRole, partner: &Partner, kind: Kind) -> bool {
-    trusts(partner) && possible(role, partner, kind) && partner.receive.contains(&kind)
+/// acceptance, and what it needs here.
+pub fn receives(node: &Node, partner: &Partner, kind: Kind) -> bool {
+    trusts(partner)
+        && possible(node.role, partner, kind)
+        && partner.receive.contains(&kind)
+        && features::lacking(&node.features, kind).is_none()
+}
+
+/// Whether what a partner offers waits for an administrator.
+pub fn finalises(partner: &Partner) -> bool {
+    partner.inbound == Inbound::Finalise
 }
 
 /// Whether a kind of share is there at all between two organisations.
@@ -73,6 +94,8 @@ pub fn timed(action: &str) -> bool {
 }
 
 const TIMED: &[&str] = &[
+    "case.delete",
+    "evidence.delete",
     "partner.accept",
     "partner.confirm",
     "partner.invite",
@@ -136,6 +159,20 @@ mod tests {
         ..LOCKED
     };
 
+    /// A node with every feature.
+    fn node(role: OrganisationRole) -> Node {
+        Node {
+            organisation: OrganisationId::from_bytes([1; 32]),
+            name: "north".into(),
+            role,
+            incarnation: 1,
+            suspect: None,
+            settings: Default::default(),
+            retention: None,
+            features: Feature::ALL.iter().copied().collect(),
+        }
+    }
+
     fn partner(state: State) -> Partner {
         Partner {
             name: "south".into(),
@@ -148,6 +185,8 @@ mod tests {
             send: Default::default(),
             receive: Default::default(),
             policy: None,
+            features: None,
+            inbound: Inbound::Direct,
             recover: false,
             witness: None,
             countersigned: None,
@@ -162,7 +201,7 @@ mod tests {
             sending(POLICE, &fresh, Kind::Copy),
             Some(Against::NotEnabled)
         );
-        assert!(!receives(POLICE, &fresh, Kind::Copy));
+        assert!(!receives(&node(POLICE), &fresh, Kind::Copy));
     }
 
     #[test]
@@ -170,14 +209,14 @@ mod tests {
         let mut south = partner(State::Active);
         south.send.insert(Kind::Copy);
         assert_eq!(sending(POLICE, &south, Kind::Copy), None);
-        assert!(!receives(POLICE, &south, Kind::Copy));
+        assert!(!receives(&node(POLICE), &south, Kind::Copy));
         south.send.clear();
         south.receive.insert(Kind::Copy);
         assert_eq!(
             sending(POLICE, &south, Kind::Copy),
             Some(Against::NotEnabled)
         );
-        assert!(receives(POLICE, &south, Kind::Copy));
+        assert!(receives(&node(POLICE), &south, Kind::Copy));
     }
 
     #[test]
@@ -190,7 +229,7 @@ mod tests {
             south.send.insert(Kind::Copy);
             south.receive.insert(Kind::Copy);
             assert_eq!(sending(POLICE, &south, Kind::Copy), Some(against));
-            assert!(!receives(POLICE, &south, Kind::Copy) && !trusts(&south));
+            assert!(!receives(&node(POLICE), &south, Kind::Copy) && !trusts(&south));
         }
     }
 
@@ -204,15 +243,40 @@ mod tests {
             south.receive = south.send.clone();
             let against = sending(own, &south, Kind::Reference);
             assert_eq!(against, Some(Against::Justice));
-            assert!(!receives(own, &south, Kind::Reference));
+            assert!(!receives(&node(own), &south, Kind::Reference));
             assert_eq!(sending(own, &south, Kind::Copy), None);
-            assert!(receives(own, &south, Kind::Copy));
+            assert!(receives(&node(own), &south, Kind::Copy));
         }
         let mut south = partner(State::Active);
         south.send.insert(Kind::Reference);
         south.receive.insert(Kind::Reference);
         assert_eq!(sending(POLICE, &south, Kind::Reference), None);
-        assert!(receives(POLICE, &south, Kind::Reference));
+        assert!(receives(&node(POLICE), &south, Kind::Reference));
+    }
+
+    /// AE-010: own before the partner's; what a partner has not said yet is its own to judge.
+    #[test]
+    fn a_new_share_needs_its_features_on_both_sides_and_what_goes_on_needs_none() {
+        let mut south = partner(State::Active);
+        south.send.insert(Kind::Copy);
+        south.receive.insert(Kind::Copy);
+        let (with, mut without) = (node(POLICE), node(POLICE));
+        without.features.clear();
+        let none = Some(Default::default());
+        let own = Some(Against::Lacks(Feature::CaseShare));
+        let other = Some(Against::PartnerLacks(Feature::CaseShare));
+        for (node, said, against) in [
+            (&with, Some(with.features.clone()), None),
+            (&with, None, None),
+            (&with, none.clone(), other),
+            (&without, Some(with.features.clone()), own),
+            (&without, none, own),
+        ] {
+            south.features = said;
+            assert_eq!(offering(node, &south, Kind::Copy), against);
+            assert_eq!(sending(node.role, &south, Kind::Copy), None);
+        }
+        assert!(receives(&with, &south, Kind::Copy) && !receives(&without, &south, Kind::Copy));
     }
 
     #[test]
@@ -233,14 +297,7 @@ mod tests {
     /// fault B10
     #[test]
     fn a_suspect_clock_holds_what_is_signed_with_a_time_and_no_revocation() {
-        let mut node = Node {
-            organisation: OrganisationId::from_bytes([1; 32]),
-            name: "north".into(),
-            role: POLICE,
-            incarnation: 1,
-            suspect: None,
-            settings: Default::default(),
-        };
+        let mut node = node(POLICE);
         assert!(timely(&node));
         node.suspect = Some(DateTime::UNIX_EPOCH);
         assert!(!timely(&node));

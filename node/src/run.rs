@@ -34,7 +34,7 @@ use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
 use crate::writer::{Queue, Writer, catch_up};
-use crate::{chance, jobs, log, process, restore, scrub};
+use crate::{chance, erase, jobs, log, process, restore, scrub};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -251,6 +251,15 @@ pub async fn run(data: &Path, stop: CancellationToken) -> Result<(), Error> {
             "the writer broke; see the log",
         )),
     }
+}
+
+/// Opens a node as [`run`] does, without serving anything; its writer ends when the node is gone.
+///
+/// # Errors
+/// What keeps the node from starting, with what to do.
+pub fn unserved(data: &Path) -> Result<(Node, std::thread::JoinHandle<()>), Error> {
+    let (config, keys, clock) = identity(data)?;
+    open(data, hold(data)?, config, keys, clock)
 }
 
 /// Configuration, keys and clock: what is needed before anything is opened.
@@ -570,7 +579,10 @@ pub(crate) fn work(
     tasks.spawn(jobs::renew(node.clone(), stop.clone()));
     tasks.spawn(scrub::scrub(node.clone(), stop.clone()));
     tasks.spawn(jobs::sweep(node.clone(), stop.clone()));
+    tasks.spawn(erase::run(node.clone(), stop.clone()));
     tasks.spawn(jobs::watch(node.clone(), stop.clone()));
+    tasks.spawn(jobs::people::people(node.clone(), stop.clone()));
+    tasks.spawn(jobs::watermark::watermark(node.clone(), stop.clone()));
     tasks.spawn(federation::sessions::watch(node.clone(), stop.clone()));
 }
 

@@ -26,6 +26,22 @@ pub fn display(text: &str) -> Cow<'_, str> {
     Cow::Owned(shown)
 }
 
+/// Encodes a text so that it is one segment of a path, or one name or value of a query.
+///
+/// Source: RFC 3986, 2.3: all but unreserved characters.
+pub fn encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                encoded.push(char::from(byte));
+            }
+            _ => write!(encoded, "%{byte:02X}").expect("a string takes every write"),
+        }
+    }
+    encoded
+}
+
 /// Whether a character is a control, changes the direction of what follows, or has no width.
 ///
 /// Sources: Unicode 16 general categories Cc, Zl and Zp, property `Bidi_Control`, and what of
@@ -161,6 +177,14 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn what_is_encoded_cannot_leave_its_segment() {
+        assert_eq!(
+            encode("2026/17 ü?&=#.."),
+            "2026%2F17%20%C3%BC%3F%26%3D%23.."
+        );
+    }
 
     /// fault D5
     #[test]

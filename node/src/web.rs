@@ -1,7 +1,8 @@
 //! The API: every action as JSON over HTTP, on the local socket and over HTTPS.
 //!
 //! Invariant: no request reaches an action without a caller. On the socket that is the
-//! operating-system user who owns the node, over HTTPS whoever holds a token; there is no other way.
+//! operating-system user who owns the node, over HTTPS whoever holds a token or signed in; there is no
+//! other way. Signing in itself, and the banner before it, are the one place without a caller, and no action.
 //! What a caller may do is decided in the actions, not here. Metrics are served elsewhere.
 
 mod api;
@@ -12,6 +13,7 @@ pub(crate) mod fuzz;
 mod listen;
 mod metrics;
 mod openapi;
+mod signin;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use crate::clock::Clock;
 use crate::event::{Entry, Event};
 use crate::journal::{self, Draft, Head, Journal};
-use crate::keyring::{self, Keyring};
+use crate::keyring::{self, KeyId, Keyring};
 use crate::metrics::Metrics;
 use crate::store::engine::{self, Op};
 use crate::store::project::{self, Meta, project};
@@ -444,6 +444,9 @@ pub fn catch_up(
         if !replay(store, &mut changes, &record)? {
             changes.undo();
             changes.put(&table::LOST, &record.key.0, &seq);
+            if record.key != KeyId::NODE {
+                changes.put(&table::ABOUT, &(record.key.0, seq), &());
+            }
         }
         changes.put(&table::POSITION, &seq, &record.position.offset);
         store.apply(seq, &changes.take())?;

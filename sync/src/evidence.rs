@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::blob::{Digest, MAX_SIZE, Sha256};
 use crate::id::EvidenceId;
 use crate::limits;
+use crate::metadata::{Metadata, Value};
 use crate::refusal::Refusal;
 use crate::wire;
 
@@ -23,7 +24,9 @@ pub struct Item {
     /// When its owner took it in.
     pub added_at: DateTime<Utc>,
     /// Who added it, as the owner says.
-    pub added_by: String,
+    pub added_by: Value,
+    /// What else is said of it.
+    pub metadata: Metadata,
     /// Its files, at least one.
     pub files: Vec<File>,
 }
@@ -39,6 +42,31 @@ pub struct File {
     pub blake3: Digest,
     /// From the pass that first took it in.
     pub sha256: Sha256,
+    /// What it is to its item.
+    pub kind: FileKind,
+    /// Its media type, as its name has it; empty where that says nothing.
+    pub format: String,
+}
+
+/// What a file is to its item of evidence.
+#[derive(
+    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// The evidence itself.
+    #[default]
+    Original,
+    /// Where the device was while it recorded.
+    GpsTrack,
+    /// What is said in it.
+    Transcript,
+    /// What was done with it at its source.
+    AuditTrail,
+    /// What people noted at its source.
+    Notes,
+    /// Places in it that were marked at its source.
+    Markers,
 }
 
 impl Item {
@@ -51,7 +79,7 @@ impl Item {
         let texts = [
             (self.title.len(), limits::TITLE_MAX),
             (self.folder.len(), limits::FOLDER_MAX),
-            (self.added_by.len(), limits::ACTOR_NAME_MAX),
+            (self.added_by.text.len(), limits::ADDED_BY_MAX),
             (self.files.len(), limits::ITEM_FILES_MAX),
         ];
         if texts.iter().any(|(len, max)| len > max) {
@@ -63,18 +91,23 @@ impl Item {
         if wire::time(self.added_at.timestamp_micros()).is_err() {
             return Err(Refusal::Malformed);
         }
-        let over = |file: &File| file.name.len() > limits::NAME_MAX || file.size > MAX_SIZE;
+        let over = |file: &File| {
+            file.name.len() > limits::NAME_MAX
+                || file.format.len() > limits::FORMAT_MAX
+                || file.size > MAX_SIZE
+        };
         if self.files.iter().any(over) {
             return Err(Refusal::Limit);
         }
-        Ok(())
+        self.metadata.check()
     }
 
-    /// Without title, folder, names and times.
+    /// Without title, folder, names, times and metadata.
     #[must_use]
     pub fn redacted(&self) -> Self {
         let file = |file: &File| File {
             name: String::new(),
+            format: String::new(),
             ..file.clone()
         };
         Self {
@@ -82,7 +115,8 @@ impl Item {
             title: String::new(),
             folder: String::new(),
             added_at: DateTime::UNIX_EPOCH,
-            added_by: String::new(),
+            added_by: Value::default(),
+            metadata: Metadata::default(),
             files: self.files.iter().map(file).collect(),
         }
     }

@@ -9,6 +9,7 @@
 )]
 
 pub mod blob;
+pub mod copy;
 pub mod evidence;
 #[cfg(any(test, fuzzing))]
 pub mod fuzz;
@@ -17,6 +18,7 @@ pub mod id;
 pub mod identity;
 pub mod limits;
 pub mod log;
+pub mod metadata;
 pub mod pairing;
 pub mod receipt;
 pub mod refusal;

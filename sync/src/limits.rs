@@ -35,6 +35,25 @@ pub const NUMBER_MAX: usize = 128;
 /// Bytes of a description: with all else of a case it stays under one value of the database.
 pub const DESCRIPTION_MAX: usize = 2048;
 
+/// Bytes of all fields of an item's metadata: one value of the database. Who writes them notices.
+pub const FIELDS_BYTES_MAX: usize = 3200;
+
+/// Bytes of a tag: one line that is read at a glance. Who sets it notices.
+pub const TAG_MAX: usize = 256;
+
+/// Tags of one item of evidence: an item fits an entry. Who sets one notices.
+pub const EVIDENCE_TAGS_MAX: usize = 128;
+/// Bytes of the tags of one item, so that it fits an entry. Who sets one notices.
+pub const EVIDENCE_TAGS_BYTES_MAX: usize = 8 * 1024;
+
+/// Tags of one case: a case fits an entry together with its targets. Who sets one notices.
+pub const CASE_TAGS_MAX: usize = 32;
+/// Bytes of the tags of one case, so that it fits an entry. Who sets one notices.
+pub const CASE_TAGS_BYTES_MAX: usize = 2048;
+
+/// Bytes of what kind of file a file is: media types stay below it. Who adds evidence notices.
+pub const FORMAT_MAX: usize = 96;
+
 /// Targets of one case, so that all of them fit one entry. Who adds one notices.
 pub const TARGETS_MAX: usize = 64;
 
@@ -58,6 +77,9 @@ pub const ACTOR_NAME_MAX: usize = 128;
 
 /// Bytes of the number on a badge. Who adds a user notices.
 pub const BADGE_MAX: usize = 32;
+
+/// Bytes of who added an item of evidence: a name with the number on a badge.
+pub const ADDED_BY_MAX: usize = ACTOR_NAME_MAX + BADGE_MAX + 3;
 
 /// Files of one item of evidence, so that an item fits an entry. Who adds evidence notices.
 pub const ITEM_FILES_MAX: usize = 64;
@@ -98,6 +120,8 @@ const _: () = assert!(
         + DESCRIPTION_MAX
         + TITLE_MAX
         + NUMBER_MAX
+        + CASE_TAGS_BYTES_MAX
+        + 12 * CASE_TAGS_MAX
         + MESSAGE_TEXT_MAX
         + (RECIPIENT_MAX + 4) * RECIPIENTS_MAX
         + ACTOR_NAME_MAX

@@ -43,7 +43,7 @@ pub enum Refusal {
     /// A critical entry of an unknown type.
     #[error("the partner's node does not know this type of entry yet")]
     Newer,
-    /// This kind of share is not enabled in this direction.
+    /// This kind of share is not enabled in this direction, or a feature that it needs is not.
     #[error("the partner has not enabled this kind of share")]
     NotEnabled,
     /// Nothing by that name is shared with the one who asks.

@@ -7,15 +7,18 @@
 //!
 //! | state | meaning | what the owner may write | what the partner may write |
 //! |---|---|---|---|
-//! | offered | terms and offer are written | all that its kind has, but ended | accepted |
+//! | offered | terms and offer are written | all that its kind has, but ended | accepted or declined |
 //! | accepted | the partner wants it | all that its kind has | stored, imported |
 //! | ended | no updates any more | nothing | stored, for what was listed before |
 //! | cancelled | nothing more is sent | nothing | nothing, but what it wrote before it knew |
 //! | revoked | it is over | nothing | imported, where it was granted before; purged |
 //!
+//! An offer that was declined is over: its owner writes nothing once it knows. Whatever became of a copy that was
+//! accepted, its owner may ask for it back, and the partner may answer.
+//!
 //! A share of any state that goes on can be suspended and resumed by its owner. Only an advanced share has
-//! changes, withdrawals, grants and imports; a reference lists nothing; a copy is ended or cancelled, the
-//! others are revoked.
+//! changes, withdrawals, grants and imports; a reference lists nothing; a copy is reshared, ended or cancelled, the
+//! others are given other recipients, and revoked.
 //!
 //! Folding the owner's log and then the partner's gives what both nodes hold, in whatever order they came
 //! by the entries: an admitted entry builds on nothing but what its writer had seen of the other log.
@@ -32,14 +35,19 @@ pub mod terms;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::blob::Digest;
+use crate::copy::Field;
 use crate::evidence::{File, Item};
 use crate::id::{EvidenceId, ShareId};
 use crate::identity::OrganisationId;
+use crate::log::entry::DeclineReason;
 use crate::log::{Point, Side};
+use crate::metadata::{Metadata, Tag, Value};
 
 /// What kind of share it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +133,8 @@ pub struct Header {
     pub case: u64,
     /// The entry of the owner's log with the recipients as they are now.
     pub recipients: u64,
+    /// How many a copy was addressed to so far: nobody is taken away. 0 in other kinds.
+    pub addressed: u32,
     /// Whom the partner added to them.
     pub onward: Onward,
     /// What the owner lets the partner import.
@@ -137,6 +147,10 @@ pub struct Header {
     pub imported: Totals,
     /// The entry of the partner's log that says it is purged; 0 where none does.
     pub purged: u64,
+    /// Why the partner does not want it; nothing where it has not said so.
+    pub declined: Option<DeclineReason>,
+    /// Whether the owner asks for its copy back.
+    pub recall: Recall,
     /// The number of the last whole update; 0 before the first.
     pub update: u32,
     /// Whether something was disclosed, changed or withdrawn after the last whole update.
@@ -150,6 +164,26 @@ pub struct Onward {
     pub entry: u64,
     /// How far the owner's log went for its writer.
     pub seen: u64,
+}
+
+/// The last recall of a copy, and the last answer to one.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recall {
+    /// The entry of the owner's log that asks; 0 where none does.
+    pub asked: u64,
+    /// The entry of the partner's log that answers; 0 where none does.
+    pub answered: u64,
+    /// How far the owner's log went for its writer.
+    pub seen: u64,
+    /// Whether the partner will destroy what it has.
+    pub granted: bool,
+}
+
+impl Recall {
+    /// Whether the last one was not answered yet.
+    pub const fn waits(&self) -> bool {
+        self.seen < self.asked
+    }
 }
 
 /// The first and the last entry of the owner's log that grants an import; 0 where none does.
@@ -309,7 +343,16 @@ impl Header {
 
     /// Whether the owner can still say something in it.
     pub const fn open_to_owner(&self) -> bool {
-        !self.revoked && matches!(self.state, State::Offered | State::Accepted)
+        !self.revoked
+            && self.declined.is_none()
+            && matches!(self.state, State::Offered | State::Accepted)
+    }
+
+    /// Whether the partner has a copy that its owner may ask for back: it was not asked yet, or said no.
+    pub fn recallable(&self) -> bool {
+        let had =
+            self.kind == Kind::Copy && self.declined.is_none() && self.partner_log.point.count > 0;
+        had && !self.recall.waits() && !self.recall.granted
     }
 
     /// Whether what the owner's log says from an entry on may still be told: of what was not sent before a
@@ -332,6 +375,10 @@ pub enum Fact {
     File(File),
     /// Bytes that some item of the share lists.
     Blob(BlobFact),
+    /// The fields of an item.
+    Fields(BTreeMap<Field, Value>),
+    /// One tag of an item; none any more where that is empty.
+    Tag(Tag),
 }
 
 /// Under what a fact is kept.
@@ -343,6 +390,10 @@ pub enum Key {
     File(EvidenceId, u32),
     /// Bytes, by their digest.
     Blob(Digest),
+    /// The fields of an item; none where it has none.
+    Fields(EvidenceId),
+    /// One tag of an item, by its place from 0.
+    Tag(EvidenceId, u32),
 }
 
 /// An item of evidence that a share lists, but for its files.
@@ -355,9 +406,11 @@ pub struct ItemFact {
     /// When its owner took it in.
     pub added_at: DateTime<Utc>,
     /// Who added it, as the owner says.
-    pub added_by: String,
+    pub added_by: Value,
     /// How many files it has.
     pub files: u32,
+    /// How many tags it has.
+    pub tags: u32,
     /// Their bytes.
     pub bytes: u64,
     /// The entry of the owner's log that listed it first.
@@ -397,7 +450,7 @@ pub trait Facts {
     fn item(&self, evidence: EvidenceId) -> Option<ItemFact> {
         match self.fact(&Key::Item(evidence))? {
             Fact::Item(item) => Some(item),
-            Fact::File(_) | Fact::Blob(_) => None,
+            _ => None,
         }
     }
 
@@ -405,7 +458,23 @@ pub trait Facts {
     fn file(&self, evidence: EvidenceId, place: u32) -> Option<File> {
         match self.fact(&Key::File(evidence, place))? {
             Fact::File(file) => Some(file),
-            Fact::Item(_) | Fact::Blob(_) => None,
+            _ => None,
+        }
+    }
+
+    /// What is said of an item beyond its title and folder.
+    fn metadata(&self, evidence: EvidenceId, item: &ItemFact) -> Metadata {
+        let fields = match self.fact(&Key::Fields(evidence)) {
+            Some(Fact::Fields(fields)) => fields,
+            _ => BTreeMap::new(),
+        };
+        let tag = |place| match self.fact(&Key::Tag(evidence, place))? {
+            Fact::Tag(tag) => Some(tag),
+            _ => None,
+        };
+        Metadata {
+            fields,
+            tags: (0..item.tags).filter_map(tag).collect(),
         }
     }
 
@@ -413,7 +482,7 @@ pub trait Facts {
     fn blob(&self, digest: Digest) -> Option<BlobFact> {
         match self.fact(&Key::Blob(digest))? {
             Fact::Blob(blob) => Some(blob),
-            Fact::Item(_) | Fact::File(_) => None,
+            _ => None,
         }
     }
 }
@@ -430,6 +499,7 @@ impl ItemFact {
             added_at: item.added_at,
             added_by: item.added_by.clone(),
             files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
+            tags: 0,
             bytes: item.bytes(),
             first: listed,
             listed,

@@ -13,12 +13,14 @@ use sha2::Digest as _;
 use uuid::Uuid;
 
 use crate::blob::{Digest, Sha256};
-use crate::evidence::{File, Item};
+use crate::copy::Field;
+use crate::evidence::{File, FileKind, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::identity::{Claim, OrganisationId, Signer, Unverified, Verifier};
-use crate::log::entry::{Actor, CaseInfo, Entry, Offered, StoredItem, Target};
+use crate::log::entry::{Actor, CaseInfo, Entry, Offered, Reshared, StoredItem, Target};
 use crate::log::head::Head;
 use crate::log::{Point, Side};
+use crate::metadata::{Metadata, Tag, Value};
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
 use crate::share::decide::{Command, decide};
@@ -139,9 +141,18 @@ pub(crate) fn offered() -> Offered {
             title: "Harbour fire".to_owned(),
             description: "Two warehouses".to_owned(),
             targets: vec![target(1)],
+            tags: metadata(1).tags,
         },
         recipients: vec!["Sol Reyes".to_owned()],
         message: "As agreed".to_owned(),
+    }
+}
+
+/// Somebody who should have a copy as well.
+pub(crate) fn reshared(name: &str) -> Reshared {
+    Reshared {
+        recipients: vec![name.to_owned()],
+        message: "Please help".to_owned(),
     }
 }
 
@@ -152,10 +163,24 @@ pub(crate) fn item(number: u8) -> Item {
         title: format!("Item {number}"),
         folder: "Scene/Photos".to_owned(),
         added_at: at(-i64::from(number)),
-        added_by: "Ada Stern".to_owned(),
+        added_by: "Ada Stern".into(),
+        metadata: metadata(number),
         files: (0..=number % 3)
             .map(|place| file(number / 2, place))
             .collect(),
+    }
+}
+
+/// A field, and that number of tags modulo 3.
+pub(crate) fn metadata(number: u8) -> Metadata {
+    let tag = |place| Tag {
+        text: format!("tag {place}"),
+        from: Field::Tags,
+    };
+    let model = Value::from(format!("Body {number}").as_str());
+    Metadata {
+        fields: [(Field::DeviceModel, model)].into(),
+        tags: (0..number % 3).map(tag).collect(),
     }
 }
 
@@ -168,6 +193,8 @@ pub(crate) fn file(number: u8, place: u8) -> File {
         size: 100 * u64::from(number) + u64::from(place),
         blake3: Digest(digest),
         sha256: Sha256(digest),
+        kind: FileKind::Original,
+        format: "image/jpeg".to_owned(),
     }
 }
 

@@ -64,6 +64,7 @@ pub fn plan(wishes: Vec<Wish>, held: &dyn Fn(Digest) -> bool, bytes_max: u64) ->
 mod tests {
     use super::*;
     use crate::blob::Sha256;
+    use crate::evidence::FileKind;
     use uuid::Uuid;
 
     fn wish(id: u128, files: &[(u8, u64)]) -> Wish {
@@ -72,6 +73,8 @@ mod tests {
             size,
             blake3: Digest([digest; 32]),
             sha256: Sha256([0; 32]),
+            kind: FileKind::Original,
+            format: String::new(),
         };
         Wish {
             evidence: EvidenceId::new(Uuid::from_u128(id)),

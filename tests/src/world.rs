@@ -67,8 +67,21 @@ impl World {
     }
 }
 
-/// Has two organisations go through the ceremony, up to contact.
+/// Has an organisation take part in everything.
+pub fn take_part(node: &impl Site) {
+    let every = FEATURES.split(' ');
+    let enable: Vec<_> = ["feature", "enable"].into_iter().chain(every).collect();
+    node.call(&enable);
+}
+
+/// Every feature.
+const FEATURES: &str = "case_share case_sharing_by_reference new_ui_case_shares_management \
+                        advanced_sharing configurable_case_retention";
+
+/// Has two organisations that take part in everything go through the ceremony, up to contact.
 pub fn pair<S: Site>(inviter: &S, accepter: &S) {
+    take_part(inviter);
+    take_part(accepter);
     meet(inviter, accepter);
     inviter.call(&["partner", "confirm", accepter.id(), "--yes"]);
     accepter.call(&["partner", "confirm", inviter.id(), "--yes"]);

@@ -3,7 +3,7 @@
 use interdocket_tests::node::text;
 use interdocket_tests::skip::{installed, skip};
 use interdocket_tests::wait::until;
-use interdocket_tests::world::{contact, meet, pair};
+use interdocket_tests::world::{contact, meet, pair, take_part};
 use interdocket_tests::{Node, Reach, World};
 use serde_json::Value;
 
@@ -62,6 +62,10 @@ fn doctor_names_what_keeps_partners_apart() {
             "copy",
         ]);
     }
+    finds(&north, &south, "features", "this organisation has not");
+    take_part(&north);
+    finds(&north, &south, "features", "it has not enabled case_share");
+    take_part(&south);
     until("all is well", || {
         (wrong(&north, &south).is_empty() && wrong(&south, &north).is_empty()).then_some(())
     });

@@ -18,5 +18,6 @@ mod kill;
 mod reference;
 mod restore;
 mod secrets;
+mod signin;
 mod start;
 mod trust;

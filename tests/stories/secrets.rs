@@ -8,14 +8,14 @@ use interdocket_tests::https;
 use interdocket_tests::node::text;
 use interdocket_tests::skip::{installed, skip};
 use interdocket_tests::wait::until;
-use interdocket_tests::world::{case, contact, enable, only};
+use interdocket_tests::world::{case, contact, enable, only, take_part};
 use interdocket_tests::{Node, Reach, World};
 
 /// What is in the evidence, in its names and in what people write to each other.
 const CANARY: &str = "canary-sings-at-the-quay";
 
 /// A node that logs all that it can.
-fn loud(world: &World, name: &'static str, reach: Reach) -> Node {
+pub(crate) fn loud(world: &World, name: &'static str, reach: Reach) -> Node {
     let mut node = world.make(name, reach);
     let path = node.data.join("interdocket.toml");
     let settings = fs::read_to_string(&path).unwrap();
@@ -72,6 +72,8 @@ fn logs_hold_no_secret_and_no_evidence_at_the_finest_level() {
     let world = World::new();
     let north = loud(&world, "north", Reach::Dialable);
     let south = loud(&world, "south", Reach::Hidden);
+    take_part(&north);
+    take_part(&south);
     let invitation = text(&north.call(&["partner", "invite"])["invitation"]);
     south.call(&["partner", "accept", &invitation]);
     for (node, partner) in [(&north, &south), (&south, &north)] {

@@ -35,9 +35,9 @@ pub struct Record {
     pub way: Option<super::Way>,
     /// What happened: the event's name.
     pub event: String,
-    /// The event with the values of that moment; none where it was erased or is damaged.
+    /// The event with the values of that moment; none where it was erased, is damaged or withheld.
     pub details: Option<serde_json::Value>,
-    /// Whether the body is whole, erased or damaged.
+    /// Whether the body is whole, erased, damaged or withheld.
     pub body: BodyState,
 }
 
@@ -51,6 +51,8 @@ pub enum BodyState {
     Erased,
     /// It does not match its commitment.
     Damaged,
+    /// It is confidential activity, which this caller may not see.
+    Confidential,
 }
 
 /// A page of records.

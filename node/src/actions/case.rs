@@ -11,8 +11,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
-use super::{Caller, Change, Error, ErrorKind, Query, exchange, people, reach};
-use crate::event::{AccessChanged, CaseAssigned, CaseEdited, CaseMade, Event};
+use super::{
+    Caller, Change, Error, ErrorKind, Query, exchange, metadata, people, reach, retention, user,
+};
+use crate::event::{
+    AccessChanged, CaseAssigned, CaseEdited, CaseMade, CaseNumbered, Event, Matter, TagsChanged,
+};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -77,6 +81,19 @@ pub struct Access {
     pub remove: Vec<String>,
 }
 
+/// Changes the tags of a case. Shares that go on follow.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Tag {
+    /// Its id or number.
+    pub case: String,
+    /// What it has from now on.
+    #[serde(default)]
+    pub add: Vec<String>,
+    /// What it has not any more.
+    #[serde(default)]
+    pub remove: Vec<String>,
+}
+
 /// Sets who a case is assigned to. They have access to it, with all that who made it may do; who is not assigned
 /// any more has no access any more.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -86,6 +103,42 @@ pub struct Assign {
     /// Users, the first one first: names, e-mail addresses or numbers on badges; nobody where empty.
     #[serde(default)]
     pub users: Vec<String>,
+}
+
+/// Finds whom a case can be assigned to: users who are not disabled.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct Assignable {
+    /// Its id or number.
+    pub case: String,
+    /// Only those with this in their name or e-mail address, whatever its case.
+    #[serde(default)]
+    pub find: Option<String>,
+    /// Continue after this page's `next`.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// At most so many, 1 to 1,000; 100 where not said.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// Somebody to whom a case can be assigned.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Person {
+    /// The name.
+    pub name: String,
+    /// The e-mail address; empty where there is none.
+    pub email: String,
+    /// The number on the badge; empty where there is none.
+    pub badge: String,
+}
+
+/// A page of people.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct People {
+    /// By name.
+    pub people: Vec<Person>,
+    /// Where the next page continues; none after the last.
+    pub next: Option<String>,
 }
 
 /// Opens a closed case again.
@@ -130,6 +183,16 @@ pub struct Case {
     pub origin: Option<Origin>,
     /// The users and groups who have access to it, by name; administrators and auditors have to every case.
     pub access: Vec<String>,
+    /// Its tags.
+    pub tags: Vec<metadata::Labelled>,
+    /// Its retention policy; none as long as cases of this organisation have none of their own.
+    pub retention: Option<String>,
+    /// Until when that keeps the last of its evidence; none where it is kept until it is deleted by hand.
+    pub retention_until: Option<DateTime<Utc>>,
+    /// The legal hold that keeps it.
+    pub hold: Option<retention::Held>,
+    /// When it is deleted with all its evidence, where it is queued for that.
+    pub queued_for_deletion_on: Option<DateTime<Utc>>,
 }
 
 /// Whether a case takes evidence.
@@ -175,9 +238,8 @@ impl Change for Create {
             title: line("title", &self.title, limits::TITLE_MAX)?,
             description: bounded("description", &self.description, limits::DESCRIPTION_MAX)?,
         };
-        Ok(Decided::new(vec![Event::CaseMade(made)], move |view| {
-            shown(view, id)
-        }))
+        let events = vec![numbered(id, None, &made.number), Event::CaseMade(made)];
+        Ok(Decided::new(events, move |view| shown(view, id)))
     }
 }
 
@@ -197,8 +259,38 @@ impl Change for Edit {
             title: line("title", title, limits::TITLE_MAX)?,
             description: bounded("description", description, limits::DESCRIPTION_MAX)?,
         };
-        let mut decided =
-            Decided::new(vec![Event::CaseEdited(edited)], move |view| shown(view, id));
+        let mut events = Vec::new();
+        if edited.number != case.number {
+            events.push(numbered(id, Some(case.number.clone()), &edited.number));
+        }
+        events.push(Event::CaseEdited(edited));
+        let mut decided = Decided::new(events, move |view| shown(view, id));
+        for partner in exchange::following(&context.view, id)? {
+            decided = decided.then(Effect::Nudge(partner));
+        }
+        Ok(decided)
+    }
+}
+
+impl Change for Tag {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
+        let (id, _) = decide::case(&context.view, &self.case)?;
+        let held = metadata::labels(&context.view, id.uuid())?;
+        let kind = metadata::Kind::Tag;
+        let (added, removed) =
+            metadata::change(&held, kind, &self.add, &self.remove, metadata::CASE)?;
+        if added.is_empty() && removed.is_empty() {
+            return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
+        }
+        let changed = TagsChanged {
+            evidence: None,
+            case: id,
+            kind: kind.field(),
+            added,
+            removed,
+        };
+        let events = vec![Event::TagsChanged(changed)];
+        let mut decided = Decided::new(events, move |view| shown(view, id));
         for partner in exchange::following(&context.view, id)? {
             decided = decided.then(Effect::Nudge(partner));
         }
@@ -209,7 +301,7 @@ impl Change for Edit {
 impl Change for Access {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, case) = decide::case(&context.view, &self.case)?;
-        let added = people::ids(&context.view, &self.add)?;
+        let added = people::active(&context.view, &self.add)?;
         let removed = people::ids(&context.view, &self.remove)?;
         let mut events = access(&context.view, id, &added, &removed)?;
         // Only who has access is assigned: so these are never more than those.
@@ -287,7 +379,8 @@ impl Change for Assign {
         let (id, case) = decide::case(&context.view, &self.case)?;
         let mut assignees: Vec<Uuid> = Vec::new();
         for name in &self.users {
-            let (user, _) = people::user(&context.view, name)?;
+            let (user, found) = people::user(&context.view, name)?;
+            people::able(&found)?;
             if !assignees.contains(&user) {
                 assignees.push(user);
             }
@@ -305,6 +398,24 @@ impl Change for Assign {
             assignees,
         }));
         Ok(Decided::new(events, move |view| shown(view, id)))
+    }
+}
+
+impl Query for Assignable {
+    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<People, Error> {
+        let limit = decide::limit(self.limit)?;
+        let (find, after) = (self.find.as_deref(), self.after.clone());
+        let active = |user: &user::User| user.disabled_at.is_none();
+        let found = user::search(view, find, after, limit, active)?;
+        let person = |user: user::User| Person {
+            name: user.name,
+            email: user.email,
+            badge: user.badge,
+        };
+        Ok(People {
+            people: found.users.into_iter().map(person).collect(),
+            next: found.next,
+        })
     }
 }
 
@@ -340,10 +451,19 @@ impl Case {
         let names = rows.into_iter().map(|((_, who), ())| people::of(view, who));
         let mut access = names.collect::<Result<Vec<String>, Error>>()?;
         access.sort();
+        let labels = metadata::labels(view, id.uuid())?.into_iter();
         let assignees = case.assignees.iter().map(|who| people::of(view, *who));
         let assignees = assignees.collect::<Result<Vec<String>, Error>>()?;
+        let what = Matter {
+            case: id,
+            evidence: None,
+        };
         Ok(Self {
             id,
+            retention: retention::policy(view, &case)?,
+            retention_until: retention::case_until(view, id, &case)?,
+            hold: retention::held(view, what)?,
+            queued_for_deletion_on: retention::queued(view, id.uuid())?,
             number: case.number,
             title: case.title,
             description: case.description,
@@ -359,8 +479,18 @@ impl Case {
             bytes: case.bytes,
             origin: case.origin,
             access,
+            tags: labels.map(|(_, tag)| metadata::Labelled::of(tag)).collect(),
         })
     }
+}
+
+/// That a case has a number.
+pub fn numbered(case: CaseId, before: Option<String>, number: &str) -> Event {
+    Event::CaseNumbered(CaseNumbered {
+        case,
+        before,
+        number: number.to_owned(),
+    })
 }
 
 fn free(context: &Context<'_>, number: &String) -> Result<(), Error> {
@@ -371,7 +501,7 @@ fn free(context: &Context<'_>, number: &String) -> Result<(), Error> {
     Ok(())
 }
 
-fn shown(view: &View<'_>, id: CaseId) -> Result<Case, Error> {
+pub(super) fn shown(view: &View<'_>, id: CaseId) -> Result<Case, Error> {
     let case = view
         .get(&table::CASE, &id)?
         .ok_or_else(|| broken("a case is missing"))?;

@@ -110,6 +110,17 @@ impl<R> Decided<R> {
         self.effects.push(effect);
         self
     }
+
+    /// Has every partner greeted anew.
+    ///
+    /// # Errors
+    /// [`Error`] where the tables fail.
+    pub fn greeting(mut self, view: &View<'_>) -> Result<Self, Error> {
+        let partners = view.page(&table::PARTNER, &(), None, usize::MAX)?;
+        let greet = |(partner, _)| Effect::Greet(partner);
+        self.effects.extend(partners.into_iter().map(greet));
+        Ok(self)
+    }
 }
 
 impl From<view::Error> for Error {

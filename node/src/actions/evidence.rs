@@ -1,22 +1,38 @@
 //! Evidence: taking files in, listing, showing and reading them.
 
+mod attach;
+mod describe;
+mod multicam;
+pub mod note;
+pub mod rendition;
+pub mod trail;
+
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::copy::Field;
 use interdocket_sync::id::{CaseId, EvidenceId};
-use interdocket_sync::limits;
+use interdocket_sync::{evidence as told, limits};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::case::Origin;
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
-use super::{Caller, Change, Error, ErrorKind, Query, exchange};
+use super::{Caller, Error, ErrorKind, Query, exchange, metadata, retention};
 use crate::blobs::{Place, Placed};
-use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceEdited, EvidenceOpened, StoredBlob};
+use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened, Matter, StoredBlob};
 use crate::store::entity::{self, BlobState};
 use crate::store::table;
 use crate::store::view::View;
+
+pub use self::attach::{Attach, Attachable, Attached};
+pub use self::describe::{Edit, Tag};
+pub use self::multicam::{Camera, Cameras, Multicam};
+pub use self::note::{AddNote, MarkerKind, Markers, Notes, RemoveMarker, SetMarker};
+pub use self::rendition::{Rendition, RenditionState};
+pub use self::trail::{Purpose, Trail};
 
 /// Adds one file that lies on the node's machine to a case, as one item of evidence. Only over the
 /// local socket; elsewhere a file is sent as the body of the request.
@@ -57,34 +73,26 @@ pub struct Upload {
 pub struct List {
     /// The case's id or number.
     pub case: String,
+    /// Only what has no category.
+    #[serde(default)]
+    pub uncategorised: bool,
     /// Continue after this page's `next`.
     #[serde(default)]
     pub after: Option<String>,
-    /// At most so many, 1 to 1,000; 100 where not said.
+    /// Look at so many at most, 1 to 1,000; 100 where not said. What is not asked for is left out.
     #[serde(default)]
     pub limit: Option<u32>,
 }
 
-/// Shows one item of evidence.
+/// Shows one item of evidence. Each look at it is recorded.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Show {
     /// Its id.
     #[schemars(with = "uuid::Uuid")]
     pub evidence: EvidenceId,
-}
-
-/// Describes evidence anew: its title, or its folder; what is left out stays. Shares that go on follow.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-pub struct Edit {
-    /// Its id.
-    #[schemars(with = "uuid::Uuid")]
-    pub evidence: EvidenceId,
-    /// The new title.
+    /// Whether only who may see confidential activity is shown that somebody looked.
     #[serde(default)]
-    pub title: Option<String>,
-    /// The new folder inside the case; empty for the top.
-    #[serde(default)]
-    pub folder: Option<String>,
+    pub confidential: bool,
 }
 
 /// Opens one file of evidence for reading; its bytes follow. Each opening is recorded.
@@ -96,6 +104,16 @@ pub struct Get {
     /// Which of its files, from 0.
     #[serde(default)]
     pub file: u32,
+    /// Whether video that was received is read as it came, without its watermark. This needs the permission
+    /// `evidence.original`.
+    #[serde(default)]
+    pub original: bool,
+    /// What for; to be kept, where left out.
+    #[serde(default)]
+    pub purpose: Purpose,
+    /// Whether only who may see confidential activity is shown it.
+    #[serde(default)]
+    pub confidential: bool,
 }
 
 /// One item of evidence as it is shown.
@@ -113,12 +131,26 @@ pub struct Evidence {
     pub folder: String,
     /// When this node took it in.
     pub added_at: DateTime<Utc>,
-    /// Who added it; for what was received, as the sender's organisation says.
-    pub added_by: String,
+    /// When the node that took it in first did.
+    pub uploaded_at: DateTime<Utc>,
+    /// Who added it there; for what was received, as the sender's organisation says.
+    pub added_by: metadata::Value,
+    /// What else is said of it.
+    pub metadata: metadata::Metadata,
+    /// For what was received, how each piece of it got here.
+    pub provenance: BTreeMap<String, metadata::HowCopied>,
     /// Its files.
     pub files: Vec<File>,
+    /// What is read instead of files that are video and were received.
+    pub renditions: Vec<Rendition>,
     /// From whom it was received, where it was.
     pub origin: Option<Origin>,
+    /// Until when the retention policy of its case keeps it; none where that is until it is deleted by hand.
+    pub retention_until: Option<DateTime<Utc>>,
+    /// The legal hold that keeps it: its own, or that of its case.
+    pub hold: Option<retention::Held>,
+    /// When it is deleted, where it is queued for that.
+    pub queued_for_deletion_on: Option<DateTime<Utc>>,
 }
 
 /// One file of an item of evidence.
@@ -136,6 +168,28 @@ pub struct File {
     pub sha256: Sha256,
     /// How it stands with the bytes.
     pub state: FileState,
+    /// What it is to its evidence.
+    pub kind: FileKind,
+    /// Its media type; empty where its name does not say.
+    pub format: String,
+}
+
+/// What a file is to its evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FileKind {
+    /// The evidence itself.
+    Original,
+    /// Where the device was while it recorded.
+    GpsTrack,
+    /// What is said in it.
+    Transcript,
+    /// What was done with it at its source.
+    AuditTrail,
+    /// What people noted at its source.
+    Notes,
+    /// Places in it that were marked at its source.
+    Markers,
 }
 
 /// How it stands with the bytes of a file.
@@ -171,6 +225,11 @@ pub const GET: &str = "evidence.get";
 pub fn intake(view: &View<'_>, case: &str) -> Result<CaseId, Error> {
     let (id, case) = decide::case(view, case)?;
     decide::whole(view, id.uuid())?;
+    if retention::queued(view, id.uuid())?.is_some() {
+        let message = format!("case \"{}\" is queued for deletion", case.number);
+        return Err(Error::new(ErrorKind::Conflict, message)
+            .hint("take it back first: interdocket case keep CASE --reason WHY"));
+    }
     if case.open {
         return Ok(id);
     }
@@ -233,21 +292,21 @@ impl Taken {
             title: title.chars().filter(|c| !c.is_control()).collect(),
             folder: self.folder,
             file: AddedFile {
+                format: format(&self.name),
                 name: self.name,
                 size: self.size,
                 blake3: self.blake3,
                 sha256: self.sha256,
+                kind: told::FileKind::Original,
             },
         };
-        let stored = self.place.map(|place| {
-            Event::BlobsStored(vec![StoredBlob {
-                blake3: self.blake3,
-                size: self.size,
-                place,
-                sha256: self.sha256,
-                compared: true,
-            }])
-        });
+        let stored = stored(
+            &context.view,
+            self.size,
+            self.blake3,
+            self.sha256,
+            self.place,
+        )?;
         let events = stored.into_iter().chain([Event::EvidenceAdded(added)]);
         let mut decided = Decided::new(events.collect(), move |view| shown(view, id));
         for partner in exchange::following(&context.view, case)? {
@@ -257,35 +316,37 @@ impl Taken {
     }
 }
 
-impl Change for Edit {
-    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
-        let id = self.evidence;
-        let view = &context.view;
-        let evidence = view
-            .get(&table::EVIDENCE, &id)?
-            .ok_or_else(|| missing(id))?;
-        decide::whole(view, evidence.case.uuid())?;
-        let folder = self.folder.unwrap_or_else(|| evidence.folder.clone());
-        let title = self.title.unwrap_or_else(|| evidence.title.clone());
-        Taken::check("file", &folder, Some(&title))?;
-        let title = filled("title", line("title", &title, limits::TITLE_MAX)?)?;
-        if (&title, &folder) == (&evidence.title, &evidence.folder) {
-            return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
+/// That bytes which are new on this node are durable; nothing where it holds them.
+fn stored(
+    view: &View<'_>,
+    size: u64,
+    blake3: Digest,
+    sha256: Sha256,
+    place: Option<Place>,
+) -> Result<Option<Event>, Error> {
+    let Some(place) = place else {
+        if view.has(&table::BLOB, &blake3)? {
+            return Ok(None);
         }
-        let mut decided = Decided::new(
-            vec![Event::EvidenceEdited(EvidenceEdited {
-                id,
-                case: evidence.case,
-                title,
-                folder,
-            })],
-            move |view| shown(view, id),
-        )
-        .then(Effect::Recheck);
-        for partner in exchange::following(&context.view, evidence.case)? {
-            decided = decided.then(Effect::Nudge(partner));
-        }
-        Ok(decided)
+        let message = "evidence with the same bytes was deleted at this very moment";
+        return Err(Error::new(ErrorKind::Unavailable, message).hint("try again"));
+    };
+    let blob = StoredBlob {
+        blake3,
+        size,
+        place,
+        sha256,
+        compared: true,
+    };
+    Ok(Some(Event::BlobsStored(vec![blob])))
+}
+
+/// The media type of a file, as its name has it; empty where that says nothing.
+fn format(name: &str) -> String {
+    let format = mime_guess::from_path(name).first_raw().unwrap_or_default();
+    match format.len() <= limits::FORMAT_MAX {
+        true => format.to_owned(),
+        false => String::new(),
     }
 }
 
@@ -313,9 +374,14 @@ impl Get {
             .get(&table::EVIDENCE, &self.evidence)?
             .ok_or_else(|| self.missing())?;
         decide::whole(view, evidence.case.uuid())?;
+        let key = (self.evidence, self.file);
         let file = view
-            .get(&table::FILE, &(self.evidence, self.file))?
+            .get(&table::FILE, &key)?
             .ok_or_else(|| self.missing())?;
+        let file = match self.original {
+            true => file,
+            false => rendition::drawn(view, key)?.unwrap_or(file),
+        };
         let blob = view
             .get(&table::BLOB, &file.blake3)?
             .ok_or_else(|| broken("a file's bytes are not recorded"))?;
@@ -329,6 +395,8 @@ impl Get {
             case: evidence.case,
             file: self.file,
             blake3: file.blake3,
+            purpose: self.purpose,
+            confidential: self.confidential,
         };
         let placed = Placed {
             digest: file.blake3,
@@ -373,7 +441,10 @@ impl Query for List {
             next: next.flatten(),
         };
         for ((_, id), ()) in rows {
-            page.evidence.push(shown(view, id)?);
+            let shown = shown(view, id)?;
+            if !self.uncategorised || shown.metadata.categories.is_empty() {
+                page.evidence.push(shown);
+            }
         }
         Ok(page)
     }
@@ -381,6 +452,13 @@ impl Query for List {
 
 impl Evidence {
     fn of(view: &View<'_>, id: EvidenceId, evidence: entity::Evidence) -> Result<Self, Error> {
+        let metadata = metadata::Metadata::of(view, id)?;
+        let case = view.get(&table::CASE, &evidence.case)?;
+        let case = case.ok_or_else(|| broken("a case is missing"))?;
+        let what = Matter {
+            case: evidence.case,
+            evidence: Some(id),
+        };
         let mut files = Vec::new();
         for (_, file) in view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)? {
             let blob = view.get(&table::BLOB, &file.blake3)?;
@@ -397,6 +475,8 @@ impl Evidence {
                     Some((BlobState::Stored, _)) => FileState::Stored,
                     Some((BlobState::Damaged, _)) | None => FileState::Damaged,
                 },
+                kind: FileKind::of(file.kind),
+                format: file.format,
             });
         }
         Ok(Self {
@@ -405,14 +485,68 @@ impl Evidence {
             title: evidence.title,
             folder: evidence.folder,
             added_at: evidence.added_at,
-            added_by: evidence.added_by,
+            uploaded_at: evidence.uploaded_at,
+            added_by: metadata::Value::of(evidence.added_by),
+            provenance: match evidence.origin {
+                Some(_) => provenance(&metadata, &files),
+                None => BTreeMap::new(),
+            },
+            metadata,
             files,
+            renditions: rendition::shown(view, id)?,
             origin: evidence.origin,
+            retention_until: retention::until(view, &case, evidence.dated_at)?,
+            hold: retention::held(view, what)?,
+            queued_for_deletion_on: retention::queued(view, id.uuid())?,
         })
     }
 }
 
-fn shown(view: &View<'_>, id: EvidenceId) -> Result<Evidence, Error> {
+impl FileKind {
+    const fn of(kind: told::FileKind) -> Self {
+        match kind {
+            told::FileKind::Original => Self::Original,
+            told::FileKind::GpsTrack => Self::GpsTrack,
+            told::FileKind::Transcript => Self::Transcript,
+            told::FileKind::AuditTrail => Self::AuditTrail,
+            told::FileKind::Notes => Self::Notes,
+            told::FileKind::Markers => Self::Markers,
+        }
+    }
+}
+
+/// How each piece of metadata that received evidence has got here, by the table of copying.
+fn provenance(
+    metadata: &metadata::Metadata,
+    files: &[File],
+) -> BTreeMap<String, metadata::HowCopied> {
+    let from = |field: Field| {
+        let name = field.name();
+        let tag = |tag: &metadata::Labelled| tag.from.as_deref() == Some(name);
+        metadata.fields.contains_key(name) || metadata.tags.iter().any(tag)
+    };
+    let of = |kind: FileKind| files.iter().any(|file| file.kind == kind);
+    let has = |field: Field| match field {
+        Field::GpsTrack => of(FileKind::GpsTrack),
+        Field::Transcript => of(FileKind::Transcript),
+        Field::AuditTrail => of(FileKind::AuditTrail),
+        Field::Notes => of(FileKind::Notes),
+        Field::ManualMarkers | Field::ChapterMarkers | Field::TranscriptionMarkers => {
+            of(FileKind::Markers)
+        }
+        Field::Tags => metadata.tags.iter().any(|tag| tag.from.is_none()),
+        Field::Watermark => files.iter().any(|file| file.format.starts_with("video/")),
+        field if field.written() || field.labels() => from(field),
+        _ => true,
+    };
+    let way = |field: &Field| {
+        let way = field.rule().way().filter(|_| has(*field))?;
+        Some((field.name().to_owned(), metadata::HowCopied::of(way)))
+    };
+    Field::ALL.iter().filter_map(way).collect()
+}
+
+pub(super) fn shown(view: &View<'_>, id: EvidenceId) -> Result<Evidence, Error> {
     let evidence = view
         .get(&table::EVIDENCE, &id)?
         .ok_or_else(|| broken("an item of evidence is missing"))?;

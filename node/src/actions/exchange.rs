@@ -34,7 +34,7 @@ use crate::store::{entity, table};
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
 
-pub use self::disclose::{covered, disclose, following, info, item, targets};
+pub use self::disclose::{covered, disclose, following, info, item, tags, targets};
 pub use self::import::{
     NAMED_MAX, Source, ask, delivered, describe, ended, grant, import, importable, own_already,
 };
@@ -126,7 +126,7 @@ pub fn take(
     };
     if let Some(terms) = &terms {
         let kind = Kind::of(terms.terms.kind);
-        if !rules::receives(node.role, &partner, kind) {
+        if !rules::receives(&node, &partner, kind) {
             return Ok(refuse(Refusal::NotEnabled));
         }
         // It may be one that was accepted before this node came back from its past.
@@ -204,6 +204,13 @@ fn record(
     if admitted.applied.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(Ok(countersignature))));
     }
+    let pending = match context.view.get(&table::SHARE, &batch.share)? {
+        Some(share) => share.pending,
+        None => {
+            let partner = context.view.get(&table::PARTNER, &caller)?;
+            partner.is_some_and(|partner| rules::finalises(&partner))
+        }
+    };
     let side = batch.head.head.side;
     let text = |entry: &Entry| entry.body.redacted() != entry.body;
     let advanced = side == Side::Owner && matches!(admitted.header.kind, sync::Kind::Advanced(_));
@@ -218,6 +225,7 @@ fn record(
     let received = LogReceived {
         share: batch.share,
         side,
+        pending: pending && terms.is_some(),
         terms: terms.map(|terms| Bytes(terms.bytes)),
         entries,
         sealed,
@@ -229,7 +237,9 @@ fn record(
         return Ok(Decided::new(Vec::new(), move |_| Ok(Ok(countersignature))));
     }
     let mut events = vec![Event::LogReceived(received)];
-    events.extend(accept(context, node, &admitted.header)?);
+    if !pending {
+        events.extend(accept(context, node, &admitted.header)?);
+    }
     Ok(Decided::new(events, move |_| Ok(Ok(countersignature)))
         .then(Effect::Recheck)
         .then(Effect::Nudge(caller)))
@@ -295,7 +305,7 @@ fn header(
     Ok(Ok((apply::open(terms), Some(terms.clone()))))
 }
 
-/// The administrator's standing acceptance, written with the offer itself.
+/// The administrator's standing acceptance, written with the offer itself; not of what waits to be finalised.
 fn accept(
     context: &mut Context<'_>,
     node: &entity::Node,

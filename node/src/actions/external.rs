@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::decide::{self, Context, Decided, Effect, broken};
 use super::partner::Kind;
 use super::share::{Policy, Revocation, Status, Totals};
-use super::{Caller, Error, ErrorKind, people, share};
+use super::{Caller, Error, ErrorKind, metadata, people, share};
 use crate::access;
 use crate::event::{Event, ExternalOpened};
 use crate::store::project::ShareFacts;
@@ -153,6 +153,8 @@ pub struct Case {
     pub description: String,
     /// Whom it is about, as far as that is shared.
     pub targets: Vec<Target>,
+    /// Its tags.
+    pub tags: Vec<metadata::Labelled>,
 }
 
 /// Whom an external case is about.
@@ -213,7 +215,9 @@ pub struct Item {
     /// When its owner took it in.
     pub added_at: DateTime<Utc>,
     /// Who added it, as its owner says.
-    pub added_by: String,
+    pub added_by: metadata::Value,
+    /// What else is said of it.
+    pub metadata: metadata::Metadata,
     /// Its files.
     pub files: Vec<File>,
     /// Whether it was imported.
@@ -257,7 +261,12 @@ fn received(view: &View<'_>, id: ShareId) -> Result<entity::Share, Error> {
     let node = view
         .get(&table::NODE, &())?
         .ok_or_else(|| broken("the node's own record is missing"))?;
-    if share.header.partner != node.organisation || Kind::of(share.header.kind) == Kind::Copy {
+    let header = &share.header;
+    if header.partner != node.organisation || Kind::of(header.kind) == Kind::Copy {
+        return Err(absent(id));
+    }
+    // What nobody has taken is nobody's to see here: administrators find it among the shares.
+    if share.pending || header.declined.is_some() {
         return Err(absent(id));
     }
     decide::whole(view, id.uuid())?;
@@ -423,6 +432,7 @@ impl Case {
             title: info.title,
             description: info.description,
             targets: info.targets.into_iter().map(target).collect(),
+            tags: info.tags.into_iter().map(metadata::Labelled::of).collect(),
         }
     }
 }
@@ -440,7 +450,8 @@ impl Item {
             title: item.title,
             folder: item.folder,
             added_at: item.added_at,
-            added_by: item.added_by,
+            added_by: metadata::Value::of(item.added_by),
+            metadata: metadata::Metadata::told(item.metadata),
             files: item.files.into_iter().map(file).collect(),
             imported,
         }

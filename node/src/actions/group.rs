@@ -24,7 +24,11 @@ pub struct Add {
 
 /// Lists groups.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-pub struct List {}
+pub struct List {
+    /// Only those that are this.
+    #[serde(default)]
+    pub kind: Option<Kind>,
+}
 
 /// Shows who is in a group.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -127,9 +131,11 @@ impl Change for Edit {
             let id = |name: &String| Ok(people::user(&context.view, name)?.0);
             names.iter().map(id).collect()
         };
+        let added = ids(&self.add)?;
+        people::active(&context.view, &self.add)?;
         let changed = GroupChanged {
             group,
-            added: ids(&self.add)?,
+            added,
             removed: ids(&self.remove)?,
         };
         Ok(
@@ -145,7 +151,8 @@ impl Query for List {
     fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Groups, Error> {
         let rows = view.page(&table::GROUP, &(), None, usize::MAX)?;
         let groups = rows.into_iter().map(|(id, group)| Group::of(id, group));
-        let mut groups: Vec<Group> = groups.collect();
+        let asked = |group: &Group| self.kind.is_none_or(|kind| kind == group.kind);
+        let mut groups: Vec<Group> = groups.filter(asked).collect();
         groups.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(Groups { groups })
     }

@@ -9,7 +9,7 @@ use super::decide::{Context, Decided, Effect};
 use super::partner::OrganisationRole;
 use super::{Change, Error};
 use crate::event::Event;
-use crate::store::table;
+use crate::features::Features;
 
 /// Shows how the node stands.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -37,12 +37,10 @@ impl Change for ConfirmClock {
             return Ok(Decided::new(Vec::new(), move |_| Ok(Confirmed { at })));
         }
         let events = vec![Event::ClockConfirmed(at)];
-        let mut decided = Decided::new(events, move |_| Ok(Confirmed { at })).then(Effect::Recheck);
         // What waited for the clock goes on, at both sides.
-        for (partner, _) in context.view.page(&table::PARTNER, &(), None, usize::MAX)? {
-            decided = decided.then(Effect::Greet(partner));
-        }
-        Ok(decided)
+        Decided::new(events, move |_| Ok(Confirmed { at }))
+            .then(Effect::Recheck)
+            .greeting(&context.view)
     }
 }
 
@@ -83,6 +81,8 @@ pub struct Node {
     pub name: String,
     /// What it does.
     pub role: OrganisationRole,
+    /// What it takes part in.
+    pub features: Features,
     /// The program's version.
     pub version: String,
     /// What the clock should have said when it was last found to be wrong; nothing where it is trusted.

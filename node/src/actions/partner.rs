@@ -12,7 +12,8 @@ use serde::{Deserialize, Serialize};
 use super::decide::{self, Context, Decided, Effect, broken};
 use super::share::{Mode, Policy};
 use super::{Caller, Change, Error, ErrorKind, Query};
-use crate::event::{Bytes, Event, PartnerEnabled, PartnerHandedOver, PolicySet};
+use crate::event::{Bytes, Event, InboundSet, PartnerEnabled, PartnerHandedOver, PolicySet};
+use crate::features::Features;
 use crate::rules;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -77,6 +78,15 @@ pub struct SetPolicy {
     pub onward: bool,
 }
 
+/// Sets what becomes of what a partner offers, of the kinds that may come from it.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+pub struct SetInbound {
+    /// The partner's name or id.
+    pub partner: String,
+    /// From now on; what waits already goes on waiting.
+    pub inbound: Inbound,
+}
+
 /// Suspends a partner: cuts its connections and refuses every further call.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Suspend {
@@ -130,6 +140,17 @@ impl Kind {
     }
 }
 
+/// What becomes of what a partner offers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Inbound {
+    /// It is taken at once: the administrator's standing acceptance.
+    #[default]
+    Direct,
+    /// It waits, seen by nobody else, until an administrator finalises or declines it.
+    Finalise,
+}
+
 /// What an organisation does.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
@@ -174,6 +195,13 @@ pub struct Partner {
     pub receive: BTreeSet<Kind>,
     /// What advanced shares with it allow; none can be made without.
     pub policy: Option<Policy>,
+    /// The features that it last said it has; nothing where it has not said so yet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub features: Option<Features>,
+    /// The kinds of shares that can be made with it now: nothing on either side stands against them.
+    pub available: BTreeSet<Kind>,
+    /// What becomes of what it offers.
+    pub inbound: Inbound,
     /// Whether there is contact now.
     pub connected: bool,
     /// When it was last heard from.
@@ -287,6 +315,19 @@ impl Change for SetPolicy {
     }
 }
 
+impl Change for SetInbound {
+    fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
+        let (id, partner) = decide::partner(&context.view, &self.partner)?;
+        let set = InboundSet {
+            organisation: id,
+            inbound: self.inbound,
+        };
+        let news = partner.inbound != self.inbound;
+        let events = Vec::from_iter(news.then_some(Event::InboundSet(set)));
+        Ok(Decided::new(events, move |view| shown(view, id)))
+    }
+}
+
 impl Change for Suspend {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Partner>, Error> {
         let (id, partner) = decide::partner(&context.view, &self.partner)?;
@@ -387,6 +428,7 @@ impl Partner {
         partner: entity::Partner,
     ) -> Result<Self, Error> {
         let (behind, behind_since) = behind(view, id)?;
+        let available = available(view, &partner)?;
         Ok(Self {
             id,
             name: partner.name,
@@ -399,12 +441,27 @@ impl Partner {
             policy: partner
                 .policy
                 .and_then(|policy| Policy::of(share::Kind::Advanced(policy))),
+            features: partner.features,
+            available,
+            inbound: partner.inbound,
             connected: false,
             last_contact: None,
             behind,
             behind_since,
         })
     }
+}
+
+/// The kinds of shares that can be made with a partner now.
+fn available(view: &View<'_>, partner: &entity::Partner) -> Result<BTreeSet<Kind>, Error> {
+    let node = view.get(&table::NODE, &())?;
+    let node = node.ok_or_else(|| broken("the node's own record is missing"))?;
+    let ready = |kind: &Kind| {
+        let terms = *kind != Kind::Advanced || partner.policy.is_some();
+        terms && rules::offering(&node, partner, *kind).is_none()
+    };
+    let kinds = [Kind::Reference, Kind::Copy, Kind::Advanced];
+    Ok(kinds.into_iter().filter(ready).collect())
 }
 
 /// How many changes wait for a partner, and since when the oldest of them does.

@@ -2,9 +2,10 @@
 //!
 //! Nobody is called as somebody else is: a recipient is one user, or one group.
 
+use interdocket_sync::metadata::Value;
 use uuid::Uuid;
 
-use super::decide::{broken, whole};
+use super::decide::whole;
 use super::{Actor, Error, ErrorKind};
 use crate::store::entity::{self, Known};
 use crate::store::table;
@@ -26,13 +27,29 @@ pub fn known(view: &View<'_>, text: &str) -> Result<Option<Known>, Error> {
     Ok(view.get(&table::KNOWN, &called(text))?)
 }
 
-/// The name of whoever is called so; none where nobody is.
+/// Somebody of this organisation as evidence names them: with the number on their badge.
+pub fn named(actor: &Actor) -> Value {
+    let text = match actor.badge.as_str() {
+        "" => actor.name.clone(),
+        badge => format!("{} ({badge})", actor.name),
+    };
+    Value {
+        text,
+        organisation: None,
+    }
+}
+
+/// The name of whoever is called so and is not disabled; none where nobody is.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn name(view: &View<'_>, text: &str) -> Result<Option<String>, Error> {
     let found = match known(view, text)? {
-        Some(Known::User(id)) => view.get(&table::USER, &id)?.map(|user| user.name),
+        Some(Known::User(id)) => {
+            let user = view.get(&table::USER, &id)?;
+            let active = user.filter(|user| user.disabled_at.is_none());
+            active.map(|user| user.name)
+        }
         Some(Known::Group(id)) => view.get(&table::GROUP, &id)?.map(|group| group.name),
         None if called(text) == OWNER => Some(OWNER.to_owned()),
         None => None,
@@ -84,6 +101,33 @@ pub fn ids(view: &View<'_>, texts: &[String]) -> Result<Vec<Uuid>, Error> {
         }
     }
     Ok(ids)
+}
+
+/// The same, of those who may be given something.
+///
+/// # Errors
+/// Also `Conflict` for the first that is disabled.
+pub fn active(view: &View<'_>, texts: &[String]) -> Result<Vec<Uuid>, Error> {
+    let ids = ids(view, texts)?;
+    for id in &ids {
+        if let Some(user) = view.get(&table::USER, id)? {
+            able(&user)?;
+        }
+    }
+    Ok(ids)
+}
+
+/// Refuses what would be given to a user who is disabled.
+///
+/// # Errors
+/// `Conflict`.
+pub fn able(user: &entity::User) -> Result<(), Error> {
+    if user.disabled_at.is_none() {
+        return Ok(());
+    }
+    let message = format!("{} is disabled", user.name);
+    Err(Error::new(ErrorKind::Conflict, message)
+        .hint("choose somebody else, or enable them: interdocket user enable USER"))
 }
 
 fn nobody(text: &str) -> Error {
@@ -148,7 +192,7 @@ pub fn free<'a>(
         }
         match known(view, text)? {
             Some(Known::User(other) | Known::Group(other)) if other != id => {
-                let name = name(view, text)?.ok_or_else(|| broken("a user or group is missing"))?;
+                let name = of(view, other)?;
                 let message = format!("\"{name}\" is called \"{text}\" already");
                 return Err(Error::new(ErrorKind::Conflict, message)
                     .hint("nobody can be called as somebody else is: choose another one"));

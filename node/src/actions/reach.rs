@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use interdocket_sync::copy::Field;
 use interdocket_sync::id::CaseId;
 use uuid::Uuid;
 
 use super::decide::{self, broken, whole};
-use super::{About, Caller, Error, ErrorKind, evidence, settings};
+use super::{About, Caller, Error, ErrorKind, evidence, people, settings};
 use crate::access;
+use crate::store::entity::Known;
 use crate::store::table;
 use crate::store::view::View;
 
@@ -19,6 +21,12 @@ use crate::store::view::View;
 /// `NotFound`, `Forbidden`.
 pub fn check(view: &View<'_>, caller: &Caller, action: &str, about: &About) -> Result<(), Error> {
     if access::reaches_all(&caller.permissions) {
+        return Ok(());
+    }
+    if let About::Share(id) = about
+        && access::sees_offers(&caller.permissions)
+        && view.has(&table::PENDING, id)?
+    {
         return Ok(());
     }
     let (found, missing) = match about {
@@ -35,9 +43,28 @@ pub fn check(view: &View<'_>, caller: &Caller, action: &str, about: &About) -> R
         About::Share(id) => (decide::share(view, *id)?.case, decide::no_share(*id)),
     };
     match found {
-        Some(id) if case(view, caller, id)? => edits(view, caller, action, id),
+        Some(id) if case(view, caller, id)? || of_group(view, caller, about)? => {
+            edits(view, caller, action, id)
+        }
         _ => Err(missing),
     }
+}
+
+/// Whether it is evidence of a group that somebody is in: they reach it by itself, whatever case it is in.
+fn of_group(view: &View<'_>, caller: &Caller, about: &About) -> Result<bool, Error> {
+    let About::Evidence(id) = about else {
+        return Ok(false);
+    };
+    let fields = view.get(&table::FIELDS, id)?.unwrap_or_default();
+    let group = fields.get(&Field::EvidenceGroup);
+    // A group of another organisation is nobody here, whoever has its name.
+    let Some(own) = group.filter(|group| group.organisation.is_none()) else {
+        return Ok(false);
+    };
+    let Some(Known::Group(group)) = people::known(view, &own.text)? else {
+        return Ok(false);
+    };
+    Ok(groups(view, caller)?.contains(&group))
 }
 
 fn edits(view: &View<'_>, caller: &Caller, action: &str, id: CaseId) -> Result<(), Error> {

@@ -9,8 +9,11 @@ use interdocket_sync::refusal::Fault;
 use super::audit::{BodyState, Record, Verified};
 use super::decide::{self, broken};
 use super::partner::{Finding, Findings, Kind, Partner, State};
-use super::{Caller, Error, ErrorKind, Query, Run, audit, node, partner, people, share};
+use super::{Caller, Error, ErrorKind, Query, Run, audit, feature, node, partner, people, share};
+use crate::access::Permission;
+use crate::actions::evidence::trail;
 use crate::event::{Entry, Event};
+use crate::features::{self, Features};
 use crate::federation::history;
 use crate::journal::{Body, Position};
 use crate::node::{Node, Seen};
@@ -32,6 +35,7 @@ impl Run for node::Status {
             organisation: own.organisation,
             name: own.name,
             role: own.role,
+            features: own.features,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             clock_suspect: own.suspect,
             storage: node::Storage {
@@ -98,7 +102,8 @@ impl Run for partner::Doctor {
             _ => None,
         };
         let tolerance = i64::from(node.parts().config.clock.tolerance_seconds.get());
-        let mut findings = vec![trust(&partner), enabled(&partner)];
+        let on = node.read(feature::of).await?;
+        let mut findings = vec![trust(&partner), enabled(&partner), features(&on, &partner)];
         findings.extend(dialled.map(|dialled| reach(&partner, dialled)));
         findings.push(link(&partner, connected(node, partner.id), &seen));
         let suspect = node
@@ -174,6 +179,34 @@ fn enabled(partner: &Partner) -> Finding {
     )
 }
 
+/// Whether both sides have what the kinds need that are enabled; nothing enabled yet, what each kind needs.
+fn features(on: &Features, partner: &Partner) -> Finding {
+    let mut kinds: BTreeSet<&Kind> = partner.send.union(&partner.receive).collect();
+    if kinds.is_empty() {
+        kinds.insert(&Kind::Copy);
+    }
+    let needed: Features = kinds
+        .into_iter()
+        .flat_map(|kind| features::needed(*kind))
+        .copied()
+        .collect();
+    let lacks = |who: &str, on: &Features| {
+        let names: Vec<&str> = needed.difference(on).map(|lacks| lacks.name()).collect();
+        (!names.is_empty()).then(|| format!("{who} has not enabled {}", names.join(", ")))
+    };
+    let own = lacks("this organisation", on);
+    let other = partner.features.as_ref();
+    let other = other.and_then(|said| lacks("it", said));
+    let missing: Vec<String> = own.into_iter().chain(other).collect();
+    let text = match (missing.is_empty(), &partner.features) {
+        (false, _) => missing.join("; "),
+        (true, None) => "on here; it has not said which it has".to_owned(),
+        (true, Some(_)) => "on at both sides".to_owned(),
+    };
+    let advice = "have the administrator of that side enable them: interdocket feature enable NAME";
+    finding("features", missing.is_empty(), text, advice)
+}
+
 fn reach(partner: &Partner, dialled: Result<(), String>) -> Finding {
     let address = partner.address.as_deref().unwrap_or_default();
     match dialled {
@@ -237,7 +270,7 @@ fn past(seen: &Seen) -> Option<Finding> {
 }
 
 fn refused(seen: &Seen) -> Option<Finding> {
-    let (share, refusal) = seen.refused?;
+    let (share, refusal) = seen.refused.iter().next()?;
     let text = format!("it refused share {share}: {refusal}");
     let advice = match refusal.fault() {
         Fault::Nobody => {
@@ -266,6 +299,16 @@ fn behind(partner: &Partner) -> Finding {
     finding("delivery", partner.behind == 0, text, advice)
 }
 
+impl Run for share::List {
+    async fn run(self, node: &Node, caller: &Caller) -> Result<share::Page, Error> {
+        let mut page = node.query(caller, self).await?;
+        for share in &mut page.shares {
+            share.refused(&node.last_seen(share.partner));
+        }
+        Ok(page)
+    }
+}
+
 impl Run for share::Show {
     async fn run(self, node: &Node, caller: &Caller) -> Result<share::Share, Error> {
         node.permit(caller, &self).await?;
@@ -273,10 +316,8 @@ impl Run for share::Show {
         let now = node.parts().clock.now();
         node.read(move |view| {
             let mut shown = share::shown(view, self.share, now)?;
-            shown.refusal = match of.last_seen(shown.partner).refused {
-                Some((share, refusal)) if share == self.share => Some(refusal.to_string()),
-                _ => None,
-            };
+            shown.refused(&of.last_seen(shown.partner));
+            shown.reshares = share::reshares(view, self.share)?;
             let journal = &of.parts().journal;
             if let Some(shown) = &mut shown.revocation {
                 let proof = history::revocation_proof(view, journal, self.share)?;
@@ -296,6 +337,7 @@ impl Run for share::Show {
 impl Run for audit::Show {
     async fn run(self, node: &Node, caller: &Caller) -> Result<audit::Page, Error> {
         node.permit(caller, &self).await?;
+        let all = caller.permissions.contains(&Permission::AuditConfidential);
         let of = node.clone();
         node.read(move |view| {
             let limit = decide::limit(self.limit)?;
@@ -319,7 +361,8 @@ impl Run for audit::Show {
             let mut records = Vec::with_capacity(rows.len());
             for (seq, offset) in rows {
                 let read = of.parts().journal.read(Position { seq, offset });
-                records.push(shown(read.map_err(|error| broken(&error.to_string()))?));
+                let read = read.map_err(|error| broken(&error.to_string()))?;
+                records.push(shown(read, all));
             }
             Ok(audit::Page { records, next })
         })
@@ -356,11 +399,17 @@ fn subject(view: &View<'_>, about: &str) -> Result<uuid::Uuid, Error> {
     }
 }
 
-fn shown(record: crate::journal::Record) -> Record {
+/// A record as it is shown; what is confidential only to who may see `all`.
+fn shown(record: crate::journal::Record, all: bool) -> Record {
     let (entry, body) = match &record.body {
         Body::Open(bytes) => (Entry::decode(bytes).ok(), BodyState::Whole),
         Body::Erased => (None, BodyState::Erased),
         Body::Damaged => (None, BodyState::Damaged),
+    };
+    let hidden = |entry: &Entry| trail::activity(&entry.event).1;
+    let (entry, body) = match entry {
+        Some(entry) if !all && hidden(&entry) => (None, BodyState::Confidential),
+        entry => (entry, body),
     };
     Record {
         number: record.position.seq,

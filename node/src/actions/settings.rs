@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Context, Decided, broken};
-use super::{Caller, Change, Error, Query};
+use super::decide::{Context, Decided, bounded, broken};
+use super::{Caller, Change, Error, ErrorKind, Query, retention};
 use crate::event::Event;
 use crate::store::table;
 use crate::store::view::View;
@@ -20,13 +20,33 @@ pub struct Set {
     /// Whether a case is changed only by who made it, who is assigned to it, and who reaches every case.
     #[serde(default)]
     pub restrict_edit: Option<bool>,
+    /// What is shown before anybody signs in; empty for the text that every node has.
+    #[serde(default)]
+    pub banner: Option<String>,
+    /// How many days lie between that something is queued for deletion and that it is deleted; 0 for at once.
+    #[serde(default)]
+    pub deletion_days: Option<u32>,
 }
 
 /// What is set.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Settings {
     /// Whether a case is changed only by who made it, who is assigned to it, and who reaches every case.
     pub restrict_edit: bool,
+    /// What is shown before anybody signs in; empty for the text that every node has.
+    pub banner: String,
+    /// How many days lie between that something is queued for deletion and that it is deleted; 0 for at once.
+    pub deletion_days: u32,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            restrict_edit: false,
+            banner: String::new(),
+            deletion_days: 7,
+        }
+    }
 }
 
 impl Change for Set {
@@ -34,10 +54,19 @@ impl Change for Set {
         let held = context.node()?.settings;
         let set = Settings {
             restrict_edit: self.restrict_edit.unwrap_or(held.restrict_edit),
+            banner: match self.banner {
+                Some(banner) => shown(&banner)?,
+                None => held.banner.clone(),
+            },
+            deletion_days: self.deletion_days.unwrap_or(held.deletion_days),
         };
+        if set.deletion_days > retention::DAYS_MAX {
+            let message = format!("at most {} days can be waited", retention::DAYS_MAX);
+            return Err(Error::new(ErrorKind::Invalid, message));
+        }
         let events = match set == held {
             true => Vec::new(),
-            false => vec![Event::SettingsSet(set)],
+            false => vec![Event::SettingsSet(set.clone())],
         };
         Ok(Decided::new(events, move |_| Ok(set)))
     }
@@ -49,6 +78,19 @@ impl Query for Show {
     }
 }
 
+/// A text that is shown as it is, on several lines.
+fn shown(text: &str) -> Result<String, Error> {
+    let text = text.trim();
+    if text
+        .chars()
+        .any(|char| char != '\n' && crate::text::is_hidden(char))
+    {
+        let message = "the banner has characters that nobody sees";
+        return Err(Error::new(ErrorKind::Invalid, message).hint("write it as plain text"));
+    }
+    bounded("banner", text, BANNER_MAX)
+}
+
 /// What is set.
 ///
 /// # Errors
@@ -58,3 +100,6 @@ pub fn of(view: &View<'_>) -> Result<Settings, Error> {
     let node = node.ok_or_else(|| broken("the node's own record is missing"))?;
     Ok(node.settings)
 }
+
+/// Room for what authorities ask to be said.
+const BANNER_MAX: usize = 2048;

@@ -1,10 +1,15 @@
 //! Shares as they are listed and shown.
 
+mod incoming;
 mod life;
 mod offer;
+mod recall;
+mod reshare;
+mod retry;
 mod run;
 mod set;
 mod targets;
+mod updates;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD as BASE64;
@@ -22,15 +27,21 @@ use serde::{Deserialize, Serialize};
 use super::decide::{self, broken};
 use super::partner::Kind;
 use super::{About, Action as _, Caller, Error, Query, exchange, reach};
+use crate::features::{self, Feature};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
+pub use self::incoming::{Decline, Finalise, Reason};
 pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Suspend, Withdraw};
 pub use self::offer::{Advanced, Copy, Made, Reference, Targets, To, bounded_recipients};
 #[cfg(test)]
 pub(crate) use self::offer::{FOLDERS_BYTES_MAX, FOLDERS_MAX};
+pub use self::recall::{Answer, Answered, Recall, Recalled};
+pub use self::reshare::{Reshare, Shown as Reshared, all as reshares};
+pub use self::retry::Retry;
 pub use self::set::{InSet, Set, SetId, SetPage, Sets};
 pub use self::targets::ChooseTargets;
+pub use self::updates::{Update, UpdatePage, UpdateState, Updates};
 
 /// Lists shares.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -41,6 +52,12 @@ pub struct List {
     /// Only those with this partner, by name or id.
     #[serde(default)]
     pub partner: Option<String>,
+    /// Only those that this node shares, or only those that it received.
+    #[serde(default)]
+    pub direction: Option<Direction>,
+    /// Only those that wait for an administrator of this node.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
     /// Continue after this page's `next`.
     #[serde(default)]
     pub after: Option<String>,
@@ -55,6 +72,32 @@ pub struct Show {
     /// Its id.
     #[schemars(with = "uuid::Uuid")]
     pub share: ShareId,
+}
+
+/// What goes along with the evidence of a copy, each by itself.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum Attachment {
+    /// What was done with it here, confidential activity included.
+    AuditTrail,
+    /// What people noted.
+    Notes,
+    /// Places in it that are marked.
+    Markers,
+    /// What is said in it.
+    Transcripts,
+}
+
+impl Attachment {
+    /// All of them.
+    pub const ALL: [Self; 4] = [
+        Self::AuditTrail,
+        Self::Notes,
+        Self::Markers,
+        Self::Transcripts,
+    ];
 }
 
 /// A share as shown.
@@ -78,7 +121,7 @@ pub struct Share {
     /// The case here: the shared one, or the one that it became; none where nothing of it is this node's.
     #[schemars(with = "Option<uuid::Uuid>")]
     pub case: Option<CaseId>,
-    /// The case's number here.
+    /// The case's number here; of what waits for an administrator, at its owner.
     pub case_number: Option<String>,
     /// How it stands.
     pub status: Status,
@@ -106,6 +149,19 @@ pub struct Share {
     pub onward: Vec<String>,
     /// The message to them.
     pub message: String,
+    /// Why the partner declined it; nothing where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub declined: Option<Reason>,
+    /// That its owner asks for a copy back, and what was answered; nothing where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recall: Option<Recalled>,
+    /// How many updates a copy has had; 1 is what was shared first.
+    pub updates: u32,
+    /// Who joined a copy later: only in `share.show`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub reshares: Vec<Reshared>,
+    /// How many items the case has now that a copy of this node's has not, and could get.
+    pub lacks: u64,
     /// What was disclosed so far.
     pub listed: Totals,
     /// What the partner holds, by its own signed statement.
@@ -117,7 +173,8 @@ pub struct Share {
     pub behind: u64,
     /// Since when the oldest of them waits.
     pub behind_since: Option<DateTime<Utc>>,
-    /// Why the partner did not take what it was sent last; nothing where it did. Only in `share.show`.
+    /// Why it does not arrive: a feature that the partner lacks, what it said to what it was sent last, or what is
+    /// wrong here; nothing where it arrives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub refusal: Option<String>,
     /// What froze it: only in `share.show`.
@@ -204,16 +261,26 @@ pub enum Mode {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// It was offered, and an administrator of the partner has not finalised it.
+    Pending,
     /// Something is still to be delivered.
     Processing,
+    /// Nothing of it arrives, until somebody does something about it: `refusal` says why.
+    Failed,
+    /// Some of it arrived, and the rest does not until somebody does something about it: `refusal` says why.
+    PartlyFailed,
     /// The partner has stated that it holds everything.
     Complete,
     /// A reference or advanced share that can be used, with nothing on its way.
     Active,
     /// Nothing can be read or is sent until its owner resumes it.
     Suspended,
+    /// Offered, and the partner lacks a feature for taking it: goes on once it is enabled there.
+    Refused,
     /// Cancelled by the owner while under way.
     Cancelled,
+    /// The partner declined it.
+    Declined,
     /// No updates any more.
     Ended,
     /// Its time is up.
@@ -296,7 +363,10 @@ impl Query for List {
         let mut shares = Vec::new();
         // Nothing out of reach is in a page, or where it continues: not even an id.
         loop {
-            let ids = ids(view, case, partner, after)?;
+            let ids = match self.pending {
+                true => pending(view, after)?,
+                false => ids(view, case, partner, after)?,
+            };
             let whole = ids.len() < ROWS;
             for id in ids {
                 if shares.len() == limit {
@@ -308,7 +378,10 @@ impl Query for List {
                     continue;
                 }
                 let share = shown(view, id, now)?;
-                if partner.is_none_or(|partner| partner == share.partner) {
+                if partner.is_none_or(|partner| partner == share.partner)
+                    && self.direction.is_none_or(|way| way == share.direction)
+                    && (case.is_none() || case == share.case)
+                {
                     shares.push(share);
                 }
             }
@@ -342,6 +415,12 @@ fn ids(
             rows.into_iter().map(|(id, _)| id).collect()
         }
     })
+}
+
+/// The next shares that wait for an administrator of this node.
+fn pending(view: &View<'_>, after: Option<ShareId>) -> Result<Vec<ShareId>, Error> {
+    let rows = view.page(&table::PENDING, &(), after.as_ref(), ROWS)?;
+    Ok(rows.into_iter().map(|(id, _)| id).collect())
 }
 
 /// Rows that are looked at together.
@@ -437,6 +516,11 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         Side::Owner if case.is_some() => exchange::info(view, &share)?.targets,
         _ => Vec::new(),
     };
+    let lacks = partner
+        .as_ref()
+        .filter(|_| own == Side::Owner)
+        .and_then(|partner| lacking(header, partner));
+    let (status, wrong) = retry::arrives(view, &share, own, stands(&share, lacks, now))?;
     Ok(Share {
         id,
         set: share.set,
@@ -445,8 +529,9 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         partner: other,
         partner_name: partner.map_or_else(|| other.to_string(), |partner| partner.name),
         case: share.case,
-        case_number: case.map(|case| case.number),
-        status: Status::of(status::status(header, share.waits(), now)),
+        lacks: left_out(&share, own, case.as_ref()),
+        case_number: number(view, &share, case)?,
+        status,
         offered_at: share.offered_at,
         expires_at: header.kind.until(),
         policy: Policy::of(header.kind),
@@ -454,6 +539,10 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         targets: targets.into_iter().map(|target| target.name).collect(),
         all_targets: share.all_targets,
         revocation,
+        declined: header.declined.map(Reason::of),
+        recall: view.get(&table::RECALLED, &id)?.map(Recalled::of),
+        updates: header.update,
+        reshares: Vec::new(),
         listed: Totals::of(header.listed),
         stored: Totals::of(header.stored),
         imported: Totals::of(header.imported),
@@ -462,15 +551,64 @@ pub fn shown(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<Share, 
         onward: onward(view, &share)?,
         recipients: share.recipients,
         message: view.get(&table::MESSAGE, &id)?.unwrap_or_default(),
-        refusal: None,
+        refusal: lacks.map(lacked).or(wrong),
         fork: None,
         receipts: Vec::new(),
     })
 }
 
+fn lacked(lacks: Feature) -> String {
+    format!("it has not enabled the feature {}", lacks.name())
+}
+
+/// The feature that a partner lacks for taking a share that was offered to it, as it said last.
+fn lacking(header: &sync::Header, partner: &entity::Partner) -> Option<Feature> {
+    let on = partner.features.as_ref()?;
+    let offered = header.state == sync::State::Offered;
+    offered.then(|| features::lacking(on, Kind::of(header.kind)))?
+}
+
+/// How a share stands; `lacks` keeps its partner from taking it. One that this node lost and took back may be accepted
+/// and wait for an administrator all the same.
+fn stands(share: &entity::Share, lacks: Option<Feature>, now: DateTime<Utc>) -> Status {
+    let stands = status::status(&share.header, share.waits(), now);
+    match (stands, lacks) {
+        (status::Status::Processing, Some(_)) => Status::Refused,
+        (status::Status::Processing | status::Status::Complete, _) if share.pending => {
+            Status::Pending
+        }
+        (stands, _) => Status::of(stands),
+    }
+}
+
+/// The number of a share's case.
+fn number(
+    view: &View<'_>,
+    share: &entity::Share,
+    case: Option<entity::Case>,
+) -> Result<Option<String>, Error> {
+    if !share.pending {
+        return Ok(case.map(|case| case.number));
+    }
+    let pending = view.get(&table::PENDING, &share.header.share)?;
+    let number = pending.map(|pending| pending.number);
+    Ok(number.filter(|number| !number.is_empty()))
+}
+
+/// How many items of its case a copy could still get.
+fn left_out(share: &entity::Share, own: Side, case: Option<&entity::Case>) -> u64 {
+    let updated =
+        own == Side::Owner && share.header.kind == sync::Kind::Copy && share.header.open_to_owner();
+    let chosen = share.header.listed.evidence.saturating_add(share.waits());
+    case.filter(|_| updated)
+        .map_or(0, |case| case.evidence.saturating_sub(chosen))
+}
+
 impl Status {
     const fn of(status: status::Status) -> Self {
         match status {
+            status::Status::Pending => Self::Pending,
+            status::Status::Declined => Self::Declined,
             status::Status::Processing => Self::Processing,
             status::Status::Complete => Self::Complete,
             status::Status::Active => Self::Active,

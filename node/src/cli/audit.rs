@@ -78,6 +78,7 @@ fn line(record: &Record) -> String {
     let details = match (&record.details, record.body) {
         (_, BodyState::Erased) => "(erased)".to_owned(),
         (_, BodyState::Damaged) => "(DAMAGED)".to_owned(),
+        (_, BodyState::Confidential) => "(confidential)".to_owned(),
         (Some(details), BodyState::Whole) => short(details.clone()).to_string(),
         (None, BodyState::Whole) => String::new(),
     };

@@ -3,9 +3,12 @@
 use clap::Subcommand;
 
 use super::error::Error;
+use super::evidence::{Tags, tag};
+use super::retention::{Why, kept};
 use super::table::{Table, count, size, time};
 use super::{Context, Range, name};
 use crate::actions::case::{self, Case, Page};
+use crate::actions::retention;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
@@ -49,6 +52,14 @@ pub(super) enum Command {
         #[arg(long)]
         description: Option<String>,
     },
+    /// Change the tags of a case. Shares that go on follow.
+    #[command(after_help = "Example:\n  interdocket case tag 2026-17 --add arson")]
+    Tag {
+        /// Its number or id.
+        case: String,
+        #[command(flatten)]
+        tags: Tags,
+    },
     /// Set who of this organisation works on a case: users, groups and units. Nothing of it leaves the node by that.
     #[command(
         after_help = "Example:\n  interdocket case access 2026-17 --add 'Kim Berg' --add 'Car 12' --remove 4711"
@@ -72,6 +83,17 @@ pub(super) enum Command {
         /// Users, the first one first: names, e-mail addresses or numbers on badges; nobody where left out.
         users: Vec<String>,
     },
+    /// Find whom a case can be assigned to.
+    #[command(after_help = "Example:\n  interdocket case assignable 2026-17 --find berg")]
+    Assignable {
+        /// Its number or id.
+        case: String,
+        /// Only those with this in their name or e-mail address.
+        #[arg(long, value_name = "TEXT")]
+        find: Option<String>,
+        #[command(flatten)]
+        range: Range,
+    },
     /// Open a closed case again.
     #[command(after_help = "Example:\n  interdocket case reopen 2026-17")]
     Reopen {
@@ -83,6 +105,46 @@ pub(super) enum Command {
     Close {
         /// Its number or id.
         case: String,
+    },
+    /// Set the retention policy of a case.
+    #[command(after_help = "Example:\n  interdocket case retain 2026-17 '10 years'")]
+    Retain {
+        /// Its number or id.
+        case: String,
+        /// The policy's name or id; 'Until Manually Deleted' is always there.
+        policy: String,
+    },
+    /// Put a case on legal hold: nothing of it is deleted, whoever wants that.
+    #[command(after_help = "Example:\n  interdocket case hold 2026-17 --reason 'Appeal 4 R 7/26'")]
+    Hold {
+        /// Its number or id.
+        case: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Release a case from legal hold.
+    #[command(after_help = "Example:\n  interdocket case release 2026-17 --reason 'Appeal over'")]
+    Release {
+        /// Its number or id.
+        case: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Queue a case for deletion, with all its evidence.
+    #[command(after_help = "Example:\n  interdocket case delete 2026-17 --reason 'Expunged'")]
+    Delete {
+        /// Its number or id.
+        case: String,
+        #[command(flatten)]
+        why: Why,
+    },
+    /// Take a case back from deletion.
+    #[command(after_help = "Example:\n  interdocket case keep 2026-17 --reason 'Order withdrawn'")]
+    Keep {
+        /// Its number or id.
+        case: String,
+        #[command(flatten)]
+        why: Why,
     },
 }
 
@@ -118,15 +180,77 @@ impl Command {
                 };
                 client.call(&request).await?
             }
+            Self::Tag { case, tags } => {
+                let Tags { add, remove } = tags;
+                client.call(&case::Tag { case, add, remove }).await?
+            }
             Self::Access { case, add, remove } => {
                 client.call(&case::Access { case, add, remove }).await?
             }
             Self::Assign { case, users } => client.call(&case::Assign { case, users }).await?,
+            Self::Assignable { case, find, range } => {
+                return assignable(context, case, find, range).await;
+            }
             Self::Reopen { case } => client.call(&case::Reopen { case }).await?,
             Self::Close { case } => client.call(&case::Close { case }).await?,
+            Self::Retain { case, policy } => {
+                client.call(&retention::Retain { case, policy }).await?
+            }
+            Self::Hold { case, why } => {
+                let reason = why.reason;
+                client.call(&retention::HoldCase { case, reason }).await?
+            }
+            Self::Release { case, why } => {
+                let reason = why.reason;
+                client
+                    .call(&retention::ReleaseCase { case, reason })
+                    .await?
+            }
+            Self::Delete { case, why } => {
+                let reason = why.reason;
+                client.call(&retention::DeleteCase { case, reason }).await?
+            }
+            Self::Keep { case, why } => {
+                let reason = why.reason;
+                client.call(&retention::KeepCase { case, reason }).await?
+            }
         };
         context.out.reply(&case, show)
     }
+}
+
+async fn assignable(
+    context: &Context,
+    case: String,
+    find: Option<String>,
+    range: Range,
+) -> Result<(), Error> {
+    let mut shown = case::People {
+        people: Vec::new(),
+        next: range.after,
+    };
+    loop {
+        let request = case::Assignable {
+            case: case.clone(),
+            find: find.clone(),
+            after: shown.next.take(),
+            limit: Some(range.limit.unwrap_or(1000)),
+        };
+        let page = context.client.call(&request).await?;
+        shown.people.extend(page.people);
+        shown.next = page.next;
+        if shown.next.is_none() || range.limit.is_some() {
+            break;
+        }
+    }
+    context.out.reply(&shown, |page| {
+        let mut table = Table::new(["name", "e-mail", "badge"]);
+        for person in &page.people {
+            table.row([&person.name, &person.email, &person.badge]);
+        }
+        context.out.more(page.next.as_deref());
+        table.to_string()
+    })
 }
 
 async fn list(context: &Context, range: Range) -> Result<(), Error> {
@@ -182,7 +306,18 @@ fn show(case: &Case) -> String {
     table.row(["Assigned to", &case.assignees.join(", ")]);
     let evidence = count(case.evidence, "item", "items");
     table.row(["Evidence", &format!("{evidence}, {}", size(case.bytes))]);
+    let tags: Vec<String> = case.tags.iter().map(tag).collect();
+    table.row(["Tags", &tags.join(", ")]);
     table.row(["Access", &case.access.join(", ")]);
+    if let Some(policy) = &case.retention {
+        table.row(["Retention", policy]);
+    }
+    kept(
+        &mut table,
+        case.retention_until,
+        case.hold.as_ref(),
+        case.queued_for_deletion_on,
+    );
     table.row(["Id", &case.id.to_string()]);
     if let Some(origin) = &case.origin {
         table.row(["From", &origin.organisation.to_string()]);

@@ -19,8 +19,9 @@ use tokio::net::UnixStream;
 
 use crate::actions::{Action, Error, ErrorKind, Method, Progress, Route};
 use crate::config;
+use crate::text::encode;
 use crate::web;
-use crate::web::uri::{encode, fields};
+use crate::web::uri::fields;
 
 /// Calls the node of one data directory.
 #[derive(Debug, Clone)]

@@ -6,6 +6,7 @@ use clap::{Args, Subcommand};
 use interdocket_sync::id::{EvidenceId, ShareId};
 
 use super::error::Error;
+use super::evidence::warn;
 use super::save::{Part, save};
 use super::share::{revocation, totals, words};
 use super::table::{Table, size, time};
@@ -137,6 +138,9 @@ impl Get {
         }
         let mut items = shown.items.iter();
         let item = items.find(|item| item.evidence == self.evidence);
+        if let Some(item) = item {
+            warn(context, &item.metadata);
+        }
         let file = item.and_then(|item| item.files.get(self.file as usize));
         let Some(file) = file else {
             let message = format!(

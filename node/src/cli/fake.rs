@@ -1,13 +1,18 @@
 //! A node that is made up, for tests: it gives fixed answers on a local socket.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
+use chrono::DateTime;
+use interdocket_sync::id::{CaseId, EvidenceId};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixListener;
+use uuid::Uuid;
 
 use super::Context;
 use super::client::Client;
 use super::out::Out;
+use crate::actions::{case, evidence, metadata};
 use crate::web;
 
 /// A status, and a body that is sent whole.
@@ -39,4 +44,55 @@ pub(super) fn context(data: &Path) -> Context {
         client: Client::new(data.to_owned()),
         out: Out::new(true),
     }
+}
+
+/// An empty case, as a node shows it.
+pub(super) fn case() -> Vec<u8> {
+    json(&case::Case {
+        id: CaseId::new(Uuid::nil()),
+        number: "1".into(),
+        title: String::new(),
+        description: String::new(),
+        state: case::State::Open,
+        created_at: DateTime::UNIX_EPOCH,
+        created_by: None,
+        assignees: Vec::new(),
+        evidence: 0,
+        bytes: 0,
+        origin: None,
+        access: Vec::new(),
+        tags: Vec::new(),
+        retention: None,
+        retention_until: None,
+        hold: None,
+        queued_for_deletion_on: None,
+    })
+}
+
+/// An item of evidence with these files, as a node shows it.
+pub(super) fn item(files: Vec<evidence::File>) -> Vec<u8> {
+    json(&evidence::Evidence {
+        id: EvidenceId::new(Uuid::nil()),
+        case: CaseId::new(Uuid::nil()),
+        title: String::new(),
+        folder: String::new(),
+        added_at: DateTime::UNIX_EPOCH,
+        uploaded_at: DateTime::UNIX_EPOCH,
+        added_by: metadata::Value {
+            text: "kim".into(),
+            organisation: None,
+        },
+        metadata: metadata::Metadata::default(),
+        provenance: BTreeMap::new(),
+        files,
+        renditions: Vec::new(),
+        origin: None,
+        retention_until: None,
+        hold: None,
+        queued_for_deletion_on: None,
+    })
+}
+
+fn json(shown: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(shown).unwrap()
 }

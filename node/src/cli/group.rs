@@ -1,38 +1,40 @@
-//! Groups of users.
+//! Groups of users; units are groups as well, under a name of their own.
 
 use clap::Subcommand;
 
+use super::Context;
 use super::error::Error;
 use super::table::{Table, time};
-use super::{Context, name, named};
 use crate::actions::group::{self, Kind};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Add a group, which can be a recipient and can be given access.
-    #[command(after_help = "Example:\n  interdocket group add Homicide")]
+    /// Add one, which can be a recipient and can be given access.
+    #[command(
+        after_help = "Example:\n  interdocket group add Homicide\n  interdocket unit add 'Car 12'"
+    )]
     Add {
-        /// The name: no user and no other group is called so.
+        /// The name: no user, group or unit is called so.
         name: String,
-        /// What it is: people who work together, or a unit in the field.
-        #[arg(long, default_value = "group", value_parser = named::<Kind>(["group", "unit"]))]
-        kind: Kind,
     },
-    /// List groups.
-    #[command(after_help = "Example:\n  interdocket group list")]
+    /// List them.
+    #[command(after_help = "Example:\n  interdocket group list\n  interdocket unit list")]
     List,
-    /// Show who is in a group.
-    #[command(after_help = "Example:\n  interdocket group show Homicide")]
+    /// Show who is in it.
+    #[command(
+        after_help = "Example:\n  interdocket group show Homicide\n  interdocket unit show 'Car 12'"
+    )]
     Show {
-        /// The group's name or id.
+        /// Its name or id.
         group: String,
     },
-    /// Change who is in a group. It counts at once, also for what was shared with the group before.
+    /// Change who is in it. It counts at once, also for what was shared with it before.
     #[command(
-        after_help = "Example:\n  interdocket group edit Homicide --add 'Kim Berg' --remove 4711"
+        after_help = "Example:\n  interdocket group edit Homicide --add 'Kim Berg' --remove 4711\n  \
+                      interdocket unit edit 'Car 12' --add 'Kim Berg'"
     )]
     Edit {
-        /// The group's name or id.
+        /// Its name or id.
         group: String,
         /// A user who comes in: name, e-mail address or number on the badge; repeat it for more.
         #[arg(long, value_name = "USER")]
@@ -44,22 +46,22 @@ pub(super) enum Command {
 }
 
 impl Command {
-    pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
+    pub(super) async fn run(self, context: &Context, kind: Kind) -> Result<(), Error> {
         match self {
-            Self::Add { name, kind } => {
+            Self::Add { name } => {
                 let group = context.client.call(&group::Add { name, kind }).await?;
                 context.out.reply(&group, |group| {
                     format!("Added {}.", crate::text::display(&group.name))
                 })
             }
             Self::List => {
-                let groups = context.client.call(&group::List {}).await?;
+                let kind = Some(kind);
+                let groups = context.client.call(&group::List { kind }).await?;
                 context.out.reply(&groups, |groups| {
-                    let mut table = Table::new(["name", "kind", "members", "made", "id"]);
+                    let mut table = Table::new(["name", "members", "made", "id"]);
                     for group in &groups.groups {
                         table.row([
                             &group.name,
-                            &name(&group.kind),
                             &group.members.to_string(),
                             &time(group.made_at),
                             &group.id.to_string(),

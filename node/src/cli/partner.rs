@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 
 use super::error::Error;
 use super::share;
+use super::status::features;
 use super::table::{Table, behind, maybe_time, time};
 use super::{Context, name, named};
-use crate::actions::partner::{self, Kind, Partner, State};
+use crate::actions::partner::{self, Inbound, Kind, Partner, State};
 use crate::actions::share::Mode;
 use crate::text;
 
@@ -71,6 +72,15 @@ pub(super) enum Command {
         /// Recipients may add people of their own organisation.
         #[arg(long)]
         onward: bool,
+    },
+    /// Say what becomes of what a partner offers: it is taken at once, or waits for an administrator.
+    #[command(after_help = "Example:\n  interdocket partner inbound 'South Police' finalise")]
+    Inbound {
+        /// The partner's name or id.
+        partner: String,
+        /// Taken directly, or once somebody finalised it.
+        #[arg(value_parser = named::<Inbound>(["direct", "finalise"]))]
+        inbound: Inbound,
     },
     /// Cut a partner off: its connections end and every call is refused.
     #[command(after_help = "Example:\n  interdocket partner suspend 'South Police'")]
@@ -135,6 +145,10 @@ impl Command {
                     import,
                     onward,
                 };
+                show(context, &client.call(&request).await?)
+            }
+            Self::Inbound { partner, inbound } => {
+                let request = partner::SetInbound { partner, inbound };
                 show(context, &client.call(&request).await?)
             }
             Self::Suspend(Named { partner }) => {
@@ -289,6 +303,13 @@ fn show(context: &Context, partner: &Partner) -> Result<(), Error> {
         table.row(["Contact", &contact(partner)]);
         table.row(["May be sent", &kinds(&partner.send)]);
         table.row(["May come", &kinds(&partner.receive)]);
+        let said = partner.features.as_ref();
+        let said = said.map_or_else(|| "not known yet".to_owned(), features);
+        table.row(["Its features", &said]);
+        table.row(["Can be shared", &kinds(&partner.available)]);
+        if partner.inbound == Inbound::Finalise {
+            table.row(["What comes", "waits until an administrator finalises it"]);
+        }
         if let Some(policy) = partner.policy {
             table.row(["Policy", &share::words(policy)]);
         }

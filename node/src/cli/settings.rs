@@ -18,6 +18,12 @@ pub(super) enum Command {
         /// Whether a case is changed only by who made it, who is assigned to it, and who reaches every case.
         #[arg(long, value_name = "BOOL")]
         restrict_edit: Option<bool>,
+        /// What is shown before anybody signs in; empty for the text that every node has.
+        #[arg(long, value_name = "TEXT")]
+        banner: Option<String>,
+        /// How many days lie between that something is queued for deletion and that it is deleted; 0 for at once.
+        #[arg(long, value_name = "DAYS")]
+        deletion_days: Option<u32>,
     },
 }
 
@@ -25,11 +31,17 @@ impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let settings = match self {
             Self::Show => context.client.call(&settings::Show {}).await?,
-            Self::Set { restrict_edit } => {
-                context
-                    .client
-                    .call(&settings::Set { restrict_edit })
-                    .await?
+            Self::Set {
+                restrict_edit,
+                banner,
+                deletion_days,
+            } => {
+                let request = settings::Set {
+                    restrict_edit,
+                    banner,
+                    deletion_days,
+                };
+                context.client.call(&request).await?
             }
         };
         context.out.reply(&settings, table)
@@ -39,5 +51,11 @@ impl Command {
 fn table(settings: &Settings) -> String {
     let mut table = Table::new(["setting", "value"]);
     table.row(["restrict edit", &settings.restrict_edit.to_string()]);
+    let banner = match settings.banner.is_empty() {
+        true => "as on every node",
+        false => &settings.banner,
+    };
+    table.row(["banner", banner]);
+    table.row(["deletion days", &settings.deletion_days.to_string()]);
     table.to_string()
 }

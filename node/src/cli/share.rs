@@ -1,23 +1,26 @@
 //! Shares: making them, watching them arrive, changing them, and the ways they stop.
 
+mod one;
 mod sets;
 mod show;
 mod to;
+mod updates;
 mod what;
 
 use std::slice;
 use std::time::Duration;
 
-use clap::Subcommand;
-use interdocket_sync::id::{EvidenceId, ShareId, TargetId};
+use clap::{Args, Subcommand};
+use interdocket_sync::id::ShareId;
 
 use super::client::Client;
 use super::error::Error;
 use super::out::Out;
-use super::{Context, Range, name};
-use crate::actions::share::{self, Made, RevocationState, Share, Status};
+use super::{Context, Range, name, named};
+use crate::actions::share::{self, Direction, Made, RevocationState, Share, Status};
 use crate::actions::{self, ErrorKind};
 
+use one::One;
 use what::What;
 
 pub(super) use show::{receipts, revocation, totals, words};
@@ -54,12 +57,8 @@ pub(super) enum Command {
     /// List shares.
     #[command(after_help = "Example:\n  interdocket share list --partner 'South Police'")]
     List {
-        /// Only those of this case, by number or id.
-        #[arg(long)]
-        case: Option<String>,
-        /// Only those with this partner, by name or id.
-        #[arg(long)]
-        partner: Option<String>,
+        #[command(flatten)]
+        which: Which,
         #[command(flatten)]
         range: Range,
     },
@@ -68,67 +67,6 @@ pub(super) enum Command {
     Sets {
         #[command(flatten)]
         range: Range,
-    },
-    /// Show a share with its receipts.
-    #[command(
-        after_help = "Example:\n  interdocket share show 0197a3e4-5b6c-7d8e-9f00-112233445566 --wait"
-    )]
-    Show {
-        /// Its id.
-        share: ShareId,
-        /// Wait until the partner holds everything.
-        #[arg(long)]
-        wait: bool,
-    },
-    /// Add evidence to a share: to a copy what was added since, to others what is named.
-    #[command(
-        after_help = "Example:\n  interdocket share add 0197a3e4-5b6c-7d8e-9f00-112233445566"
-    )]
-    Add {
-        /// The share's id.
-        share: ShareId,
-        /// Only this item; repeat it for more. Everything new where left out.
-        #[arg(long, value_name = "ID")]
-        evidence: Vec<EvidenceId>,
-        /// Wait until the partner holds everything.
-        #[arg(long)]
-        wait: bool,
-    },
-    /// Take selected evidence out of a reference or an advanced share.
-    #[command(
-        after_help = "Example:\n  interdocket share withdraw 0197a3e4-5b6c-7d8e-9f00-112233445566 --evidence 0197a3e4-5b6c-7d8e-9f00-112233445577"
-    )]
-    Withdraw {
-        /// The share's id.
-        share: ShareId,
-        /// This item; repeat it for more.
-        #[arg(long, value_name = "ID", required = true)]
-        evidence: Vec<EvidenceId>,
-    },
-    /// Set who may use a share, in place of who could before; nobody where nobody is named.
-    #[command(
-        after_help = "Example:\n  interdocket share recipients 0197a3e4-5b6c-7d8e-9f00-112233445566 --recipient Kim"
-    )]
-    Recipients {
-        /// The share's id.
-        share: ShareId,
-        /// Somebody there, as the partner knows them; repeat it for more.
-        #[arg(long = "recipient", value_name = "NAME")]
-        recipients: Vec<String>,
-    },
-    /// Choose targets for a share, or take them out of it, where it does not have all of them by itself.
-    #[command(
-        after_help = "Example:\n  interdocket share targets 0197a3e4-5b6c-7d8e-9f00-112233445566 --add 0197a3e4-5b6c-7d8e-9f00-112233445577"
-    )]
-    Targets {
-        /// The share's id.
-        share: ShareId,
-        /// A target of the case that it has from now on; repeat it for more.
-        #[arg(long, value_name = "ID")]
-        add: Vec<TargetId>,
-        /// A target that it has not any more; repeat it for more.
-        #[arg(long, value_name = "ID")]
-        remove: Vec<TargetId>,
     },
     /// Revoke a reference or an advanced share, for good and at once.
     #[command(
@@ -141,108 +79,68 @@ pub(super) enum Command {
         #[arg(long)]
         wait: bool,
     },
-    /// Suspend a share: nothing can be read or is sent until it is resumed.
+    /// List what the updates of a copy brought; to who joined later, since then.
     #[command(
-        after_help = "Example:\n  interdocket share suspend 0197a3e4-5b6c-7d8e-9f00-112233445566"
+        after_help = "Example:\n  interdocket share updates 0197a3e4-5b6c-7d8e-9f00-112233445566"
     )]
-    Suspend {
+    Updates {
         /// The share's id.
         share: ShareId,
+        #[command(flatten)]
+        range: Range,
     },
-    /// Resume a suspended share.
-    #[command(
-        after_help = "Example:\n  interdocket share resume 0197a3e4-5b6c-7d8e-9f00-112233445566"
-    )]
-    Resume {
-        /// The share's id.
-        share: ShareId,
-    },
-    /// Have a share go on after a restore, though its partner can't give back what it holds. Where it holds
-    /// more than this node, the share freezes.
-    #[command(
-        after_help = "Example:\n  interdocket share release 0197a3e4-5b6c-7d8e-9f00-112233445566"
-    )]
-    Release {
-        /// The share's id.
-        share: ShareId,
-    },
-    /// End a copy: no updates any more. What the partner has stays the partner's.
-    #[command(
-        after_help = "Example:\n  interdocket share end 0197a3e4-5b6c-7d8e-9f00-112233445566"
-    )]
-    End {
-        /// The share's id.
-        share: ShareId,
-    },
-    /// Cancel a copy that is under way: nothing more is sent.
-    #[command(
-        after_help = "Example:\n  interdocket share cancel 0197a3e4-5b6c-7d8e-9f00-112233445566"
-    )]
-    Cancel {
-        /// The share's id.
-        share: ShareId,
-    },
+    #[command(flatten)]
+    One(One),
+}
+
+/// Which shares are listed.
+#[derive(Debug, Args)]
+pub(super) struct Which {
+    /// Only those of this case, by number or id.
+    #[arg(long)]
+    case: Option<String>,
+    /// Only those with this partner, by name or id.
+    #[arg(long)]
+    partner: Option<String>,
+    /// Only those that this node shares, or only those that it received.
+    #[arg(long, value_parser = named::<Direction>(["sent", "received"]))]
+    direction: Option<Direction>,
+    /// Only those that wait for an administrator of this node.
+    #[arg(long)]
+    pending: bool,
 }
 
 impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let client = &context.client;
-        let (mut share, wait) = match self {
-            Self::List {
-                case,
-                partner,
-                range,
-            } => return show::list(context, case, partner, range).await,
+        let (made, wait) = match self {
+            Self::List { which, range } => return show::list(context, which, range).await,
+            Self::Updates { share, range } => return updates::list(context, share, range).await,
             Self::Sets { range } => return sets::list(context, range).await,
-            Self::Copy(what) => {
-                let made = client.call(&what.copy()).await?;
-                return offered(context, made, what.wait).await;
-            }
+            Self::Copy(what) => (client.call(&what.copy()).await?, what.wait),
             Self::Reference { days, what } => {
-                let made = client.call(&what.reference(days)).await?;
-                return offered(context, made, what.wait).await;
+                (client.call(&what.reference(days)).await?, what.wait)
             }
             Self::Advanced { what, units } => {
-                let made = client.call(&what.advanced(units)).await?;
-                return offered(context, made, what.wait).await;
-            }
-            Self::Withdraw { share, evidence } => {
-                let request = share::Withdraw { share, evidence };
-                (client.call(&request).await?, false)
-            }
-            Self::Targets { share, add, remove } => {
-                let request = share::ChooseTargets { share, add, remove };
-                (client.call(&request).await?, false)
-            }
-            Self::Recipients { share, recipients } => {
-                let request = share::Recipients { share, recipients };
-                (client.call(&request).await?, false)
+                (client.call(&what.advanced(units)).await?, what.wait)
             }
             Self::Revoke { share, wait } => {
-                let share = client.call(&share::Revoke { share }).await?;
-                let share = if wait {
-                    revoked(client, share).await?
-                } else {
-                    share
-                };
-                (share, false)
+                let mut share = client.call(&share::Revoke { share }).await?;
+                if wait {
+                    share = revoked(client, share).await?;
+                }
+                return context.out.reply(&share, show::show);
             }
-            Self::Suspend { share } => (client.call(&share::Suspend { share }).await?, false),
-            Self::Resume { share } => (client.call(&share::Resume { share }).await?, false),
-            Self::Release { share } => (client.call(&share::Release { share }).await?, false),
-            Self::Show { share, wait } => (client.call(&share::Show { share }).await?, wait),
-            Self::Add {
-                share,
-                evidence,
-                wait,
-            } => (client.call(&share::Add { share, evidence }).await?, wait),
-            Self::End { share } => (client.call(&share::End { share }).await?, false),
-            Self::Cancel { share } => (client.call(&share::Cancel { share }).await?, false),
+            Self::One(one) => {
+                let wait = one.waits();
+                let mut share = one.run(client).await?;
+                if wait {
+                    delivered(client, context.out, slice::from_mut(&mut share)).await?;
+                }
+                return context.out.reply(&share, show::show);
+            }
         };
-        if wait {
-            delivered(client, context.out, slice::from_mut(&mut share)).await?;
-        }
-        context.out.reply(&share, show::show)
+        offered(context, made, wait).await
     }
 }
 
@@ -268,7 +166,7 @@ pub(super) async fn delivered(
         }
         if shares
             .iter()
-            .all(|share| share.status != Status::Processing)
+            .all(|share| !matches!(share.status, Status::Processing | Status::Pending))
         {
             bar.finish_and_clear();
             // With their receipts, which only this action gives.
@@ -292,7 +190,7 @@ async fn shown(client: &Client, shares: &mut [Share]) -> Result<(), actions::Err
 const fn arrives(status: Status) -> bool {
     matches!(
         status,
-        Status::Processing | Status::Complete | Status::Active
+        Status::Pending | Status::Processing | Status::Complete | Status::Active
     )
 }
 

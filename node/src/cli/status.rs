@@ -4,6 +4,7 @@ use super::error::Error;
 use super::table::{Table, count, size, time};
 use super::{Context, name};
 use crate::actions::node::{self, Storage};
+use crate::features::Features;
 use crate::text;
 
 /// Shows how the node stands.
@@ -14,6 +15,7 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
         table.row(["Name", &node.name]);
         table.row(["Role", &name(&node.role)]);
         table.row(["Organisation", &node.organisation.to_string()]);
+        table.row(["Features", &features(&node.features)]);
         table.row(["Version", &node.version]);
         if let Some(expected) = node.clock_suspect {
             let text = format!("not trusted: it should have said {}", time(expected));
@@ -29,6 +31,15 @@ pub(super) async fn status(context: &Context) -> Result<(), Error> {
         table.row(["TLS certificate until", &time(node.tls_expires_at)]);
         table.to_string()
     })
+}
+
+/// Features by their names.
+pub(super) fn features(on: &Features) -> String {
+    let names: Vec<&str> = on.iter().map(|feature| feature.name()).collect();
+    match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    }
 }
 
 /// How full the disk is, and what that keeps from coming in.

@@ -86,17 +86,16 @@ fn data_lies_where_users_expect_it() {
 
 #[test]
 fn closed_sets_are_read_and_shown_by_the_names_of_the_api() {
-    use actions::group::Kind;
-    let line = ["interdocket", "group", "add", "Patrol", "--kind", "unit"];
-    let Command::Group(group::Command::Add { kind, .. }) =
-        Cli::try_parse_from(line).unwrap().command
+    use actions::partner::Kind;
+    let line = |kind| ["interdocket", "partner", "enable", "South", "--send", kind];
+    let Command::Partner(partner::Command::Enable { send, .. }) =
+        Cli::try_parse_from(line("copy")).unwrap().command
     else {
         panic!("another command");
     };
-    assert_eq!(kind, Kind::Unit);
-    assert_eq!(name(&Kind::Group), "group");
-    let wrong = ["interdocket", "group", "add", "Patrol", "--kind", "king"];
-    assert!(Cli::try_parse_from(wrong).is_err());
+    assert_eq!(send, [Kind::Copy]);
+    assert_eq!(name(&Kind::Copy), "copy");
+    assert!(Cli::try_parse_from(line("king")).is_err());
 }
 
 #[test]

@@ -8,14 +8,16 @@ use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::{Side, entry as log_entry};
+use interdocket_sync::metadata::Tag;
 use interdocket_sync::pairing::Inviter;
 use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::actions::partner::{Kind, OrganisationRole};
-use crate::actions::share::{Scope, SetId};
+use crate::actions::share::{Attachment, Scope, SetId};
 use crate::blobs::Place;
+use crate::features::Features;
 
 use super::Bytes;
 
@@ -112,6 +114,15 @@ pub struct PartnerEnabled {
     pub send: BTreeSet<Kind>,
     /// What may come from it.
     pub receive: BTreeSet<Kind>,
+}
+
+/// The features that a partner has, as it says.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PartnerFeatures {
+    /// The partner.
+    pub organisation: OrganisationId,
+    /// Those that matter to its partners.
+    pub features: Features,
 }
 
 /// A partner asked whether people are known here.
@@ -235,47 +246,8 @@ pub struct CaseUpdated {
     pub described: u64,
     /// Its targets, by their ids at the owner.
     pub targets: Vec<log_entry::Target>,
-}
-
-/// Evidence was taken in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceAdded {
-    /// Its id.
-    pub id: EvidenceId,
-    /// The case.
-    pub case: CaseId,
-    /// What it is.
-    pub title: String,
-    /// The folder inside the case.
-    pub folder: String,
-    /// Its file.
-    pub file: AddedFile,
-}
-
-/// Evidence was described anew: the values from now on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceEdited {
-    /// Its id.
-    pub id: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
-    /// What it is.
-    pub title: String,
-    /// The folder inside the case.
-    pub folder: String,
-}
-
-/// A file that was taken in.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AddedFile {
-    /// Its name.
-    pub name: String,
-    /// Bytes.
-    pub size: u64,
-    /// Names it everywhere.
-    pub blake3: Digest,
-    /// From the same pass.
-    pub sha256: Sha256,
+    /// Its tags.
+    pub tags: Vec<Tag>,
 }
 
 /// Bytes that are new on this node.
@@ -291,19 +263,6 @@ pub struct StoredBlob {
     pub sha256: Sha256,
     /// Whether SHA-256 was computed here.
     pub compared: bool,
-}
-
-/// A file of evidence was opened for reading.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EvidenceOpened {
-    /// The evidence.
-    pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
-    /// Which of its files.
-    pub file: u32,
-    /// The file's digest.
-    pub blake3: Digest,
 }
 
 /// SHA-256 of a received file was compared.
@@ -338,6 +297,9 @@ pub struct ShareMade {
     pub recipients: Vec<String>,
     /// The message to them.
     pub message: String,
+    /// What goes along with its evidence.
+    #[serde(default)]
+    pub attachments: BTreeSet<Attachment>,
 }
 
 /// Evidence was chosen for a share.
@@ -402,6 +364,9 @@ pub struct LogReceived {
     pub side: Side,
     /// With the first entries of an owner's log.
     pub terms: Option<Bytes>,
+    /// Whether what they offer waits for an administrator.
+    #[serde(default)]
+    pub pending: bool,
     /// The new entries: as they came, or redacted where they are sealed apart.
     pub entries: Vec<Bytes>,
     /// The same entries as they came, sealed under the share's lease; none where they are above.
@@ -541,17 +506,26 @@ pub struct CaseImported {
     pub case: CaseMade,
     /// Its targets, by their ids at the owner.
     pub targets: Vec<log_entry::Target>,
+    /// Its tags.
+    pub tags: Vec<Tag>,
 }
 
-/// Items of a share became this node's own.
+/// An item of a share became this node's own.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EvidenceImported {
     /// The share.
     pub share: ShareId,
     /// The case here.
     pub case: CaseId,
-    /// The items, with their ids at the owner.
-    pub items: Vec<Item>,
+    /// The item, with its id at the owner.
+    pub item: Item,
+}
+
+impl EvidenceImported {
+    /// The item's id here.
+    pub fn id(&self) -> EvidenceId {
+        EvidenceId::received(self.share, self.item.evidence)
+    }
 }
 
 /// A recipient at a partner opened a read session.

@@ -1,17 +1,17 @@
 //! How much of what a partner sends this node keeps in its journal.
 //!
-//! Invariant: however many offers, entries and revocations a partner makes, they are no more than so many bytes in
+//! Invariant: however many offers, entries, revocations and changes of features a partner makes, they are no more than so many bytes in
 //! an hour; those that are too many are told to come later. Evidence has bounds of its own.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use interdocket_sync::identity::OrganisationId;
 
-/// What is kept of each partner; clones are the same.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Allowances(Arc<Mutex<BTreeMap<OrganisationId, Allowance>>>);
+/// What is kept of each partner.
+#[derive(Debug, Default)]
+pub(crate) struct Allowances(Mutex<BTreeMap<OrganisationId, Allowance>>);
 
 #[derive(Debug, Clone, Copy)]
 struct Allowance {
@@ -23,12 +23,12 @@ struct Allowance {
 
 impl Allowances {
     /// Whether the partner has anything left.
-    pub(super) fn open(&self, partner: OrganisationId, now: Duration) -> bool {
+    pub(crate) fn open(&self, partner: OrganisationId, now: Duration) -> bool {
         self.with(partner, now, |allowance| allowance.used < HOURLY)
     }
 
     /// Takes the bytes of one message that was kept, and what keeping it takes beside.
-    pub(super) fn charge(&self, partner: OrganisationId, now: Duration, bytes: usize) {
+    pub(crate) fn charge(&self, partner: OrganisationId, now: Duration, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.with(partner, now, |allowance| {
             let bytes = bytes.saturating_add(EACH);

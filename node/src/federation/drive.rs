@@ -26,7 +26,8 @@ use tokio_util::sync::CancellationToken;
 use tonic::transport::Channel;
 use tonic::{Request, Status};
 
-use super::{history, lease, recover};
+use super::{features, history, lease, recover};
+use crate::actions::decide::broken;
 use crate::actions::{self, Error, ErrorKind, Way};
 use crate::metrics;
 use crate::node::{Knocks, Node, timely};
@@ -219,15 +220,16 @@ impl Drive {
     /// Says hello: before anything else, and whenever there is contact again.
     async fn greet(&mut self) -> Result<(), Stop> {
         let parts = self.node.parts();
-        let incarnation = self.node.read(|view| {
-            let node = view.get(&table::NODE, &())?;
-            Ok(node.map_or(1, |node| node.incarnation))
-        });
+        let own = self.node.read(|view| Ok(view.get(&table::NODE, &())?));
+        let own = own
+            .await?
+            .ok_or_else(|| broken("the node's own record is missing"))?;
         let hello = v1::ConnectRequest {
             formats: vec![FORMAT],
-            incarnation: incarnation.await?,
+            incarnation: own.incarnation,
             at: parts.clock.now().timestamp_micros(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: features::told(&own.features),
         };
         let mut client = self.client();
         let reply = bounded(client.connect(Request::new(hello)))
@@ -236,6 +238,7 @@ impl Drive {
         self.node.heard(self.partner);
         let (version, incarnation) = (&reply.version, reply.incarnation);
         self.node.met(self.partner, version, incarnation, reply.at);
+        features::hear(&self.node, self.partner, &reply.features).await?;
         if let Some(shown) = reply.witness {
             recover::witnessed(&self.node, self.partner, shown).await?;
         }
@@ -344,6 +347,7 @@ impl Drive {
 
     /// Writes the next entries; false where nothing waits.
     async fn disclose(&self, id: ShareId) -> Result<bool, Stop> {
+        self.node.prepare(id).await?;
         let disclosed = self.node.decide(None, Way::Timer, move |context| {
             actions::exchange::disclose(context, id)
         });
@@ -357,8 +361,7 @@ impl Drive {
         };
         let (head, last) = (&batch.head.head, batch.head.head.point.count);
         let behind = head.side == Side::Owner && batch.entries.iter().all(|entry| entry.number > 1);
-        let message = batch::write(&batch)
-            .map_err(|_| actions::decide::broken("a batch can't be written"))?;
+        let message = batch::write(&batch).map_err(|_| broken("a batch can't be written"))?;
         let request = v1::DeliverRequest {
             batch: Some(message),
             lease,
@@ -452,7 +455,7 @@ impl Drive {
         };
         self.node.unlend(id);
         let message = v1::SignedRevocation::decode(revocation.bytes.as_slice())
-            .map_err(|_| actions::decide::broken("a revocation can't be read back"))?;
+            .map_err(|_| broken("a revocation can't be read back"))?;
         let request = v1::RevokeRequest {
             revocation: Some(message),
         };

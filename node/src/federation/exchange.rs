@@ -25,12 +25,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Code, Request, Response, Status};
 
 use super::Peer;
-use super::allowance::Allowances;
 use super::outlet::{End, Outlet};
-use super::{history, lease, recover};
+use super::{features, history, lease, recover};
 use crate::actions::decide::broken;
 use crate::actions::partner::Kind;
-use crate::actions::{self, Error, ErrorKind, Way};
+use crate::actions::{self, Error, ErrorKind, Way, feature};
 use crate::blobs::{self, Encoder, Placed, Ranges};
 use crate::event::Refused;
 use crate::metrics::{self, Outcome};
@@ -49,7 +48,6 @@ use crate::threads;
 pub struct Exchange {
     node: Node,
     reads: Arc<std::sync::Mutex<std::collections::BTreeMap<OrganisationId, Arc<Semaphore>>>>,
-    allowances: Allowances,
 }
 
 impl Exchange {
@@ -58,7 +56,6 @@ impl Exchange {
         Self {
             node,
             reads: Arc::default(),
-            allowances: Allowances::default(),
         }
     }
 
@@ -66,7 +63,11 @@ impl Exchange {
     #[cfg(test)]
     pub(super) fn spend(&self, partner: OrganisationId) {
         let now = self.node.parts().clock.elapsed();
-        self.allowances.charge(partner, now, usize::MAX);
+        self.node
+            .parts()
+            .moment
+            .allowances
+            .charge(partner, now, usize::MAX);
     }
 
     /// The calling partner, if it is trusted now.
@@ -146,7 +147,7 @@ impl Exchange {
             return Ok(Err(Refusal::Malformed));
         };
         let asked = self.node.parts().clock.elapsed();
-        if !self.allowances.open(caller, asked) {
+        if !self.node.parts().moment.allowances.open(caller, asked) {
             return Ok(Err(Refusal::Busy));
         }
         let lease = message.lease.and_then(lease::read);
@@ -171,7 +172,11 @@ impl Exchange {
         });
         let taken = decided.await.map_err(unavailable)?;
         if taken.is_ok() {
-            self.allowances.charge(caller, asked, bytes);
+            self.node
+                .parts()
+                .moment
+                .allowances
+                .charge(caller, asked, bytes);
         }
         match (&taken, lease) {
             (Ok(_), Some(lease)) => lease.keep(&self.node, caller, asked).await,
@@ -195,19 +200,23 @@ impl Delivery for Exchange {
         if !hello.formats.contains(&FORMAT) {
             return Err(self.refuse(caller, "connect", None, Refusal::Format).await);
         }
+        features::hear(&self.node, caller, &hello.features)
+            .await
+            .map_err(unavailable)?;
         self.node.greeted(caller);
         let node = self.node.clone();
         let read = self.node.read(move |view| {
             let journal = &node.parts().journal;
             let witnesses = recover::witnesses(view, journal, caller)?;
-            Ok((incarnation(view)?, witnesses))
+            Ok((incarnation(view)?, feature::of(view)?, witnesses))
         });
-        let (us, witnesses) = read.await.map_err(unavailable)?;
+        let (us, on, witnesses) = read.await.map_err(unavailable)?;
         Ok(Response::new(v1::ConnectReply {
             formats: vec![FORMAT],
             incarnation: us,
             at: self.node.parts().clock.now().timestamp_micros(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
+            features: features::told(&on),
             ..witnesses
         }))
     }
@@ -265,11 +274,15 @@ impl Delivery for Exchange {
             .read(move |view| Ok(view.has(&table::SHARE, &share)?));
         if !known.await.map_err(unavailable)? {
             let now = self.node.parts().clock.elapsed();
-            if !self.allowances.open(caller, now) {
+            if !self.node.parts().moment.allowances.open(caller, now) {
                 let refused = Refusal::Busy;
                 return Err(self.refuse(caller, "revoke", Some(share), refused).await);
             }
-            self.allowances.charge(caller, now, bytes);
+            self.node
+                .parts()
+                .moment
+                .allowances
+                .charge(caller, now, bytes);
         }
         let node = self.node.clone();
         let judged = self

@@ -26,10 +26,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::Status;
 
+pub(super) use self::unused::unused;
 use super::drive::jittered;
 use crate::actions::decide::broken;
 use crate::actions::{self, Error, ErrorKind, Way};
-use crate::blobs::{self, Blobs, Place, Placed, Receiver, StageId, Staged};
+use crate::blobs::{self, Blobs, Placed, Receiver, StageId, Staged};
+use crate::bringing::Brings;
 use crate::metrics::{Direction, Outcome, Transfer, Way as Bound};
 use crate::node::Node;
 use crate::store::entity::BlobState;
@@ -115,6 +117,8 @@ pub(super) struct Read {
     pub(super) whole: bool,
     /// Whether the connection broke meanwhile.
     pub(super) cut: bool,
+    /// Until it is recorded.
+    pub(super) _brings: Option<Brings>,
 }
 
 /// Reads files as this node's own, for an import.
@@ -139,6 +143,7 @@ pub(super) async fn read_files(
         missing,
         whole,
         cut,
+        _brings: answer.brings,
     })
 }
 
@@ -270,6 +275,8 @@ struct Answer {
     end: End,
     /// Why this node can take in no more for now.
     stopped: Option<Error>,
+    /// Until it is recorded.
+    brings: Option<Brings>,
 }
 
 /// How a stream of bytes ended.
@@ -296,6 +303,7 @@ async fn read(
             missing: Default::default(),
             end: End::Whole,
             stopped: None,
+            brings: None,
         });
     }
     let (pieces, arriving) = mpsc::channel(PIECES);
@@ -319,7 +327,7 @@ async fn read(
         }
     }
     drop(pieces);
-    let (placed, missing, stopped) = taking
+    let (placed, missing, stopped, brings) = taking
         .await
         .map_err(|_| broken("taking in what was read failed"))??;
     Ok(Answer {
@@ -328,6 +336,7 @@ async fn read(
         missing,
         end,
         stopped,
+        brings: Some(brings),
     })
 }
 
@@ -401,7 +410,7 @@ struct Intake {
 }
 
 /// What is whole, what is missing, and why this node can take in no more for now.
-type Taken = (Vec<Placed>, BTreeSet<Digest>, Option<Error>);
+type Taken = (Vec<Placed>, BTreeSet<Digest>, Option<Error>, Brings);
 
 impl Intake {
     fn run(
@@ -470,8 +479,9 @@ impl Intake {
             .collect();
         self.count(Outcome::Done, whole.len());
         self.count(Outcome::Failed, missing.len());
+        let brings = threads::wait(self.node.parts().moment.bringing.begin());
         let placed = self.commit(&self.node.parts().blobs, taken)?;
-        Ok((placed, missing, self.stopped))
+        Ok((placed, missing, self.stopped, brings))
     }
 
     /// Starts with a file when its first piece is there: one is open at a time.
@@ -627,24 +637,6 @@ async fn record(
     node.blocking(move || unused(&of, &placed)).await
 }
 
-/// Deletes what was made durable for nothing: somebody else brought the same bytes first, or the share
-/// was cancelled meanwhile. A file of its own stays: others may be about to record the same one.
-pub(super) fn unused(node: &Node, placed: &[Placed]) -> Result<(), Error> {
-    let mut unused = Vec::new();
-    {
-        let reading = node.parts().store.read();
-        for blob in placed {
-            let known = reading.view().get(&table::BLOB, &blob.digest)?;
-            let used = known.is_some_and(|known| known.place == blob.place);
-            if !used && blob.place != Place::Own {
-                unused.push(*blob);
-            }
-        }
-    }
-    let deleted = node.parts().blobs.delete(&unused);
-    deleted.map_err(|error| failed(&error))
-}
-
 /// The items all of whose files arrived.
 pub(crate) fn without(
     view: &View<'_>,
@@ -676,6 +668,7 @@ fn failed(error: &blobs::Error) -> Error {
 mod repair;
 #[cfg(test)]
 mod tests;
+mod unused;
 
 /// Wanted items that are looked at together.
 const WISHES: usize = 4096;

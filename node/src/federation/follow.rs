@@ -325,6 +325,7 @@ async fn bring(
                 .iter()
                 .filter_map(|evidence| page.items.get(evidence).cloned())
                 .collect();
+            let _brings = node.parts().moment.bringing.begin().await;
             let resealed = reseal(node, share, seal, &items, &page).await?;
             let read = fetch::read_files(node, partner, share, request).await?;
             clean &= read.whole;

@@ -114,6 +114,7 @@ impl<'a> Texts<'a> {
             change.ok_or_else(|| broken("an item is not in the entry that describes it"))?;
         item.title.clone_from(&change.title);
         item.folder.clone_from(&change.folder);
+        item.metadata.clone_from(&change.metadata);
         Ok(Some(item))
     }
 

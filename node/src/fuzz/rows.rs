@@ -1,11 +1,14 @@
 //! What stands in the journal's bodies and in the tables: what is read is written as what reads the same.
 
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 
 use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::copy::Field;
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
+use interdocket_sync::metadata::Value;
 use interdocket_sync::pairing::Inviter;
 use interdocket_sync::share;
 use serde::Serialize;
@@ -36,7 +39,7 @@ pub(super) fn row(bytes: &[u8]) {
     let Some((table, bytes)) = bytes.split_first() else {
         return;
     };
-    let tables: [fn(&[u8]); 20] = [
+    let tables: [fn(&[u8]); 23] = [
         value::<entity::Node>,
         value::<entity::User>,
         value::<entity::Token>,
@@ -57,6 +60,9 @@ pub(super) fn row(bytes: &[u8]) {
         value::<entity::Import>,
         value::<entity::Session>,
         value::<u64>,
+        value::<entity::Label>,
+        value::<BTreeMap<Field, Value>>,
+        value::<entity::Credential>,
     ];
     tables[usize::from(*table) % tables.len()](bytes);
 }

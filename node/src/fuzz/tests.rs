@@ -162,6 +162,22 @@ fn names_stay_in_their_folder_and_hide_nothing() {
 }
 
 #[test]
+fn passwords_and_codes_are_taken_as_they_are_typed_or_not_at_all() {
+    let seeds = texts([
+        ("fit", "nine quiet herons at dusk"),
+        ("common", "P@ssw0rd!2026"),
+        (
+            "personal",
+            "kim-berg-2026\nKim Berg\nkim.berg@north.example\n4711",
+        ),
+        ("composed", "Gru\u{308}ne Wiese \u{fb03} \u{2126}"),
+        ("code", "123456"),
+        ("grown", "\u{fdfa}\u{fdfa}\u{fdfa}\u{fdfa}"),
+    ]);
+    smoke("sign-in", seeds, 500);
+}
+
+#[test]
 fn records_that_are_read_are_written_as_what_reads_the_same() {
     let entry = |event| Entry {
         actor: None,
@@ -311,4 +327,20 @@ fn bent_streams_give_nothing_but_the_files_bytes() {
         ("claimed", vec![3, 0, 7, 255, 0, 9]),
     ];
     smoke("stream", seeds, 300);
+}
+
+#[test]
+fn notes_and_markers_of_partners_are_bounded_and_nobodys_here() {
+    let seeds = texts([
+        (
+            "notes",
+            r#"{"notes":[{"at":"2026-01-02T03:04:05Z","by":{"text":"Ada (4711)","organisation":null},"text":"seen"}]}"#,
+        ),
+        (
+            "markers",
+            r#"{"markers":[{"position":12000,"title":"Plate","kind":"signal","is":"file_marker"}]}"#,
+        ),
+        ("neither", r#"{"notes":{},"markers":[[]]}"#),
+    ]);
+    smoke("document", seeds, 500);
 }

@@ -3,16 +3,20 @@
 use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
 
+use chrono::DateTime;
 use interdocket_proto::v1;
+use interdocket_sync::identity::OrganisationId;
 use prost::Message as _;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::Input;
+use crate::actions::evidence::{note, trail};
 use crate::backup::manifest::Manifest;
 use crate::config::Config;
 use crate::federation::lease;
 use crate::seal::{PART, Seal, parts};
+use crate::signin::{password, totp};
 use crate::{text, web};
 
 /// The file that a person edits.
@@ -39,6 +43,33 @@ pub(super) fn manifest(bytes: &[u8]) {
         let plain = |part| matches!(part, Component::Normal(_));
         assert!(Path::new(path).components().all(plain), "{path:?}");
     }
+}
+
+/// What a partner's node says that people noted and marked there.
+pub(super) fn document(bytes: &[u8]) {
+    let source = OrganisationId::from_bytes([7; 32]);
+    let notes = trail::notes_of(bytes, source);
+    assert!(notes.len() <= note::NOTES_MAX);
+    for note in &notes {
+        // Nobody there is taken for somebody here.
+        assert!(note.by.organisation.is_some() && note.text.len() <= note::NOTE_MAX);
+    }
+    let again = serde_json::to_vec(&note::Noted {
+        notes: notes.clone(),
+    });
+    assert_eq!(
+        trail::notes_of(&again.expect("text for keys"), source),
+        notes
+    );
+    let markers = trail::markers_of(bytes);
+    assert!(markers.len() <= note::MARKERS_MAX);
+    for marker in &markers {
+        assert_eq!(marker.is, note::MarkerIs::FileBookmark);
+    }
+    let again = serde_json::to_vec(&note::Marked {
+        markers: markers.clone(),
+    });
+    assert_eq!(trail::markers_of(&again.expect("text for keys")), markers);
 }
 
 /// fault D1, D5: names of cases, files and organisations, one a line.
@@ -75,6 +106,31 @@ fn in_folder(name: &str) {
     assert!(
         !["con", "nul", "aux", "prn", "com1", "lpt9"].contains(&device.to_lowercase().as_str())
     );
+}
+
+/// A password and a code as a stranger types them, with what others know of somebody, one a line.
+pub(super) fn sign_in(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let (typed, known) = text.split_once('\n').unwrap_or((&text, ""));
+    let known: Vec<String> = known.split('\n').take(8).map(str::to_owned).collect();
+    if let Ok(plain) = password::taken(typed, &known) {
+        assert!(plain.chars().count() >= password::CHARS_MIN);
+        assert_eq!(
+            *password::plain(&plain),
+            *plain,
+            "what is hashed stays as it is"
+        );
+        // What was taken is what people sign in with.
+        assert_eq!(*password::plain(typed), *plain);
+    }
+    let now = DateTime::from_timestamp(1_767_225_600, 0).expect("it is a time");
+    let own = totp::code(&[7; 20], 1_767_225_600 / 30);
+    let counts = totp::matched(&[7; 20], typed, now).is_some();
+    assert!(!counts || typed.len() == own.len());
+    let user = Uuid::from_u128(7);
+    let grouped = totp::grouped(bytes);
+    let typed = grouped.to_lowercase().replace('-', " ");
+    assert_eq!(totp::hash(user, &typed), totp::hash(user, &grouped));
 }
 
 /// What an owner lends, and what is sealed under it: whatever is not what was sealed stays closed.

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::copy::Field;
+use interdocket_sync::evidence::{self, FileKind};
+use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::share::{Header, Policy};
+use interdocket_sync::metadata::Value;
+use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
@@ -14,11 +17,17 @@ use crate::access::Permissions;
 use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::group::Kind as GroupKind;
-use crate::actions::partner::{Kind, OrganisationRole, State};
+use crate::actions::partner::{Inbound, Kind, OrganisationRole, State};
 use crate::actions::settings::Settings;
-use crate::actions::share::{Scope, SetId};
 use crate::blobs::Place;
-use crate::event::Bytes;
+use crate::event::{Bytes, Matter, Watermark, Why};
+use crate::features::Features;
+
+mod share;
+
+pub use self::share::{
+    Answered, Import, Pending, Recalled, Reshare, Revocation, Sealed, Session, Set, Share, Update,
+};
 
 /// The node itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +44,10 @@ pub struct Node {
     pub suspect: Option<DateTime<Utc>>,
     /// What counts for everybody of the organisation.
     pub settings: Settings,
+    /// What it takes part in.
+    pub features: Features,
+    /// The retention policy of cases to come; none: they are kept until they are deleted by hand.
+    pub retention: Option<Uuid>,
 }
 
 /// A user.
@@ -50,6 +63,25 @@ pub struct User {
     pub badge: String,
     /// When the user was added.
     pub added_at: DateTime<Utc>,
+    /// When they last called, as far as it is on record, or were added or enabled.
+    pub seen_at: DateTime<Utc>,
+    /// Since when they may do nothing; nothing where they may do what their role allows.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Since when they can't sign in, after too many wrong tries.
+    pub locked_at: Option<DateTime<Utc>>,
+}
+
+/// How a user signs in: where the records are that can tell whether they do. Nothing here is secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Credential {
+    /// The record with what is kept of the password.
+    pub password: u64,
+    /// The record with the authenticator's key and the recovery codes.
+    pub authenticator: u64,
+    /// The time step of the last code that counted: no code of it or of one before counts again.
+    pub step: u64,
+    /// The recovery codes that were used, a bit for each place.
+    pub used: u16,
 }
 
 /// A role of this organisation's own.
@@ -135,6 +167,11 @@ pub struct Partner {
     pub receive: BTreeSet<Kind>,
     /// What advanced shares with it allow; none can be made without.
     pub policy: Option<Policy>,
+    /// The features that it last said it has; nothing where it has not said so yet.
+    pub features: Option<Features>,
+    /// What becomes of what it offers.
+    #[serde(default)]
+    pub inbound: Inbound,
     /// Whether it may know shares that this node, which came back from its past, does not know any more.
     pub recover: bool,
     /// The latest head that it signed.
@@ -179,6 +216,8 @@ pub struct Case {
     pub bytes: u64,
     /// From whom it was received.
     pub origin: Option<Origin>,
+    /// Its retention policy; none where it is kept until it is deleted by hand.
+    pub retention: Option<Uuid>,
 }
 
 impl Case {
@@ -201,12 +240,96 @@ pub struct Evidence {
     pub folder: String,
     /// When this node took it in.
     pub added_at: DateTime<Utc>,
-    /// Who added it.
-    pub added_by: String,
+    /// When the node that took it in first did.
+    pub uploaded_at: DateTime<Utc>,
+    /// From when on it counts how long it is kept.
+    pub dated_at: DateTime<Utc>,
+    /// Who added it there.
+    pub added_by: Value,
     /// How many files it has.
     pub files: u32,
     /// From whom it was received.
     pub origin: Option<Origin>,
+}
+
+/// A note of evidence, by the record that it was made in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// By whom.
+    pub by: Value,
+    /// What.
+    pub text: String,
+}
+
+/// How often evidence was looked at.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Views {
+    /// What is said of it.
+    pub pages: u64,
+    /// Files, to be kept.
+    pub downloads: u64,
+    /// Files, to be played.
+    pub playbacks: u64,
+    /// When last.
+    pub last: Option<DateTime<Utc>>,
+}
+
+/// A retention policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retention {
+    /// Its name.
+    pub name: String,
+    /// For how many days evidence is kept.
+    pub days: u32,
+}
+
+/// A legal hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// When it was placed.
+    pub at: DateTime<Utc>,
+    /// By whom, with the values of that moment.
+    pub by: Option<Actor>,
+    /// Why, as they wrote.
+    pub reason: String,
+}
+
+/// A case or an item of evidence that is queued for deletion.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Queued {
+    /// What.
+    pub what: Matter,
+    /// From when on it is deleted.
+    pub on: DateTime<Utc>,
+    /// Why.
+    pub why: Why,
+}
+
+/// What is left of a case or an item of evidence that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Gone {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// The record that says so, with who wanted it and why.
+    pub record: u64,
+}
+
+/// Bytes that nothing names any more and that are still to be deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unused {
+    /// Bytes.
+    pub size: u64,
+    /// Where they lie.
+    pub place: Place,
+}
+
+/// What evidence or a case is labelled with, beside its text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Label {
+    /// What it was where it comes from.
+    pub from: Field,
 }
 
 /// A file of evidence.
@@ -220,6 +343,45 @@ pub struct File {
     pub blake3: Digest,
     /// As its source signed it, or as this node computed it.
     pub sha256: Sha256,
+    /// What it is to its evidence.
+    pub kind: FileKind,
+    /// Its media type; empty where its name does not say.
+    pub format: String,
+}
+
+/// A file of evidence with its watermark.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rendition {
+    /// What the watermark says.
+    pub text: String,
+    /// What became of it.
+    pub watermark: Watermark,
+}
+
+impl File {
+    /// As it is told to a partner.
+    pub fn told(self) -> evidence::File {
+        evidence::File {
+            name: self.name,
+            size: self.size,
+            blake3: self.blake3,
+            sha256: self.sha256,
+            kind: self.kind,
+            format: self.format,
+        }
+    }
+
+    /// As a partner told it.
+    pub fn received(file: &evidence::File) -> Self {
+        Self {
+            name: file.name.clone(),
+            size: file.size,
+            blake3: file.blake3,
+            sha256: file.sha256,
+            kind: file.kind,
+            format: file.format.clone(),
+        }
+    }
 }
 
 /// A blob that this node holds.
@@ -247,233 +409,4 @@ pub enum BlobState {
     Compared,
     /// The bytes do not match.
     Damaged,
-}
-
-/// A share.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Share {
-    /// What both logs say.
-    pub header: Header,
-    /// The case here: the shared one, or what became of it; none where nothing of it is this node's own.
-    pub case: Option<CaseId>,
-    /// What of the case is shared; at the partner, nothing but how it was chosen.
-    pub scope: Scope,
-    /// Whether all targets of the case are shared, also later ones; else those that were chosen.
-    pub all_targets: bool,
-    /// The people who should have it; nobody where that is sealed under a lease.
-    pub recipients: Vec<String>,
-    /// The share set it was made in; none where it was received, or came back from its partner.
-    pub set: Option<SetId>,
-    /// When it was offered.
-    pub offered_at: DateTime<Utc>,
-    /// The record with the signed terms.
-    pub made: u64,
-    /// Items that wait to be disclosed, changed or withdrawn.
-    pub waiting: u64,
-    /// Whether the case waits to be described anew.
-    pub case_waiting: bool,
-    /// Since when the oldest change waits.
-    pub behind_since: Option<DateTime<Utc>>,
-    /// Items that this node, the partner, still wants.
-    pub wanted: u64,
-    /// How it was revoked.
-    pub revocation: Option<Revocation>,
-    /// The record with the other history, where it is frozen.
-    pub frozen: Option<u64>,
-    /// The entry of the owner's log with the case as it was when it was imported; 0 where it was not.
-    #[serde(default)]
-    pub imported_case: u64,
-}
-
-impl Share {
-    /// The organisation with which this one shares it.
-    pub fn other(&self, own: OrganisationId) -> OrganisationId {
-        match self.header.owner == own {
-            true => self.header.partner,
-            false => self.header.owner,
-        }
-    }
-
-    /// How many changes its owner still has to disclose.
-    pub fn waits(&self) -> u64 {
-        self.waiting + u64::from(self.case_waiting)
-    }
-}
-
-/// What the shares of a set have in common.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Set {
-    /// The case that is shared.
-    pub case: CaseId,
-    /// What kind its shares are.
-    pub kind: Kind,
-    /// Who made it.
-    pub made_by: String,
-    /// When it was made.
-    pub made_at: DateTime<Utc>,
-    /// The message to the recipients.
-    pub message: String,
-    /// Whether targets that are added to the case later are shared by themselves.
-    pub all_targets: bool,
-    /// Units and groups to which the case was given together with it.
-    pub units: Vec<Uuid>,
-}
-
-/// How a share was revoked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Revocation {
-    /// When, as the revocation says.
-    pub at: DateTime<Utc>,
-    /// The record with the signed revocation.
-    pub record: u64,
-    /// The record with the partner's countersignature of it; where it was received, the same one.
-    pub countersigned: Option<u64>,
-}
-
-/// A share from a partner that is to be imported.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Import {
-    /// Up to which entry of the owner's log.
-    pub through: u64,
-    /// Who asked; nobody where the node does it by itself.
-    pub by: Option<Actor>,
-    /// The recipient of the share that they are or belong to; empty where that is nobody.
-    pub recipient: String,
-    /// Only these items; all of it where empty.
-    pub only: Vec<EvidenceId>,
-}
-
-/// A part of a file that is sealed under a lease.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sealed {
-    /// Names the sealed bytes.
-    pub blake3: Digest,
-    /// How many they are.
-    pub size: u64,
-    /// Where it lies.
-    pub place: Place,
-}
-
-/// A read session of a recipient at a partner, as long as it is open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Session {
-    /// The share.
-    pub share: ShareId,
-}
-
-#[cfg(test)]
-mod tests {
-    use interdocket_sync::limits;
-    use interdocket_sync::log::Point;
-    use interdocket_sync::share::{Grants, Hold, Kind, Log, Mode, Onward, Policy, State, Totals};
-
-    use super::*;
-    use crate::actions::exchange::NAMED_MAX;
-    use crate::actions::share::{FOLDERS_BYTES_MAX, FOLDERS_MAX};
-    use crate::store::engine;
-
-    fn bytes(value: &impl Serialize) -> usize {
-        let mut bytes = Vec::new();
-        ciborium::into_writer(value, &mut bytes).unwrap();
-        bytes.len()
-    }
-
-    /// A header in which nothing is small.
-    fn largest() -> Header {
-        let log = Log {
-            point: Point {
-                count: u64::MAX,
-                hash: [u8::MAX; 32],
-            },
-            seen: u64::MAX,
-            incarnation: u64::MAX,
-            countersigned: u64::MAX,
-            at: DateTime::<Utc>::MAX_UTC,
-        };
-        let totals = Totals {
-            evidence: u64::MAX,
-            files: u64::MAX,
-            bytes: u64::MAX,
-        };
-        let (one, other) = ([u8::MAX; 32], [u8::MAX - 1; 32]);
-        Header {
-            share: ShareId::new(Uuid::max()),
-            owner: OrganisationId::from_bytes(one),
-            partner: OrganisationId::from_bytes(other),
-            kind: Kind::Advanced(Policy {
-                mode: Mode::Synchronised,
-                download: false,
-                import: false,
-                onward: false,
-            }),
-            terms: one,
-            state: State::Cancelled { at: u64::MAX },
-            suspended: false,
-            revoked: false,
-            hold: Hold::Recovering,
-            owner_log: log,
-            partner_log: log,
-            case: u64::MAX,
-            recipients: u64::MAX,
-            onward: Onward {
-                entry: u64::MAX,
-                seen: u64::MAX,
-            },
-            grants: Grants {
-                first: u64::MAX,
-                last: u64::MAX,
-            },
-            listed: totals,
-            stored: totals,
-            imported: totals,
-            purged: u64::MAX,
-            update: u32::MAX,
-            open: false,
-        }
-    }
-
-    /// However far its logs go, and whatever becomes of it: else a share could be made that can't be stopped.
-    #[test]
-    fn a_share_of_the_largest_bounds_fits_a_value_for_as_long_as_it_lives() {
-        let folders = vec!["x".repeat(FOLDERS_BYTES_MAX / FOLDERS_MAX); FOLDERS_MAX];
-        let share = Share {
-            header: largest(),
-            case: Some(CaseId::new(Uuid::max())),
-            scope: Scope::Folders(folders),
-            all_targets: false,
-            recipients: vec!["x".repeat(limits::RECIPIENT_MAX); limits::RECIPIENTS_MAX],
-            set: Some(SetId::new(Uuid::max())),
-            offered_at: DateTime::<Utc>::MAX_UTC,
-            made: u64::MAX,
-            waiting: u64::MAX,
-            case_waiting: false,
-            behind_since: Some(DateTime::<Utc>::MAX_UTC),
-            wanted: u64::MAX,
-            revocation: Some(Revocation {
-                at: DateTime::<Utc>::MAX_UTC,
-                record: u64::MAX,
-                countersigned: Some(u64::MAX),
-            }),
-            frozen: Some(u64::MAX),
-            imported_case: u64::MAX,
-        };
-        let length = bytes(&share);
-        assert!(length <= engine::VALUE, "{length}");
-    }
-
-    #[test]
-    fn an_import_of_the_largest_bounds_fits_a_value() {
-        let import = Import {
-            through: u64::MAX,
-            by: Some(Actor {
-                id: Uuid::max(),
-                name: "x".repeat(limits::ACTOR_NAME_MAX),
-                badge: "x".repeat(limits::BADGE_MAX),
-            }),
-            recipient: "x".repeat(limits::RECIPIENT_MAX),
-            only: vec![EvidenceId::new(Uuid::max()); NAMED_MAX],
-        };
-        let length = bytes(&import);
-        assert!(length <= engine::VALUE, "{length}");
-    }
 }

@@ -3,13 +3,15 @@
 //! Only what is in the journal counts: no clock, no chance, no other file. So the database can be
 //! dropped and built again.
 
+mod evidence;
 mod people;
+mod retention;
 mod share;
 mod target;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::wire::Malformed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,20 +22,22 @@ use super::table::{self, Table};
 use super::view::{self, Changes, View};
 use crate::actions::Actor;
 use crate::actions::case::Origin;
-use crate::actions::partner::State;
+use crate::actions::evidence::Purpose;
+use crate::actions::partner::{Inbound, State};
 use crate::actions::settings::Settings;
 use crate::event::{
-    CaseEdited, CaseMade, Entry, Event, EvidenceAdded, EvidenceEdited, PartnerEnabled, PartnerMet,
-    StoredBlob, subject,
+    CaseEdited, CaseMade, Entry, Event, PartnerEnabled, PartnerMet, StoredBlob, subject,
 };
+use crate::features::{Feature, Features};
 
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
 
+pub(crate) use self::retention::micros;
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 14;
+pub const SHAPE: u32 = 22;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +94,34 @@ pub fn project(
     Ok(())
 }
 
+/// A name that nobody has: this one, or with the first free number behind it. Found in a number of
+/// steps that a partner who takes the same name again and again can't make large.
+///
+/// # Errors
+/// [`view::Error`] where the tables can't be read.
+pub fn free<V: DeserializeOwned>(
+    view: &View<'_>,
+    table: &Table<String, V>,
+    name: &str,
+) -> Result<String, view::Error> {
+    let numbered = |number: u64| match number {
+        1 => name.to_owned(),
+        number => format!("{name} ({number})"),
+    };
+    let (mut taken, mut free) = (0, 1);
+    while view.has(table, &numbered(free))? {
+        (taken, free) = (free, free * 2);
+    }
+    while free - taken > 1 {
+        let middle = taken + (free - taken) / 2;
+        match view.has(table, &numbered(middle))? {
+            true => taken = middle,
+            false => free = middle,
+        }
+    }
+    Ok(numbered(free))
+}
+
 struct Step<'a> {
     engine: &'a dyn Engine,
     changes: &'a mut Changes,
@@ -128,6 +160,8 @@ impl Step<'_> {
                     incarnation: 1,
                     suspect: None,
                     settings: Settings::default(),
+                    features: Features::new(),
+                    retention: None,
                 };
                 self.put(&table::NODE, &(), &node);
                 Ok(())
@@ -136,6 +170,21 @@ impl Step<'_> {
             Event::ClockConfirmed(_) => self.clock(None),
             Event::UserAdded(user) => self.user_added(user),
             Event::UserEdited(user) => self.user_edited(user),
+            Event::UserDisabled(disabled) => self.user(disabled.user, |user, at| {
+                user.disabled_at = Some(at);
+            }),
+            Event::UserEnabled(id) => self.user(*id, |user, at| {
+                user.disabled_at = None;
+                user.seen_at = at;
+            }),
+            Event::UserSeen(id) => self.user(*id, |user, at| user.seen_at = at),
+            Event::UserLocked(locked) => self.user(locked.user, |user, at| {
+                user.locked_at = Some(at);
+            }),
+            Event::UserUnlocked(id) => self.user(*id, |user, _| user.locked_at = None),
+            Event::UserEnrolled(enrolled) => self.user_enrolled(enrolled),
+            Event::PasswordSet(set) => self.password_set(set),
+            Event::SignedIn(session) => self.signed_in(session),
             Event::RoleSet(role) => self.role_set(role),
             Event::RoleRemoved(role) => self.role_removed(role),
             Event::GroupMade(group) => self.group_made(group),
@@ -159,8 +208,15 @@ impl Step<'_> {
                 partner.send.clone_from(send);
                 partner.receive.clone_from(receive);
             }),
+            Event::InboundSet(set) => self.partner(set.organisation, |partner| {
+                partner.inbound = set.inbound;
+            }),
+            Event::ShareFinalised(finalised) => self.share_finalised(finalised),
             Event::PolicySet(set) => self.partner(set.organisation, |partner| {
                 partner.policy = Some(set.policy)
+            }),
+            Event::PartnerFeatures(said) => self.partner(said.organisation, |partner| {
+                partner.features = Some(said.features.clone());
             }),
             Event::PartnerSuspended(id) => {
                 self.partner(*id, |partner| partner.state = State::Suspended)
@@ -186,6 +242,10 @@ impl Step<'_> {
                 self.access_changed(changed);
                 Ok(())
             }
+            Event::CaseNumbered(numbered) => {
+                self.case_numbered(numbered);
+                Ok(())
+            }
             Event::CaseEdited(case) => self.case_edited(case),
             Event::CaseClosed(id) => self.case(*id, |case| case.open = false),
             Event::CaseReopened(id) => self.case(*id, |case| case.open = true),
@@ -194,7 +254,13 @@ impl Step<'_> {
             }),
             Event::SettingsSet(settings) => {
                 let mut node = self.get(&table::NODE, &())?;
-                node.settings = *settings;
+                node.settings = settings.clone();
+                self.put(&table::NODE, &(), &node);
+                Ok(())
+            }
+            Event::FeaturesSet(features) => {
+                let mut node = self.get(&table::NODE, &())?;
+                node.features.clone_from(features);
                 self.put(&table::NODE, &(), &node);
                 Ok(())
             }
@@ -215,6 +281,28 @@ impl Step<'_> {
             Event::SharePaused(share) => self.hold(*share, false),
             Event::EvidenceReceived(received) => self.evidence_received(received),
             Event::EvidenceEdited(edited) => self.evidence_edited(edited),
+            Event::EvidenceViewed(viewed) => self.viewed(viewed.evidence, |views| views.pages += 1),
+            Event::EvidenceOpened(opened) => {
+                self.viewed(opened.evidence, |views| match opened.purpose {
+                    Purpose::Download => views.downloads += 1,
+                    Purpose::Playback => views.playbacks += 1,
+                })
+            }
+            Event::NoteAdded(note) => self.note_added(note, entry),
+            Event::MarkerSet(marker) => {
+                let key = (marker.evidence, marker.position, marker.title.clone());
+                self.put(&table::MARKER, &key, &marker.kind);
+                Ok(())
+            }
+            Event::MarkerRemoved(marker) => {
+                let key = (marker.evidence, marker.position, marker.title.clone());
+                self.changes.delete(&table::MARKER, &key);
+                Ok(())
+            }
+            Event::AttachmentsMade(made) => self.attachments_made(made),
+            Event::RenditionMade(made) => self.rendition_made(made),
+            Event::TagsChanged(changed) => self.tags_changed(changed),
+            Event::FileAttached(attached) => self.file_attached(attached),
             Event::ShareNarrowed(narrowed) => self.share_narrowed(narrowed),
             Event::ShareSettled(settled) => self.share_settled(settled),
             Event::ShareRevoked(revoked) => self.share_revoked(revoked),
@@ -244,8 +332,43 @@ impl Step<'_> {
             Event::LogRecovered(recovered) => self.log_recovered(recovered),
             Event::ShareRecovered(share) | Event::ShareReleased(share) => self.recovered(*share),
             Event::ShareClosed(share) => self.closed(*share),
-            Event::EvidenceOpened(_)
-            | Event::Refused(_)
+            Event::RetentionSet(set) => {
+                let policy = entity::Retention {
+                    name: set.name.clone(),
+                    days: set.days,
+                };
+                self.put(&table::RETENTION, &set.id, &policy);
+                Ok(())
+            }
+            Event::RetentionRemoved(removed) => self.retention_removed(removed),
+            Event::RetentionDefault(default) => {
+                let mut node = self.get(&table::NODE, &())?;
+                node.retention = *default;
+                self.put(&table::NODE, &(), &node);
+                Ok(())
+            }
+            Event::CaseRetained(retained) => {
+                self.case(retained.case, |case| case.retention = retained.policy)
+            }
+            Event::HoldPlaced(held) => {
+                self.hold_placed(held, entry.actor.clone());
+                Ok(())
+            }
+            Event::HoldLifted(lifted) => {
+                self.changes.delete(&table::HELD, &lifted.what.id());
+                Ok(())
+            }
+            Event::DeletionQueued(queued) => self.deletion_queued(queued),
+            Event::DeletionUndone(undone) => self.unqueue(undone.what.id()),
+            Event::EvidenceErased(erased) => self.evidence_erased(erased),
+            Event::CaseErased(erased) => self.case_erased(erased),
+            Event::ErasureDone(done) => {
+                self.erasure_done(done);
+                Ok(())
+            }
+            Event::Refused(_)
+            | Event::EnrolmentMade(_)
+            | Event::SignedOut(_)
             | Event::RecipientsAsked(_)
             | Event::ExternalOpened(_)
             | Event::RootHandedOver(_)
@@ -253,29 +376,13 @@ impl Step<'_> {
         }
     }
 
-    /// A name that nobody has: this one, or with the first free number behind it. Found in a number of
-    /// steps that a partner who takes the same name again and again can't make large.
+    /// A name that nobody has: this one, or with the first free number behind it.
     fn free<V: DeserializeOwned>(
         &self,
         table: &Table<String, V>,
         name: &str,
     ) -> Result<String, Error> {
-        let numbered = |number: u64| match number {
-            1 => name.to_owned(),
-            number => format!("{name} ({number})"),
-        };
-        let (mut taken, mut free) = (0, 1);
-        while self.view().has(table, &numbered(free))? {
-            (taken, free) = (free, free * 2);
-        }
-        while free - taken > 1 {
-            let middle = taken + (free - taken) / 2;
-            match self.view().has(table, &numbered(middle))? {
-                true => taken = middle,
-                false => free = middle,
-            }
-        }
-        Ok(numbered(free))
+        Ok(free(&self.view(), table, name)?)
     }
 
     fn clock(&mut self, suspect: Option<DateTime<Utc>>) -> Result<(), Error> {
@@ -306,6 +413,8 @@ impl Step<'_> {
             send: Default::default(),
             receive: Default::default(),
             policy: None,
+            features: None,
+            inbound: Inbound::default(),
             recover: old.as_ref().map_or(node.incarnation > 1, |old| old.recover),
             witness: old.as_ref().and_then(|old| old.witness),
             countersigned: old.as_ref().and_then(|old| old.countersigned),
@@ -327,10 +436,12 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// Changes a case; where nothing is left of it but what is said under other keys, nothing.
     fn case(&mut self, id: CaseId, change: impl FnOnce(&mut entity::Case)) -> Result<(), Error> {
-        let mut case = self.get(&table::CASE, &id)?;
-        change(&mut case);
-        self.put(&table::CASE, &id, &case);
+        if let Some(mut case) = self.view().get(&table::CASE, &id)? {
+            change(&mut case);
+            self.put(&table::CASE, &id, &case);
+        }
         Ok(())
     }
 
@@ -340,6 +451,7 @@ impl Step<'_> {
         origin: Option<Origin>,
         creator: Option<Actor>,
     ) -> Result<(), Error> {
+        let node = self.get(&table::NODE, &())?;
         let case = entity::Case {
             number: made.number.clone(),
             title: made.title.clone(),
@@ -351,6 +463,10 @@ impl Step<'_> {
             evidence: 0,
             bytes: 0,
             origin,
+            // As long as cases have no policies of their own, none is waiting for the day when they have.
+            retention: node
+                .retention
+                .filter(|_| node.features.contains(&Feature::ConfigurableCaseRetention)),
         };
         self.put(&table::CASE, &made.id, &case);
         self.put(&table::CASE_NUMBER, &made.number, &made.id);
@@ -366,53 +482,6 @@ impl Step<'_> {
         self.put(&table::CASE_NUMBER, &case.number, &edited.id);
         self.put(&table::CASE, &edited.id, &case);
         self.case_followed(edited.id)
-    }
-
-    fn evidence_edited(&mut self, edited: &EvidenceEdited) -> Result<(), Error> {
-        let mut evidence = self.get(&table::EVIDENCE, &edited.id)?;
-        evidence.title.clone_from(&edited.title);
-        evidence.folder.clone_from(&edited.folder);
-        self.put(&table::EVIDENCE, &edited.id, &evidence);
-        self.evidence_followed(edited.case, edited.id, &edited.folder)
-    }
-
-    fn evidence_added(&mut self, added: &EvidenceAdded, entry: &Entry) -> Result<(), Error> {
-        let file = &added.file;
-        let size = file.size;
-        let evidence = entity::Evidence {
-            case: added.case,
-            title: added.title.clone(),
-            folder: added.folder.clone(),
-            added_at: self.meta.at,
-            added_by: entry
-                .actor
-                .as_ref()
-                .map(|actor| actor.name.clone())
-                .unwrap_or_default(),
-            files: 1,
-            origin: None,
-        };
-        let kept = entity::File {
-            name: file.name.clone(),
-            size,
-            blake3: file.blake3,
-            sha256: file.sha256,
-        };
-        self.put(&table::EVIDENCE, &added.id, &evidence);
-        self.put(&table::FILE, &(added.id, 0), &kept);
-        self.used(file.blake3)?;
-        self.counted(added.case, added.id, size)?;
-        self.evidence_followed(added.case, added.id, &added.folder)
-    }
-
-    /// Counts a new item into its case.
-    fn counted(&mut self, id: CaseId, evidence: EvidenceId, bytes: u64) -> Result<(), Error> {
-        self.put(&table::CASE_EVIDENCE, &(id, evidence), &());
-        let mut case = self.get(&table::CASE, &id)?;
-        case.evidence += 1;
-        case.bytes = case.bytes.saturating_add(bytes);
-        self.put(&table::CASE, &id, &case);
-        Ok(())
     }
 
     /// Keeps where new bytes lie. Where they came again after they were found damaged, the new ones

@@ -3,18 +3,22 @@
 //! Keys sort as they are read: fixed widths, big-endian, the outer part first. Values are CBOR. Which
 //! event changes which table is in `project`.
 
+use std::collections::BTreeMap;
 use std::marker::PhantomData;
 
 use interdocket_sync::blob::{Digest, Sha256};
+use interdocket_sync::copy::Field;
 use interdocket_sync::id::{CaseId, EvidenceId, InvitationId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::Side;
+use interdocket_sync::metadata::Value;
 use interdocket_sync::pairing::Inviter;
 use interdocket_sync::share;
 use uuid::Uuid;
 
 use super::engine::Tree;
 use super::entity;
+use crate::actions::evidence::MarkerKind;
 use crate::actions::share::SetId;
 
 /// A table with its key and value.
@@ -123,6 +127,8 @@ impl Key for share::Key {
             Self::Item(evidence) => (1_u8, evidence).write(to),
             Self::File(evidence, place) => (2_u8, (*evidence, *place)).write(to),
             Self::Blob(digest) => (3_u8, digest).write(to),
+            Self::Fields(evidence) => (4_u8, evidence).write(to),
+            Self::Tag(evidence, place) => (5_u8, (*evidence, *place)).write(to),
         }
     }
 
@@ -135,6 +141,10 @@ impl Key for share::Key {
                 <(EvidenceId, u32)>::read(from).map(|(evidence, place)| Self::File(evidence, place))
             }
             3 => Digest::read(from).map(Self::Blob),
+            4 => EvidenceId::read(from).map(Self::Fields),
+            5 => {
+                <(EvidenceId, u32)>::read(from).map(|(evidence, place)| Self::Tag(evidence, place))
+            }
             _ => None,
         }
     }
@@ -209,12 +219,18 @@ tables! {
     EVIDENCE: EvidenceId => entity::Evidence, Entity 7;
     /// Files of evidence, by their place.
     FILE: (EvidenceId, u32) => entity::File, Entity 8;
+    /// Renditions of files of evidence, by their place.
+    RENDITION: (EvidenceId, u32) => entity::Rendition, Entity 44;
+    /// What is said of evidence beyond its title and folder.
+    FIELDS: EvidenceId => BTreeMap<Field, Value>, Entity 18;
     /// Blobs.
     BLOB: Digest => entity::Blob, Entity 9;
     /// Shares.
     SHARE: ShareId => entity::Share, Entity 10;
     /// The message to the recipients of a share; nothing where there is none.
     MESSAGE: ShareId => String, Entity 16;
+    /// How users sign in.
+    CREDENTIAL: Uuid => entity::Credential, Entity 20;
     /// Groups of users.
     GROUP: Uuid => entity::Group, Entity 12;
     /// Roles of this organisation's own, by name in small letters.
@@ -223,11 +239,43 @@ tables! {
     ONWARD: ShareId => Vec<String>, Entity 13;
     /// Share sets.
     SET: SetId => entity::Set, Entity 14;
+    /// Who joined copies later, by the entry that says so.
+    RESHARE: (ShareId, u64) => entity::Reshare, Entity 40;
+    /// The whole updates of copies.
+    UPDATE: (ShareId, u32) => entity::Update, Entity 41;
+    /// The last recall of a copy.
+    RECALLED: ShareId => entity::Recalled, Entity 42;
+    /// Offers that wait for an administrator of this node.
+    PENDING: ShareId => entity::Pending, Entity 43;
     /// What both logs of a share say of what it lists.
     FACT: (ShareId, share::Key) => share::Fact, Entity 11;
 
+    /// Retention policies.
+    RETENTION: Uuid => entity::Retention, Entity 50;
+    /// Cases and evidence that are on legal hold.
+    HELD: Uuid => entity::Hold, Entity 51;
+    /// Cases and evidence that are queued for deletion.
+    QUEUED: Uuid => entity::Queued, Entity 52;
+    /// Cases and evidence that were deleted.
+    GONE: Uuid => entity::Gone, Entity 53;
+
+    /// The same in the order in which they are deleted: by microseconds since 1970.
+    QUEUE: (u64, Uuid) => (), Index 70;
+    /// The evidence of a case by its date, in microseconds since 1970.
+    OLDEST: (CaseId, u64, EvidenceId) => (), Index 71;
+    /// The same with the latest first.
+    LATEST: (CaseId, u64, EvidenceId) => (), Index 72;
+    /// Keys of what was erased that are still to be destroyed.
+    DOOMED_KEY: Uuid => (), Index 73;
+    /// Bytes of what was erased that are still to be deleted.
+    DOOMED_BLOB: Digest => entity::Unused, Index 74;
+
     /// Users and groups by all that they are called, in small letters.
     KNOWN: String => entity::Known, Index 1;
+    /// Users by name, in small letters.
+    USER_NAME: String => Uuid, Index 40;
+    /// Users of the role that every node has for administrators, but for those who are disabled.
+    ADMINISTRATOR: Uuid => (), Index 41;
     /// Who is in which group.
     MEMBER: (Uuid, Uuid) => (), Index 27;
     /// The groups that somebody is in.
@@ -250,6 +298,20 @@ tables! {
     CASE_NUMBER: String => CaseId, Index 3;
     /// The evidence of a case.
     CASE_EVIDENCE: (CaseId, EvidenceId) => (), Index 4;
+    /// What evidence or a case is labelled with: by the number of the field, and the text.
+    LABEL: (Uuid, u32, String) => entity::Label, Index 36;
+    /// What was noted of evidence, by the record.
+    NOTE: (EvidenceId, u64) => entity::Note, Index 38;
+    /// Places in evidence that are marked: how far in, in milliseconds, and what is there.
+    MARKER: (EvidenceId, u64, String) => MarkerKind, Index 39;
+    /// How often evidence was looked at.
+    VIEWS: EvidenceId => entity::Views, Index 43;
+    /// Items of a share of which is made what goes along with them: how many files that is.
+    PREPARED: (ShareId, EvidenceId) => u32, Index 44;
+    /// These files.
+    ATTACHED: (ShareId, EvidenceId, u32) => entity::File, Index 45;
+    /// Recordings of one event, by the digest of what they have in common.
+    MULTICAM: (CaseId, Digest, EvidenceId) => (), Index 37;
     /// The shares of a case.
     CASE_SHARE: (CaseId, ShareId) => (), Index 5;
     /// The shares of a set, by the records that made them: in the order in which partners were named.
@@ -279,6 +341,12 @@ tables! {
     /// Cases, shares and users of which a record can't be read, with the first such record.
     LOST: Uuid => u64, Index 16;
 
+    /// Files whose watermark is still to be drawn: what it says.
+    RENDERING: (EvidenceId, u32) => String, Index 61;
+    /// Files whose watermark is drawn once there is a program that does: what it says.
+    OVERLAID: (EvidenceId, u32) => String, Index 62;
+    /// What each update of a copy brought.
+    UPDATED: (ShareId, u32, EvidenceId) => (), Index 60;
     /// Evidence that was chosen for a share by itself.
     SELECTED: (ShareId, EvidenceId) => (), Index 17;
     /// Files that are sealed under a share's lease, in parts.

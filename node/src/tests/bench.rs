@@ -3,14 +3,15 @@
 //!
 //! Blobs lie in a temporary directory, as their store has no other disk.
 
+mod ticks;
+
 use std::collections::BTreeSet;
 use std::ops::Bound;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::BytesMut;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use interdocket_sync::blob::Digest;
 use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
@@ -35,6 +36,7 @@ use crate::clock::{Clock, Jump};
 use crate::config::Config;
 use crate::disk::Memory as Disk;
 use crate::event::{Bytes, Entry, Event, NodeMade, PartnerMet};
+use crate::features;
 use crate::federation::net::Listener;
 use crate::federation::{self, history};
 use crate::journal::Journal;
@@ -50,6 +52,9 @@ use crate::store::project::ShareFacts;
 use crate::store::table;
 use crate::store::view::Store;
 use crate::writer::{Writer, catch_up};
+
+use self::ticks::Ticks;
+pub(crate) use self::ticks::noon;
 
 /// A partner and the recipients there, as an offer names them.
 pub(crate) fn to(partner: &str, recipients: &[&str]) -> share::To {
@@ -74,6 +79,7 @@ pub(crate) fn caller(user: &user::User) -> Caller {
         },
         permissions: holds(&user.role),
         way: Way::Token,
+        session: None,
         progress: Progress::default(),
     }
 }
@@ -82,31 +88,6 @@ pub(crate) fn caller(user: &user::User) -> Caller {
 pub(crate) fn only(made: share::Made) -> Share {
     let [share] = <[Share; 1]>::try_from(made.shares).unwrap();
     share
-}
-
-/// A clock that moves a second each time it is asked.
-pub(crate) struct Ticks(AtomicI64, Mutex<Option<Jump>>);
-
-impl Clock for Ticks {
-    fn now(&self) -> DateTime<Utc> {
-        noon() + TimeDelta::seconds(self.0.fetch_add(1, Ordering::SeqCst))
-    }
-
-    fn elapsed(&self) -> Duration {
-        Duration::from_secs(self.0.load(Ordering::SeqCst).unsigned_abs())
-    }
-
-    fn jump(&self) -> Option<Jump> {
-        *self.1.lock().unwrap()
-    }
-
-    fn set(&self) {
-        *self.1.lock().unwrap() = None;
-    }
-}
-
-pub(crate) fn noon() -> DateTime<Utc> {
-    "2026-03-01T12:00:00Z".parse().unwrap()
 }
 
 /// A node and the disks that outlive it.
@@ -126,6 +107,15 @@ impl Bench {
     }
 
     pub(crate) fn of(name: &'static str, role: OrganisationRole) -> Self {
+        Self::begun(name, role, vec![Event::FeaturesSet(features::all())])
+    }
+
+    /// A node as `init` makes it: every feature is off.
+    pub(crate) fn fresh(name: &'static str, role: OrganisationRole) -> Self {
+        Self::begun(name, role, Vec::new())
+    }
+
+    fn begun(name: &'static str, role: OrganisationRole, then: Vec<Event>) -> Self {
         let dir = Arc::new(tempfile::tempdir().unwrap());
         let keys = Keys::create(&dir.path().join("keys"), name, noon()).unwrap();
         let (journal, keyring) = (Arc::<Disk>::default(), Arc::<Disk>::default());
@@ -134,20 +124,22 @@ impl Bench {
             name: name.into(),
             role,
         });
-        let record = Entry {
+        let record = |event| Entry {
             actor: None,
             way: Way::Socket,
-            event: made,
+            event,
         };
+        let events = std::iter::once(made).chain(then);
+        let drafts: Vec<_> = events.map(|event| record(event).draft()).collect();
         let ring = Arc::new(Keyring::open(keyring.clone(), keys.master(), chance::fill).unwrap());
         let mut opened = Journal::open(journal.clone(), ring).unwrap();
-        opened.append(noon(), &[record.draft()]).unwrap();
+        opened.append(noon(), &drafts).unwrap();
         Self::open(
             dir,
             name,
             (journal, keyring),
             Arc::default(),
-            Arc::new(Ticks(1.into(), Mutex::default())),
+            Arc::new(Ticks::default()),
         )
     }
 
@@ -397,6 +389,7 @@ impl Bench {
             folders: Vec::new(),
             targets: None,
             message: String::new(),
+            attachments: None,
         };
         self.change(copy).await.map(only)
     }
@@ -459,6 +452,7 @@ impl Bench {
     }
 
     pub(crate) async fn disclose(&self, share: ShareId) -> Result<bool, Error> {
+        self.node.prepare(share).await?;
         let disclosed = self.node.decide(None, Way::Timer, move |context| {
             exchange::disclose(context, share)
         });

@@ -38,6 +38,8 @@ fn edit() -> case::Edit {
 async fn restrict(at: &Bench, restrict: bool) {
     let set = settings::Set {
         restrict_edit: Some(restrict),
+        banner: None,
+        deletion_days: None,
     };
     assert_eq!(at.change(set).await.unwrap().restrict_edit, restrict);
 }
@@ -177,6 +179,7 @@ async fn where_editing_is_restricted_only_who_made_a_case_assignees_and_administ
         evidence: item,
         title: Some("Anew".into()),
         folder: None,
+        fields: Default::default(),
     };
     let add = || target::Add {
         case: "1/26".into(),
@@ -266,6 +269,7 @@ async fn what_is_received_is_assigned_to_the_first_recipient_who_is_a_user() {
             folders: Vec::new(),
             targets: None,
             message: String::new(),
+            attachments: None,
         };
         let made = only(north.change(copy).await.unwrap());
         settle(&north, &south, made.id).await;

@@ -33,6 +33,7 @@ fn items(at: &Bench) -> Vec<evidence::Evidence> {
     let reading = at.node.parts().store.read();
     let list = evidence::List {
         case: "1/26".into(),
+        uncategorised: false,
         after: None,
         limit: None,
     };
@@ -69,6 +70,9 @@ async fn bytes(at: &Bench, item: &evidence::Evidence) -> Vec<u8> {
     let get = evidence::Get {
         evidence: item.id,
         file: 0,
+        original: false,
+        purpose: Default::default(),
+        confidential: false,
     };
     let owner = at.node.owner();
     let mut opened = at.node.open_evidence(&owner, get).await.unwrap();
@@ -87,6 +91,7 @@ async fn copy(from: &Bench, with: &Bench, evidence: Vec<EvidenceId>) -> share::S
         folders: Vec::new(),
         targets: None,
         message: String::new(),
+        attachments: None,
     };
     let made = only(from.change(copy).await.unwrap());
     settle(from, with, made.id).await;
@@ -190,6 +195,7 @@ async fn a_copy_is_its_partners_to_give_and_change_and_the_original_stays_as_it_
             evidence: items(&south)[0].id,
             title: Some("Exhibit 1".into()),
             folder: Some("trial".into()),
+            fields: Default::default(),
         };
         describe.run(&south.node, &caller(&bob)).await.unwrap();
         south.evidence("1/26", "own.txt", b"our own").await;

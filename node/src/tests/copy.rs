@@ -1,13 +1,15 @@
 //! The story of a copy, told over any crash.
 
 use chrono::TimeDelta;
+use interdocket_sync::id::ShareId;
 use interdocket_sync::refusal::Refusal;
 
-use crate::actions::partner;
-use crate::actions::share::{self, Status};
+use crate::actions::share::{self, Share, Status};
+use crate::actions::{ErrorKind, Run as _, partner};
 use crate::disk::Dice;
+use crate::event::Event;
 use crate::store::table;
-use crate::tests::bench::{pair, settle};
+use crate::tests::bench::{Bench, pair, settle};
 
 #[tokio::test]
 async fn a_copy_arrives_whole_and_both_ends_say_so() {
@@ -155,4 +157,81 @@ async fn a_crash_between_bytes_and_their_record_loses_nothing() {
     assert_eq!(south.shown(share).stored.evidence, 0);
     settle(&north, &south, share).await;
     assert_eq!(north.shown(share).status, Status::Complete);
+}
+
+/// How a share is shown and listed, with what only the process knows.
+async fn stands(at: &Bench, share: ShareId) -> Share {
+    let owner = at.node.owner();
+    let shown = share::Show { share }.run(&at.node, &owner).await.unwrap();
+    let list = share::List::default().run(&at.node, &owner).await.unwrap();
+    assert_eq!(list.shares[0].status, shown.status);
+    shown
+}
+
+/// AS-046: what is not taken has failed, with the reason, until it is tried again.
+#[tokio::test]
+async fn copy_that_its_partner_refuses_has_failed_until_it_is_tried_again() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.txt", b"one").await;
+    south.enable("north", false, false).await;
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    assert_eq!(stands(&north, share).await.status, Status::Processing);
+    let refused = north.deliver(&south, share).await.unwrap().unwrap_err();
+    north.node.refused_by(south.id(), share, refused);
+    let failed = stands(&north, share).await;
+    assert_eq!(failed.status, Status::Failed);
+    assert_eq!(failed.refusal, Some(Refusal::NotEnabled.to_string()));
+    // What the partner can't take just now comes by itself.
+    north.node.refused_by(south.id(), share, Refusal::Busy);
+    assert_eq!(stands(&north, share).await.status, Status::Processing);
+    north.node.refused_by(south.id(), share, refused);
+    south.enable("north", true, true).await;
+    let retry = share::Retry { share };
+    let owner = north.node.owner();
+    let again = retry.clone().run(&north.node, &owner).await.unwrap();
+    assert_eq!(again.status, Status::Processing);
+    assert_eq!(stands(&north, share).await.refusal, None);
+    settle(&north, &south, share).await;
+    assert_eq!(stands(&north, share).await.status, Status::Complete);
+    // An update that is refused leaves what arrived before.
+    north.evidence("1/26", "b.txt", b"two").await;
+    let evidence = Vec::new();
+    north.change(share::Add { share, evidence }).await.unwrap();
+    north.node.refused_by(south.id(), share, refused);
+    assert_eq!(stands(&north, share).await.status, Status::PartlyFailed);
+    retry.clone().run(&north.node, &owner).await.unwrap();
+    settle(&north, &south, share).await;
+    let nothing = retry.run(&north.node, &owner).await.unwrap_err();
+    assert_eq!(nothing.kind, ErrorKind::Conflict);
+}
+
+/// AS-046: what can't be read at its owner any more fails alone, once all the rest is there.
+#[tokio::test]
+async fn copy_of_which_a_file_is_damaged_has_partly_failed() {
+    let (north, south) = pair().await;
+    north.case("1/26").await;
+    for name in ["a.txt", "b.txt"] {
+        north.evidence("1/26", name, name.as_bytes()).await;
+    }
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    while north.deliver(&south, share).await.is_some() {}
+    while south.deliver(&north, share).await.is_some() {}
+    let lost = south.wanted(share)[1];
+    let digest = south.files(share, lost)[0];
+    north
+        .events(vec![Event::BlobDamaged(digest)])
+        .await
+        .unwrap();
+    assert_eq!(stands(&north, share).await.status, Status::Processing);
+    assert!(south.fetch(&north, share).await);
+    while south.deliver(&north, share).await.is_some() {}
+    let partly = stands(&north, share).await;
+    assert_eq!(partly.status, Status::PartlyFailed);
+    assert!(partly.refusal.unwrap().contains("damaged here (1)"));
+    // It is added again: the same bytes are whole, and the copy goes on.
+    north.evidence("1/26", "again.txt", b"b.txt").await;
+    assert_eq!(stands(&north, share).await.status, Status::Processing);
+    settle(&north, &south, share).await;
+    assert_eq!(stands(&north, share).await.status, Status::Complete);
 }

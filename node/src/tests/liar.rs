@@ -102,7 +102,7 @@ async fn a_batch_that_comes_twice_at_once_is_no_fork() {
 
 #[tokio::test]
 async fn what_the_database_would_not_keep_is_never_durable_and_hurts_nobody_else() {
-    let north = Bench::new("north");
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
     let before = north.tables();
     let made = |number: &str, length: usize| {
         Event::CaseMade(CaseMade {
@@ -118,7 +118,7 @@ async fn what_the_database_would_not_keep_is_never_durable_and_hurts_nobody_else
     );
     small.unwrap();
     assert_eq!(large.unwrap_err().kind, ErrorKind::Unavailable);
-    let dangling = Event::CaseClosed(CaseId::new(Uuid::from_u128(1)));
+    let dangling = Event::PartnerConfirmed(south.id());
     assert!(north.events(vec![dangling]).await.is_err());
     north.case("2/26").await;
     assert!(north.tables().len() > before.len());
@@ -179,7 +179,10 @@ async fn a_node_starts_without_what_was_erased_and_keeps_the_rest() {
     north.case("2/26").await;
     let kept = north.evidence("2/26", "b.txt", b"two").await;
     let north = north.erased(lost.id.uuid());
-    let show = evidence::Show { evidence: kept.id };
+    let show = evidence::Show {
+        evidence: kept.id,
+        confidential: false,
+    };
     assert_eq!(
         north.node.query(&north.node.owner(), show).await.unwrap(),
         kept
@@ -197,7 +200,10 @@ async fn erasing_one_case_loses_no_bytes_that_another_has_too() {
     north.case("2/26").await;
     let kept = north.evidence("2/26", "b.txt", b"the same").await;
     let north = north.erased(lost.id.uuid());
-    let show = evidence::Show { evidence: kept.id };
+    let show = evidence::Show {
+        evidence: kept.id,
+        confidential: false,
+    };
     assert_eq!(
         north.node.query(&north.node.owner(), show).await.unwrap(),
         kept
@@ -234,6 +240,8 @@ async fn a_false_sha256_is_seen() {
             size: file.size,
             blake3: file.blake3,
             sha256: Sha256([9; 32]),
+            kind: Default::default(),
+            format: String::new(),
         },
     };
     let compared = BlobCompared {
@@ -242,7 +250,10 @@ async fn a_false_sha256_is_seen() {
     };
     let events = vec![Event::EvidenceAdded(added), Event::BlobCompared(compared)];
     north.events(events).await.unwrap();
-    let show = evidence::Show { evidence: id };
+    let show = evidence::Show {
+        evidence: id,
+        confidential: false,
+    };
     let shown = north.node.query(&north.node.owner(), show).await.unwrap();
     assert_eq!(shown.files[0].state, FileState::Differs);
     assert_eq!(placed.files[0].state, FileState::Verified);
@@ -334,6 +345,7 @@ async fn the_longest_texts_fit() {
         folders: Vec::new(),
         targets: None,
         message: "m".repeat(1024),
+        attachments: None,
     };
     let share = only(north.change(copy).await.unwrap()).id;
     settle(&north, &south, share).await;
@@ -378,13 +390,16 @@ async fn items_of_any_legal_size_are_disclosed_in_batches_that_are_taken() {
         title: "t".repeat(512),
         folder: "f".repeat(1024),
         added_at: crate::tests::bench::noon(),
-        added_by: "b".repeat(128),
+        added_by: "b".repeat(128).as_str().into(),
+        metadata: Default::default(),
         files: vec![
             File {
                 name: "n".repeat(255),
                 size: file.size,
                 blake3: file.blake3,
                 sha256: file.sha256,
+                kind: Default::default(),
+                format: String::new(),
             };
             64
         ],

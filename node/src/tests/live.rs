@@ -2,10 +2,13 @@
 //! at the partner, and ends when it is told to.
 
 mod damaged;
+mod features;
+mod incoming;
 mod lease;
 mod own;
 mod people;
 mod recover;
+mod retention;
 mod sets;
 mod support;
 mod targets;
@@ -77,6 +80,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         evidence,
         title: None,
         folder: Some(folder.into()),
+        fields: Default::default(),
     };
     north.change(folder(item, "scene/photos")).await.unwrap();
     let shared = share::Advanced {
@@ -102,6 +106,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         evidence: item,
         title: Some("A better title".into()),
         folder: None,
+        fields: Default::default(),
     };
     north.change(edit).await.unwrap();
     until("the title follows", || {
@@ -227,6 +232,7 @@ async fn seen(at: &Bench, share: ShareId) -> external::Shown {
         actor: sol(),
         permissions: holds(INVESTIGATOR),
         way: actions::Way::Token,
+        session: None,
         progress: actions::Progress::default(),
     };
     show.run(&at.node, &caller).await.unwrap()
@@ -288,7 +294,8 @@ async fn what_changed_since_an_import_is_taken_over_as_somebody_chooses() {
     .await;
     assert_eq!(reviewed(&south, share).await, (0, false));
     live.end().await;
-    let by = south.about(share.uuid()).into_iter();
+    let case = south.shown(share).case.unwrap();
+    let by = south.about(case.uuid()).into_iter();
     let updates = by.filter(|event| matches!(event, Event::CaseUpdated(_)));
     assert_eq!(updates.count(), 1);
 }
@@ -362,6 +369,9 @@ async fn a_justice_node_imports_by_itself_and_keeps_it_after_revocation() {
     let request = evidence::Get {
         evidence: kept[0].id,
         file: 0,
+        original: false,
+        purpose: Default::default(),
+        confidential: false,
     };
     let owner = court.node.owner();
     court.node.open_evidence(&owner, request).await.unwrap();

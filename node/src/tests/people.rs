@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crate::access::Permission::{self, *};
 use crate::access::{INVESTIGATOR, Permissions};
 use crate::actions::partner::{self, Kind, OrganisationRole};
-use crate::actions::{Caller, Error, ErrorKind, Run, audit, case, role, share, token, user};
+use crate::actions::{
+    Caller, Error, ErrorKind, Run, audit, case, group, people, role, share, token, user,
+};
 use crate::tests::bench::{Bench, only, to};
 
 /// All that sharing a copy and a reference needs.
@@ -77,6 +79,7 @@ fn copy() -> share::Copy {
         folders: Vec::new(),
         targets: None,
         message: String::new(),
+        attachments: None,
     }
 }
 
@@ -240,6 +243,7 @@ async fn nobody_gives_what_they_do_not_hold() {
     };
     let to_role = |user: &str, role: &str| user::Edit {
         user: user.into(),
+        name: None,
         role: Some(role.into()),
         email: None,
         badge: None,
@@ -284,7 +288,7 @@ async fn what_a_role_holds_counts_at_once_for_everybody_who_has_it() {
     );
     let list = |token: String| {
         let north = &north;
-        async move { ask(north, &token, user::List {}).await }
+        async move { ask(north, &token, user::List::default()).await }
     };
     assert!(list(one.clone()).await.is_err() && list(other.clone()).await.is_err());
     edit(&north, "Reader", &[PeopleView], &[]).await;
@@ -312,6 +316,7 @@ async fn a_role_is_removed_once_nobody_has_it() {
     assert_eq!(refused.kind, ErrorKind::Conflict);
     let edit = user::Edit {
         user: "Amy".into(),
+        name: None,
         role: Some("auditor".into()),
         email: None,
         badge: None,
@@ -406,5 +411,192 @@ async fn a_token_that_was_revoked_proves_nothing_and_others_of_the_user_do() {
     assert_eq!(again.kind, ErrorKind::NotFound);
     north.pass(2 * 24 * 3600);
     assert!(list().await.is_empty(), "what ran out is not listed");
+    north.rebuilds().await;
+}
+
+async fn disable(at: &Bench, name: &str) -> Result<user::User, Error> {
+    let user = name.to_owned();
+    at.change(user::Disable { user }).await
+}
+
+/// AC-2: at once, by whatever they were let in; what they did stays theirs.
+#[tokio::test]
+async fn a_disabled_user_does_nothing_from_the_next_call_on_until_enabled() {
+    let north = Bench::new("north");
+    let amy = person(&north, "Amy", INVESTIGATOR).await;
+    make(&north, &amy).await;
+    assert!(disable(&north, "Amy").await.unwrap().disabled_at.is_some());
+    let refused = north.node.authenticate(&amy).unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Forbidden);
+    let token = token::Add {
+        user: "Amy".into(),
+        days: None,
+    };
+    assert_eq!(
+        north.change(token).await.unwrap_err().kind,
+        ErrorKind::Conflict
+    );
+    let show = case::Show {
+        case: "1/26".into(),
+    };
+    let shown = show.run(&north.node, &north.node.owner()).await.unwrap();
+    assert_eq!(shown.created_by.as_deref(), Some("Amy"));
+    assert_eq!(shown.access, ["Amy"]);
+    let taken = north.person("amy", "").await.unwrap_err();
+    assert_eq!(taken.kind, ErrorKind::Conflict, "nobody else is called so");
+    let north = north.crash(2);
+    assert!(north.node.authenticate(&amy).is_err());
+    let enable = user::Enable { user: "Amy".into() };
+    assert_eq!(north.change(enable).await.unwrap().disabled_at, None);
+    assert_eq!(north.node.authenticate(&amy).unwrap().actor.name, "Amy");
+    north.rebuilds().await;
+}
+
+#[tokio::test]
+async fn who_is_disabled_is_given_nothing_and_found_by_nobody() {
+    let north = Bench::new("north");
+    let amy = person(&north, "Amy", INVESTIGATOR).await;
+    make(&north, &amy).await;
+    north.person("Ben", "4711").await.unwrap();
+    disable(&north, "Ben").await.unwrap();
+    let conflict =
+        |asked: Result<(), Error>| assert_eq!(asked.unwrap_err().kind, ErrorKind::Conflict);
+    let (case, ben) = ("1/26".to_owned(), vec!["4711".to_owned()]);
+    let assign = case::Assign {
+        case: case.clone(),
+        users: ben.clone(),
+    };
+    conflict(ask(&north, &amy, assign).await.map(drop));
+    let access = |add: &[String], remove: &[String]| case::Access {
+        case: case.clone(),
+        add: add.to_vec(),
+        remove: remove.to_vec(),
+    };
+    conflict(ask(&north, &amy, access(&ben, &[])).await.map(drop));
+    ask(&north, &amy, access(&[], &ben)).await.unwrap();
+    let add = group::Add {
+        name: "Homicide".into(),
+        kind: group::Kind::Group,
+    };
+    north.change(add).await.unwrap();
+    let join = group::Edit {
+        group: "homicide".into(),
+        add: ben,
+        remove: Vec::new(),
+    };
+    conflict(north.change(join).await.map(drop));
+    let reading = north.node.parts().store.read();
+    assert_eq!(people::name(&reading.view(), "4711").unwrap(), None);
+    drop(reading);
+    let found = case::Assignable {
+        case,
+        find: None,
+        after: None,
+        limit: None,
+    };
+    let found = ask(&north, &amy, found).await.unwrap().people;
+    let names: Vec<&str> = found.iter().map(|found| found.name.as_str()).collect();
+    assert_eq!(names, ["Amy"]);
+}
+
+#[tokio::test]
+async fn the_last_administrator_is_disabled_by_who_runs_the_node_only() {
+    let north = Bench::new("north");
+    let one = person(&north, "Ada", "administrator").await;
+    let other = person(&north, "Bo", "administrator").await;
+    let user = |name: &str| user::Disable { user: name.into() };
+    ask(&north, &one, user("Bo")).await.unwrap();
+    assert!(north.node.authenticate(&other).is_err());
+    let refused = ask(&north, &one, user("Ada")).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Conflict);
+    disable(&north, "Ada").await.unwrap();
+    assert!(north.node.authenticate(&one).is_err());
+    // Somebody who may manage people and holds less than an administrator disables none.
+    add(&north, "Personnel", &[PeopleView, PeopleManage])
+        .await
+        .unwrap();
+    let pia = person(&north, "Pia", "Personnel").await;
+    let enable = user::Enable { user: "Bo".into() };
+    let refused = ask(&north, &pia, enable).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Forbidden);
+    north.rebuilds().await;
+}
+
+/// OE-33, OE-34
+#[tokio::test]
+async fn people_are_found_by_any_part_of_their_name_or_address() {
+    let north = Bench::new("north");
+    for (name, email) in [
+        ("Bob Brown", "bob@b.example"),
+        ("Rowan", ""),
+        ("Cem Aydin", "c@d.example"),
+    ] {
+        let add = user::Add {
+            name: name.into(),
+            role: INVESTIGATOR.into(),
+            email: email.into(),
+            badge: String::new(),
+        };
+        north.change(add).await.unwrap();
+    }
+    north.case("1/26").await;
+    let ids = async |find: &str, after: Option<String>, limit| {
+        let find = Some(find.to_owned());
+        let list = user::List { find, after, limit };
+        let page = list.run(&north.node, &north.node.owner()).await.unwrap();
+        let names: Vec<String> = page.users.into_iter().map(|user| user.name).collect();
+        (names, page.next)
+    };
+    let found = async |find: &str| ids(find, None, None).await.0;
+    assert_eq!(found("row").await, ["Bob Brown", "Rowan"]);
+    assert_eq!(found("B.EXAM").await, ["Bob Brown"]);
+    assert_eq!(found("example").await, ["Bob Brown", "Cem Aydin"]);
+    assert!(found("nobody").await.is_empty());
+    let (first, next) = ids("", None, Some(2)).await;
+    assert_eq!(first, ["Bob Brown", "Cem Aydin"]);
+    let (rest, next) = ids("", next, Some(2)).await;
+    assert_eq!((rest, next), (vec!["Rowan".to_owned()], None));
+    let assignable = case::Assignable {
+        case: "1/26".into(),
+        find: Some("b.exam".into()),
+        after: None,
+        limit: None,
+    };
+    let owner = north.node.owner();
+    let people = assignable.run(&north.node, &owner).await.unwrap().people;
+    assert_eq!(people[0].name, "Bob Brown");
+}
+
+/// What was shared with somebody by a name goes on to be theirs, whoever comes later.
+#[tokio::test]
+async fn a_former_name_stays_with_who_had_it() {
+    let north = Bench::new("north");
+    let kim = person(&north, "Kim Berg", INVESTIGATOR).await;
+    let rename = |from: &str, to: &str| user::Edit {
+        user: from.into(),
+        name: Some(to.into()),
+        role: None,
+        email: None,
+        badge: None,
+    };
+    let renamed = north.change(rename("Kim Berg", "Kim Larsen")).await;
+    assert_eq!(renamed.unwrap().name, "Kim Larsen");
+    assert_eq!(caller(&north, &kim).actor.name, "Kim Larsen");
+    let taken = north.person("kim berg", "").await.unwrap_err();
+    assert_eq!(taken.kind, ErrorKind::Conflict);
+    let reading = north.node.parts().store.read();
+    let actor = caller(&north, &kim).actor;
+    let recipients = ["Kim Berg".to_owned()];
+    let addressed = people::addressed(&reading.view(), &recipients, &actor).unwrap();
+    assert_eq!(addressed.as_deref(), Some("Kim Berg"));
+    drop(reading);
+    let owner = north.node.owner();
+    let list = user::List::default().run(&north.node, &owner);
+    let users = list.await.unwrap().users;
+    assert_eq!(users.len(), 1, "{users:?}");
+    north
+        .change(rename("Kim Larsen", "Kim Berg"))
+        .await
+        .unwrap();
     north.rebuilds().await;
 }

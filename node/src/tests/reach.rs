@@ -57,6 +57,23 @@ async fn group(at: &Bench, name: &str, kind: group::Kind, member: &str) {
     at.change(edit).await.unwrap();
 }
 
+fn look(evidence: interdocket_sync::id::EvidenceId) -> evidence::Show {
+    evidence::Show {
+        evidence,
+        confidential: false,
+    }
+}
+
+fn get(evidence: interdocket_sync::id::EvidenceId) -> evidence::Get {
+    evidence::Get {
+        evidence,
+        file: 0,
+        original: false,
+        purpose: evidence::Purpose::Download,
+        confidential: false,
+    }
+}
+
 /// AS-011, OE-01: nothing of it leaves the node or becomes another file.
 #[tokio::test]
 async fn people_who_are_given_access_work_on_the_case_and_nobody_else_does() {
@@ -94,6 +111,7 @@ async fn people_who_are_given_access_work_on_the_case_and_nobody_else_does() {
     assert_eq!(shares.unwrap().shares, []);
     let page = evidence::List {
         case: "1/26".into(),
+        uncategorised: false,
         after: None,
         limit: None,
     };
@@ -162,6 +180,7 @@ async fn what_is_out_of_reach_looks_like_what_does_not_exist() {
     let nowhere = interdocket_sync::id::ShareId::new(Uuid::from_u128(9));
     let case = |case: &str| evidence::List {
         case: case.into(),
+        uncategorised: false,
         after: None,
         limit: None,
     };
@@ -169,9 +188,8 @@ async fn what_is_out_of_reach_looks_like_what_does_not_exist() {
     let missing = case("2/26").run(&north.node, &who).await.unwrap_err();
     assert_eq!(hidden.message.replace("1/26", "2/26"), missing.message);
     assert_eq!((hidden.kind, hidden.hints), (missing.kind, missing.hints));
-    let evidence = |evidence| evidence::Show { evidence };
-    let hidden = evidence(item).run(&north.node, &who).await.unwrap_err();
-    let missing = evidence(other).run(&north.node, &who).await.unwrap_err();
+    let hidden = look(item).run(&north.node, &who).await.unwrap_err();
+    let missing = look(other).run(&north.node, &who).await.unwrap_err();
     let same = hidden
         .message
         .replace(&item.to_string(), &other.to_string());
@@ -194,10 +212,7 @@ async fn what_is_out_of_reach_looks_like_what_does_not_exist() {
         .message
         .replace(&shared.to_string(), &nowhere.to_string());
     assert_eq!((same, hidden.kind), (missing.message, missing.kind));
-    let get = evidence::Get {
-        evidence: item,
-        file: 0,
-    };
+    let get = get(item);
     let refused = north.node.open_evidence(&who, get).await;
     assert_eq!(refused.map(drop).unwrap_err().kind, ErrorKind::NotFound);
     let about = north.about(shared.uuid());
@@ -227,6 +242,7 @@ async fn a_copy_is_reached_by_its_recipients() {
         folders: Vec::new(),
         targets: None,
         message: String::new(),
+        attachments: None,
     };
     let share = only(north.change(copy).await.unwrap()).id;
     settle(&north, &south, share).await;
@@ -297,10 +313,10 @@ async fn lists_tell_nothing_of_what_is_out_of_reach() {
         let (mut after, mut found) = (None, Vec::new());
         loop {
             let list = share::List {
-                case: None,
                 partner: partner.clone(),
                 after,
                 limit: Some(1),
+                ..share::List::default()
             };
             let page = list.run(&north.node, &who).await.unwrap();
             found.extend(page.shares.iter().map(|share| share.id));

@@ -3,6 +3,7 @@
 mod advanced;
 mod ends;
 mod people;
+mod said;
 
 use std::collections::BTreeSet;
 
@@ -143,6 +144,7 @@ fn user(name: &str, role: &str) -> Caller {
         },
         permissions: holds(role),
         way: Way::Token,
+        session: None,
         progress: Progress::default(),
     }
 }
@@ -418,6 +420,7 @@ async fn what_changes_at_the_owner_is_seen_at_once() {
         evidence: first,
         title: Some("Statement".into()),
         folder: None,
+        fields: Default::default(),
     };
     north.change(edit).await.unwrap();
     let shown = show(&south, "Kim", share).await.unwrap();

@@ -47,6 +47,7 @@ fn copy(to: Vec<To>) -> share::Copy {
         folders: Vec::new(),
         targets: None,
         message: "as agreed".into(),
+        attachments: None,
     }
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: who has no valid token learns from a place that needs one nothing but that, whatever
 //! the place and whatever is wrong with the token.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -19,7 +20,8 @@ use axum::{Extension, Router};
 use tokio::sync::mpsc;
 
 use super::endpoint::{Endpoint, invalid, status};
-use super::{Probes, bytes, openapi, stream};
+use super::{Probes, bytes, openapi, signin, stream};
+use crate::actions::signin::{Banner, SignIn, SignedIn};
 use crate::actions::{
     self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence, external,
 };
@@ -33,6 +35,14 @@ pub(super) trait Backend: Clone + Send + Sync + 'static {
     fn owner(&self) -> Caller;
     /// See [`Node::authenticate`].
     fn authenticate(&self, token: &str) -> Result<Caller, Error>;
+    /// See [`Node::sign_in`].
+    fn sign_in(
+        &self,
+        request: SignIn,
+        from: Option<IpAddr>,
+    ) -> impl Future<Output = Result<SignedIn, Error>> + Send;
+    /// What is shown before anybody signs in.
+    fn banner(&self) -> impl Future<Output = Result<Banner, Error>> + Send;
     /// See [`Node::open_evidence`].
     fn open(
         &self,
@@ -61,6 +71,16 @@ impl Backend for Node {
 
     fn authenticate(&self, token: &str) -> Result<Caller, Error> {
         Self::authenticate(self, token)
+    }
+
+    async fn sign_in(&self, request: SignIn, from: Option<IpAddr>) -> Result<SignedIn, Error> {
+        let signed = Self::sign_in(self, request, from).await;
+        count(self, "sign-in", signed.as_ref().err());
+        signed
+    }
+
+    async fn banner(&self) -> Result<Banner, Error> {
+        self.read(actions::signin::banner).await
     }
 
     async fn open(&self, caller: &Caller, request: evidence::Get) -> Result<Opened, Error> {
@@ -130,6 +150,10 @@ pub(super) fn router<B: Backend>(
         router = router.route(path, routing::on(method, handler));
     }
     let guard = backend.clone();
+    let nobody = match way {
+        Way::Socket => Router::new(),
+        _ => signin::router(backend.clone()),
+    };
     let guarded = router
         .merge(bytes::router(backend))
         .method_not_allowed_fallback(async || refuse(&wrong_method()))
@@ -141,6 +165,7 @@ pub(super) fn router<B: Backend>(
             admit(guard.clone(), way, request, next)
         }))
         .merge(public(probes))
+        .merge(nobody)
         .layer(middleware::map_response(harden))
 }
 
@@ -156,7 +181,7 @@ fn count(node: &Node, action: &'static str, error: Option<&Error>) {
     requests.get_or_create(&request).inc();
 }
 
-/// What is answered without a caller.
+/// What is answered without a caller, besides signing in: nothing of what the node holds.
 fn public(probes: Probes) -> Router {
     let document = Arc::<str>::from(openapi::document().to_string());
     let probe = |told: Arc<dyn Fn() -> bool + Send + Sync>| {
@@ -184,14 +209,14 @@ type PathParams = Result<RawPathParams, RawPathParamsRejection>;
 async fn admit<B: Backend>(backend: B, way: Way, mut request: Request, next: Next) -> Response {
     let caller = match way {
         Way::Socket => Ok(backend.owner()),
-        _ => match bearer(request.headers()) {
+        _ => match bearer(request.headers()).or_else(|| signin::cookie(request.headers())) {
             Some(token) => backend.authenticate(token),
             None => Err(Error::new(ErrorKind::Forbidden, "")),
         },
     };
     match caller {
         Ok(caller) => {
-            request.extensions_mut().insert(Caller { way, ..caller });
+            request.extensions_mut().insert(caller);
             next.run(request).await
         }
         Err(error) if error.kind == ErrorKind::Forbidden => unauthorized(),
@@ -274,7 +299,7 @@ pub(super) fn write(error: &Error) -> String {
 
 fn unauthorized() -> Response {
     let error = Error::new(ErrorKind::Forbidden, "this needs a valid token")
-        .hint("send `Authorization: Bearer TOKEN`; `interdocket token add NAME` makes one");
+        .hint("send `Authorization: Bearer TOKEN`; `interdocket token add NAME` makes one, and POST /v0/sign-in");
     let mut response = json(StatusCode::UNAUTHORIZED, write(&error));
     let bearer = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
@@ -299,7 +324,7 @@ fn no_place() -> Error {
         .hint("the places are described at /openapi.json")
 }
 
-fn wrong_method() -> Error {
+pub(super) fn wrong_method() -> Error {
     invalid("this place does not take that method").hint("see /openapi.json")
 }
 

@@ -23,7 +23,6 @@ use tokio::sync::mpsc;
 
 use super::api::{Backend, json, refuse, unreadable_path};
 use super::endpoint::invalid;
-use super::uri;
 use crate::actions::{Caller, Error, evidence, external};
 use crate::intake::Opened;
 use crate::text;
@@ -46,10 +45,19 @@ pub(super) fn router<B: Backend>(backend: B) -> Router {
         .with_state(Arc::new(backend))
 }
 
+/// What the query of a file of evidence says; what names it stands in the path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    #[serde(default)]
+    original: bool,
+}
+
 async fn download<B: Backend>(
     State(backend): State<Arc<B>>,
     Extension(caller): Extension<Caller>,
     path: Result<Path<(String, String)>, PathRejection>,
+    request: Request,
 ) -> Response {
     let Ok(Path((evidence, file))) = path else {
         return refuse(&unreadable_path());
@@ -59,7 +67,20 @@ async fn download<B: Backend>(
             "a file is named by the id of its evidence and a number from 0",
         ));
     };
-    let request = evidence::Get { evidence, file };
+    let asked = match Query::<Asked>::try_from_uri(request.uri()) {
+        Ok(Query(asked)) => asked,
+        Err(error) => {
+            let error = invalid(format!("the query cannot be used: {}", error.body_text()));
+            return refuse(&error.hint("its field is: original"));
+        }
+    };
+    let request = evidence::Get {
+        evidence,
+        file,
+        original: asked.original,
+        purpose: Default::default(),
+        confidential: false,
+    };
     give(backend.open(&caller, request).await, true)
 }
 
@@ -235,7 +256,7 @@ pub(super) fn disposition(name: &str) -> HeaderValue {
         .collect();
     let value = format!(
         "attachment; filename=\"{plain}\"; filename*=UTF-8''{}",
-        uri::encode(&name)
+        text::encode(&name)
     );
     HeaderValue::try_from(value).expect("only printable ASCII is left")
 }

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
@@ -20,6 +22,9 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
+use tower::ServiceExt as _;
+
+use super::signin::Peer;
 
 /// The name of the local socket in the data directory.
 pub const SOCKET: &str = "api.sock";
@@ -81,6 +86,11 @@ pub(super) trait Door {
     /// Waits for a connection.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Raw>> + Send;
 
+    /// From where a connection comes, where it comes over a network.
+    fn peer(&self, _: &Self::Raw) -> Peer {
+        Peer(None)
+    }
+
     /// Examines a connection or shakes hands on it; none where it is not fit.
     fn open(&self, raw: Self::Raw) -> impl Future<Output = Option<Self::Stream>> + Send + 'static;
 }
@@ -109,10 +119,11 @@ pub(super) async fn serve(door: impl Door, router: Router, stop: CancellationTok
             Some(_) = connections.join_next() => {}
             accepted = door.accept(), if connections.len() < CONNECTIONS_MAX => match accepted {
                 Ok(stream) => {
+                    let peer = door.peer(&stream);
                     let (opened, router, stop) = (door.open(stream), router.clone(), stop.clone());
                     connections.spawn(async move {
                         if let Some(stream) = opened.await {
-                            converse(stream, router, stop).await;
+                            converse(stream, peer, router, stop).await;
                         }
                     });
                 }
@@ -131,14 +142,19 @@ pub(super) async fn serve(door: impl Door, router: Router, stop: CancellationTok
 
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Peer,
     router: Router,
     stop: CancellationToken,
 ) {
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(peer);
+        request
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIME_MAX)
         .max_buf_size(HEADER_BYTES_MAX)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

@@ -1,7 +1,7 @@
 //! The description of the API, made from the table of actions: OpenAPI 3.1.
 //!
 //! Invariant: every action is in it, with the types that the code uses; there is nothing to keep in
-//! step by hand but the two places where bytes travel as they are.
+//! step by hand but the places where bytes travel as they are, and those without a caller.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,8 @@ use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{bytes, stream, uri};
+use super::{bytes, signin, stream, uri};
+use crate::actions::signin::{Banner, SignIn, SignedIn};
 use crate::actions::{self, Action, Error, Method, Run, Visitor, evidence, external};
 
 /// Where the description stands, for everybody.
@@ -20,6 +21,7 @@ pub(super) fn document() -> Value {
     let mut describe = Describe::default();
     actions::visit(&mut describe);
     describe.bytes();
+    describe.nobody();
     let error = describe.schema::<Error>("error");
     let paths = describe.paths.clone();
     json!({
@@ -90,8 +92,10 @@ impl Describe {
     fn bytes(&mut self) {
         let octets = json!({ "application/octet-stream": {} });
         let mut request = request::<evidence::Get>();
-        let parameters =
-            ["evidence", "file"].map(|name| parameter(name, "path", request.take(name)));
+        let mut parameters: Vec<_> = ["evidence", "file"]
+            .map(|name| parameter(name, "path", request.take(name)))
+            .into();
+        parameters.push(parameter("original", "query", request.take("original")));
         let mut get = operation("evidence.get", "Read a file of evidence", &parameters);
         get["responses"]["200"] = json!({ "description": "The file", "content": octets });
         self.insert(bytes::FILE, Method::Get, get);
@@ -121,6 +125,28 @@ impl Describe {
             "content": { "application/json": { "schema": reply } },
         });
         self.insert(bytes::FILES, Method::Post, post);
+    }
+
+    /// The places without a caller.
+    fn nobody(&mut self) {
+        let request = request::<SignIn>();
+        let summary = "Sign in, by password and code, or for enrolling";
+        let mut post = operation("sign-in", summary, &[]);
+        post["description"] = json!(request.description);
+        post["requestBody"] = request.body();
+        let mut get = operation("banner", "Show what is shown before anybody signs in", &[]);
+        for (operation, reply) in [
+            (&mut post, self.schema::<SignedIn>("sign-in")),
+            (&mut get, self.schema::<Banner>("sign-in")),
+        ] {
+            operation["security"] = json!([]);
+            operation["responses"]["200"] = json!({
+                "description": "Done",
+                "content": { "application/json": { "schema": reply } },
+            });
+        }
+        self.insert(signin::SIGN_IN, Method::Post, post);
+        self.insert(signin::BANNER, Method::Get, get);
     }
 
     fn insert(&mut self, path: &'static str, method: Method, operation: Value) {

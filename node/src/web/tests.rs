@@ -1,6 +1,7 @@
 //! The API as a whole, over a node that is made up.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
 use std::sync::{Arc, Mutex};
 
@@ -8,6 +9,7 @@ use ::bytes::Bytes;
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::{ACCEPT, AUTHORIZATION, CONTENT_DISPOSITION, CONTENT_LENGTH};
+use axum::http::request::Builder;
 use axum::http::{Request, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use schemars::JsonSchema;
@@ -20,6 +22,7 @@ use super::api::Backend;
 use super::endpoint::{Endpoint, status};
 use super::*;
 use crate::access::ADMINISTRATOR;
+use crate::actions::signin::{Banner, SignIn, SignedIn};
 use crate::actions::{self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence, external};
 use crate::intake::Opened;
 use crate::tests::bench::holds;
@@ -32,7 +35,10 @@ struct Fake {
 
 impl Backend for Fake {
     fn owner(&self) -> Caller {
-        caller("owner")
+        Caller {
+            way: Way::Socket,
+            ..caller("owner")
+        }
     }
 
     fn authenticate(&self, token: &str) -> Result<Caller, actions::Error> {
@@ -43,6 +49,28 @@ impl Backend for Fake {
                 format!("{other} is old"),
             )),
         }
+    }
+
+    async fn sign_in(
+        &self,
+        request: SignIn,
+        _: Option<IpAddr>,
+    ) -> Result<SignedIn, actions::Error> {
+        match (request.user.as_str(), request.password.as_str()) {
+            ("kim", "right") => Ok(SignedIn {
+                secret: "good".to_owned(),
+                enrolling: false,
+                idle_seconds: 7,
+                ends_at: chrono::DateTime::UNIX_EPOCH,
+            }),
+            _ => Err(actions::Error::new(ErrorKind::Forbidden, "nobody")),
+        }
+    }
+
+    async fn banner(&self) -> Result<Banner, actions::Error> {
+        Ok(Banner {
+            text: "beware".to_owned(),
+        })
     }
 
     async fn open(&self, _: &Caller, request: evidence::Get) -> Result<Opened, actions::Error> {
@@ -289,6 +317,79 @@ async fn without_a_valid_token_every_place_says_the_same() {
     assert_eq!(good.status(), StatusCode::OK);
 }
 
+/// Row 14 of the figures for criminal-justice users: the banner comes before, and signing in needs nothing else.
+#[tokio::test]
+async fn only_the_banner_and_signing_in_need_no_caller_and_only_over_https() {
+    let ask = |method: &str, path: &str, text: &str| {
+        let request = Request::builder().method(method).uri(path);
+        request.body(Body::from(text.to_owned())).unwrap()
+    };
+    let right = r#"{"user":"kim","password":"right","code":"1"}"#;
+    let wrong = r#"{"user":"kim","password":"wrong"}"#;
+    for (method, path, text, code) in [
+        ("GET", "/v0/banner", "", 200),
+        ("POST", "/v0/sign-in", right, 200),
+        ("POST", "/v0/sign-in", wrong, 403),
+        (
+            "POST",
+            "/v0/sign-in",
+            r#"{"user":"kim","password":"right","as":"owner"}"#,
+            400,
+        ),
+        ("POST", "/v0/sign-in", "hunter2", 400),
+        ("GET", "/v0/sign-in", "", 400),
+        ("POST", "/v0/sign-out", "", 401),
+    ] {
+        let response = send(Way::Token, ask(method, path, text)).await;
+        assert_eq!(response.status(), code, "{method} {path} {text}");
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        let body = body(response).await;
+        assert!(
+            !body.contains("hunter2"),
+            "what was typed is not said again"
+        );
+    }
+    for path in ["/v0/banner", "/v0/sign-in"] {
+        let response = send(Way::Socket, ask("GET", path, "")).await;
+        assert_eq!(response.status(), StatusCode::NOT_FOUND);
+    }
+}
+
+/// Row 12 of the figures for criminal-justice users.
+#[tokio::test]
+async fn what_a_browser_keeps_counts_where_a_page_of_this_node_asks_and_nowhere_else() {
+    let right = r#"{"user":"kim","password":"right"}"#;
+    let asked = |request: Builder, site: Option<&str>| match site {
+        Some(site) => request.header("Sec-Fetch-Site", site),
+        None => request,
+    };
+    for (site, code) in [
+        (None, 200),
+        (Some("same-origin"), 200),
+        (Some("cross-site"), 403),
+    ] {
+        let request = asked(Request::post("/v0/sign-in"), site);
+        let response = send(Way::Token, request.body(Body::from(right)).unwrap()).await;
+        assert_eq!(response.status(), code, "{site:?}");
+        let cookie = response.headers().get("set-cookie");
+        let expected = "__Host-interdocket=good; Path=/; Secure; HttpOnly; SameSite=Strict";
+        assert_eq!(cookie.is_some_and(|cookie| cookie == expected), code == 200);
+    }
+    for (cookie, site, code) in [
+        ("a=b; __Host-interdocket=good", Some("same-origin"), 200),
+        ("__Host-interdocket=good", Some("same-site"), 401),
+        ("__Host-interdocket=good", Some("cross-site"), 401),
+        ("__Host-interdocket=good", None, 401),
+        ("__Host-interdocket=old", Some("same-origin"), 401),
+        ("interdocket=good", Some("same-origin"), 401),
+    ] {
+        let request = Request::get("/v0/houses/1").header("Cookie", cookie);
+        let request = asked(request, site).body(Body::empty()).unwrap();
+        let response = send(Way::Token, request).await;
+        assert_eq!(response.status(), code, "{cookie} {site:?}");
+    }
+}
+
 #[tokio::test]
 async fn description_and_probes_need_no_token() {
     for (path, code) in [("/openapi.json", 200), ("/live", 200), ("/ready", 503)] {
@@ -467,6 +568,7 @@ fn caller(name: &str) -> Caller {
         },
         permissions: holds(ADMINISTRATOR),
         way: Way::Timer,
+        session: None,
         progress: Progress::default(),
     }
 }

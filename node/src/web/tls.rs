@@ -15,11 +15,12 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{self, Door};
+use super::signin::Peer;
 use super::{Probes, api};
 use crate::actions::Way;
 use crate::node::Node;
 
-/// Serves the API over HTTPS to holders of a token until `stop`, then lets what is under way finish.
+/// Serves the API over HTTPS to holders of a token and who signs in until `stop`, then lets what is under way finish.
 ///
 /// `tls` allows TLS 1.3 only, resumes no sessions, and finds its certificate anew at every
 /// handshake, so that a renewed one needs no restart.
@@ -46,6 +47,10 @@ impl Door for Https {
     async fn accept(&self) -> io::Result<TcpStream> {
         let (stream, _) = self.listener.accept().await?;
         Ok(stream)
+    }
+
+    fn peer(&self, stream: &TcpStream) -> Peer {
+        Peer(stream.peer_addr().ok().map(|address| address.ip()))
     }
 
     fn open(

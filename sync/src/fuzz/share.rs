@@ -9,7 +9,10 @@ use prost::Message as _;
 use super::harness::Input;
 use crate::evidence::Item;
 use crate::id::EvidenceId;
-use crate::log::entry::{Body, Entry, ItemChange, Place, Purged, StoredItem, hash};
+use crate::limits;
+use crate::log::entry::{
+    Body, DeclineReason, Entry, ItemChange, Place, Purged, RecallAnswer, Reshared, StoredItem, hash,
+};
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
@@ -17,8 +20,8 @@ use crate::share::decide::{Command, decide};
 use crate::share::status::status;
 use crate::share::{BlobFact, Fact, Header, Hold, Key, Kind, Mode, Policy, Totals};
 use crate::testing::{
-    LIVE, Node, Pair, SYNCHRONISED, actor, at, evidence, item, offered, reference, revocation,
-    stored,
+    LIVE, Node, Pair, SYNCHRONISED, actor, at, evidence, item, metadata, offered, reference,
+    reshared, revocation, stored,
 };
 
 /// Plays what the bytes say.
@@ -197,7 +200,7 @@ fn run(node: &mut Node, command: Command) {
 }
 
 fn command(input: &mut Input<'_>) -> Command {
-    let kind = input.below(18);
+    let kind = input.below(22);
     let mut numbers = || -> Vec<u8> { (0..=input.below(3)).map(|_| input.byte() % 6).collect() };
     match kind {
         0 => Command::Add(numbers().into_iter().map(item).collect()),
@@ -217,7 +220,11 @@ fn command(input: &mut Input<'_>) -> Command {
         14 => Command::ShareOnward(actor(), Vec::new()),
         15 => Command::Accept(None),
         16 => Command::Offer(offered()),
-        _ => Command::List(actor()),
+        17 => Command::List(actor()),
+        18 => Command::Reshare(actor(), reshared("Bea")),
+        19 => Command::Recall(actor(), "Sealed by the court".into()),
+        20 => Command::AnswerRecall(actor(), answer(input.below(2) == 0)),
+        _ => Command::Decline(actor(), DeclineReason::Unclear),
     }
 }
 
@@ -230,6 +237,7 @@ fn change(number: u8) -> ItemChange {
         evidence: id(number),
         title: "Renamed".into(),
         folder: "Elsewhere".into(),
+        metadata: metadata(number ^ 3),
     }
 }
 
@@ -279,7 +287,7 @@ fn seen(reader: &Node, side: Side, input: &mut Input<'_>) -> Point {
 
 /// What a liar says: of the types of its log, about things that are listed or not.
 fn body(reader: &Node, side: Side, input: &mut Input<'_>) -> Body {
-    let kind = input.below(13);
+    let kind = input.below(16);
     let mut numbers = || -> Vec<u8> { (0..input.below(4)).map(|_| input.byte() % 6).collect() };
     let update = reader.header.update;
     match (side, kind) {
@@ -295,7 +303,18 @@ fn body(reader: &Node, side: Side, input: &mut Input<'_>) -> Body {
         (Side::Owner, 9) => Body::Suspended(actor()),
         (Side::Owner, 10) => Body::Resumed(actor()),
         (Side::Owner, 11) => Body::EvidenceAdded(numbers().into_iter().map(bent).collect()),
-        (Side::Owner, _) => Body::Revoked(actor()),
+        (Side::Owner, 12) => Body::Revoked(actor()),
+        (Side::Owner, 13) => Body::RecallAsked(actor(), String::new()),
+        (Side::Owner, _) => {
+            let recipients = vec!["Cem".to_owned(); 1 + input.below(limits::RECIPIENTS_MAX)];
+            Body::Reshared(
+                actor(),
+                Reshared {
+                    recipients,
+                    message: String::new(),
+                },
+            )
+        }
         (Side::Partner, 0..4) => Body::Stored(numbers().into_iter().map(stored).collect()),
         (Side::Partner, 4..8) => Body::Imported(numbers().into_iter().map(stored).collect()),
         (Side::Partner, 8) => Body::Accepted(None),
@@ -305,10 +324,19 @@ fn body(reader: &Node, side: Side, input: &mut Input<'_>) -> Body {
             files: Vec::new(),
         }]),
         (Side::Partner, 11) => Body::Purged(Purged::default()),
-        (Side::Partner, _) => Body::Purged(Purged {
+        (Side::Partner, 12) => Body::Purged(Purged {
             erased: Totals::default(),
             kept: reader.header.imported,
         }),
+        (Side::Partner, 13) => Body::Declined(actor(), DeclineReason::Unneeded),
+        (Side::Partner, _) => Body::RecallAnswered(actor(), answer(input.below(2) == 0)),
+    }
+}
+
+fn answer(granted: bool) -> RecallAnswer {
+    RecallAnswer {
+        granted,
+        reason: String::new(),
     }
 }
 
@@ -423,6 +451,10 @@ fn wanted(body: &Body) -> Option<Command> {
         Body::Imported(items) => Command::Import(items),
         Body::Purged(purged) => Command::Purge(purged.erased),
         Body::SharedOnward(actor, names) => Command::ShareOnward(actor, names),
+        Body::Reshared(actor, said) => Command::Reshare(actor, said),
+        Body::RecallAsked(actor, reason) => Command::Recall(actor, reason),
+        Body::RecallAnswered(actor, answer) => Command::AnswerRecall(actor, answer),
+        Body::Declined(actor, reason) => Command::Decline(actor, reason),
         Body::Unread => return None,
     })
 }
@@ -438,6 +470,7 @@ fn sorted(body: &Body) -> Body {
 
 /// Openings from which the mutations go on: offered, listed, accepted and stored, in each kind.
 #[cfg(test)]
+#[expect(clippy::too_many_lines, reason = "a line or two for each seed")]
 pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
     const LISTED: [u8; 14] = [0, 0, 2, 1, 2, 4, 0, 17, 3, 0, 0, 9, 0, 15];
     const STORED: [u8; 14] = [3, 1, 0, 9, 0, 3, 2, 1, 2, 4, 3, 1, 0, 9];
@@ -453,6 +486,15 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
             "copy",
             [opening(0, 0), vec![0, 11, 3, 0, 0, 9, 0, 12]].concat(),
         ),
+        (
+            "recalled",
+            [
+                opening(0, 0),
+                vec![0, 18, 0, 19, 3, 0, 0, 9, 0, 20, 0, 3, 1, 0, 9, 0, 19],
+            ]
+            .concat(),
+        ),
+        ("declined", vec![0, 0, 3, 0, 0, 9, 0, 21, 3, 1, 0, 9, 0, 0]),
         (
             "reference",
             vec![
@@ -485,13 +527,16 @@ pub(super) fn seeds() -> Vec<(&'static str, Vec<u8>)> {
         ),
         (
             "liar-owner-copy",
-            lies(0, 1, &[0, 3, 4, 5, 7, 9, 10, 11, 12]),
+            lies(0, 1, &[0, 3, 4, 5, 7, 9, 10, 11, 12, 13, 14]),
         ),
         (
             "liar-owner",
             lies(3, 1, &[0, 1, 2, 3, 6, 7, 8, 9, 10, 11, 12]),
         ),
-        ("liar-partner-copy", lies(0, 2, &[0, 1, 8, 9, 10, 12])),
+        (
+            "liar-partner-copy",
+            lies(0, 2, &[0, 1, 8, 9, 10, 12, 13, 14]),
+        ),
         (
             "liar-partner",
             [

@@ -6,6 +6,8 @@ use prost::Message as _;
 use super::TARGETS;
 use super::harness::smoke;
 use crate::log::Side;
+use crate::log::entry::{DeclineReason, RecallAnswer};
+use crate::metadata::Metadata;
 use crate::receipt::{Countersignature, Receipt};
 use crate::share::decide::Command;
 use crate::share::{Kind, Totals};
@@ -30,6 +32,7 @@ fn told() -> Pair {
         evidence: testing::evidence(1),
         title: "Renamed".into(),
         folder: "Elsewhere".into(),
+        metadata: Metadata::default(),
     };
     let info = offered().info;
     for command in [
@@ -54,6 +57,35 @@ fn told() -> Pair {
     pair.partner.run(purge).unwrap();
     pair.exchange();
     pair
+}
+
+/// What is said of copies only: addressed to more people, asked for back, and declined.
+fn told_of_copies() -> Vec<Vec<u8>> {
+    let mut pair = Pair::listed(&[1]);
+    let more = Command::Reshare(actor(), testing::reshared("Bea"));
+    pair.owner.run(more).unwrap();
+    let recall = Command::Recall(actor(), "Sealed by the court".into());
+    pair.owner.run(recall).unwrap();
+    pair.exchange();
+    let answer = RecallAnswer {
+        granted: false,
+        reason: "Needed in court".into(),
+    };
+    let answer = Command::AnswerRecall(actor(), answer);
+    pair.partner.run(answer).unwrap();
+    let mut declined = Pair::new();
+    declined.owner.run(Command::Offer(offered())).unwrap();
+    declined.exchange();
+    let decline = Command::Decline(actor(), DeclineReason::Unneeded);
+    declined.partner.run(decline).unwrap();
+    let of =
+        |node: &testing::Node, side: Side, number: u64| node.entries[&(side, number)].bytes.clone();
+    vec![
+        of(&pair.owner, Side::Owner, 4),
+        of(&pair.owner, Side::Owner, 5),
+        of(&pair.partner, Side::Partner, 2),
+        of(&declined.partner, Side::Partner, 1),
+    ]
 }
 
 const ENTRIES: [&str; 17] = [
@@ -85,6 +117,9 @@ fn entries_that_are_read_are_kept_as_they_came() {
         seeds.push((name, entry.bytes.clone()));
     }
     assert_eq!(seeds.len(), pair.owner.entries.len());
+    let copy = told_of_copies();
+    let said = ["reshared", "recall", "answered", "declined"];
+    seeds.extend(said.into_iter().zip(copy));
     seeds.push(("redacted", pair.owner.entries[&(Side::Owner, 1)].redacted()));
     smoke("entry", seeds, 4000);
 }

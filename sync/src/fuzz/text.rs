@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::harness::Input;
 use crate::blob::{Digest, MAX_SIZE, Sha256};
-use crate::evidence::File;
+use crate::evidence::{File, FileKind};
 use crate::id::{CaseId, ShareId};
 use crate::identity::OrganisationId;
 use crate::limits;
@@ -109,5 +109,7 @@ fn file(number: u8) -> File {
         size: MAX_SIZE >> (number % 47),
         blake3: Digest([number; 32]),
         sha256: Sha256([0; 32]),
+        kind: FileKind::Original,
+        format: String::new(),
     }
 }

@@ -11,6 +11,7 @@ use crate::blob::Digest;
 use crate::evidence::Item;
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::limits;
+use crate::metadata::{self, Metadata, Tag};
 use crate::refusal::Refusal;
 use crate::share::Totals;
 use crate::wire;
@@ -55,6 +56,10 @@ pub enum Body {
     Resumed(Actor),
     /// Owner: the share is over.
     Revoked(Actor),
+    /// Owner: these people should have the copy as well, from the next update on.
+    Reshared(Actor, Reshared),
+    /// Owner: please destroy the copy, for this reason.
+    RecallAsked(Actor, String),
     /// Partner: the share is wanted; by nobody where by standing acceptance.
     Accepted(Option<Actor>),
     /// Partner: these items are whole, verified and durable.
@@ -65,6 +70,10 @@ pub enum Body {
     Purged(Purged),
     /// Partner: who of its own people may use the share as well from now on.
     SharedOnward(Actor, Vec<String>),
+    /// Partner: the answer to the last recall.
+    RecallAnswered(Actor, RecallAnswer),
+    /// Partner: the share is not wanted.
+    Declined(Actor, DeclineReason),
     /// Evidence that was narrowed before it was sent, or of a type that is not known here.
     Unread,
 }
@@ -95,6 +104,8 @@ pub struct CaseInfo {
     pub description: String,
     /// Whom it is about, as far as that is shared.
     pub targets: Vec<Target>,
+    /// Its tags, each text once, in their order.
+    pub tags: Vec<Tag>,
 }
 
 /// Whom a case is about.
@@ -117,6 +128,40 @@ pub struct ItemChange {
     pub title: String,
     /// The folder inside the case.
     pub folder: String,
+    /// What else is said of it.
+    pub metadata: Metadata,
+}
+
+/// People who should have a copy as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reshared {
+    /// As the partner knows them; at least one.
+    pub recipients: Vec<String>,
+    /// A message to them.
+    pub message: String,
+}
+
+/// What a partner says to a recall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecallAnswer {
+    /// Whether it will destroy the copy.
+    pub granted: bool,
+    /// Why, or why not.
+    pub reason: String,
+}
+
+/// Why a partner does not want a share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DeclineReason {
+    /// It was meant for somebody else.
+    Misdirected,
+    /// It is not needed, or is there already.
+    Unneeded,
+    /// The partner may not take it.
+    NotAllowed,
+    /// Not as it is: the owner is to be in touch.
+    Unclear,
 }
 
 /// What a partner erased after a revocation, and what stays.
@@ -149,9 +194,7 @@ impl Offered {
     pub fn check(&self) -> Result<(), Refusal> {
         self.actor.check()?;
         self.info.check()?;
-        if self.message.len() > limits::MESSAGE_TEXT_MAX {
-            return Err(Refusal::Limit);
-        }
+        message(&self.message)?;
         recipients(&self.recipients)
     }
 }
@@ -178,7 +221,11 @@ impl CaseInfo {
         if ids.len() != self.targets.len() {
             return Err(Refusal::Malformed);
         }
-        Ok(())
+        metadata::tags(
+            &self.tags,
+            limits::CASE_TAGS_MAX,
+            limits::CASE_TAGS_BYTES_MAX,
+        )
     }
 }
 
@@ -186,13 +233,38 @@ impl ItemChange {
     /// Holds it to the bounds.
     ///
     /// # Errors
-    /// [`Refusal::Limit`] over one.
-    pub const fn check(&self) -> Result<(), Refusal> {
+    /// [`Refusal::Limit`] over one; [`Refusal::Malformed`] for metadata that can't be.
+    pub fn check(&self) -> Result<(), Refusal> {
         if self.title.len() > limits::TITLE_MAX || self.folder.len() > limits::FOLDER_MAX {
             return Err(Refusal::Limit);
         }
-        Ok(())
+        self.metadata.check()
     }
+}
+
+impl Reshared {
+    /// Holds it to the bounds.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] over one; [`Refusal::Malformed`] where it names nobody.
+    pub fn check(&self) -> Result<(), Refusal> {
+        if self.recipients.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        message(&self.message)?;
+        recipients(&self.recipients)
+    }
+}
+
+/// Holds what somebody writes to the other side to its bound.
+///
+/// # Errors
+/// [`Refusal::Limit`] over it.
+pub const fn message(text: &str) -> Result<(), Refusal> {
+    if text.len() > limits::MESSAGE_TEXT_MAX {
+        return Err(Refusal::Limit);
+    }
+    Ok(())
 }
 
 /// Holds recipients to the bounds.
@@ -235,27 +307,21 @@ impl Body {
                     evidence: change.evidence,
                     title: String::new(),
                     folder: String::new(),
+                    metadata: Metadata::default(),
                 };
                 Self::EvidenceChanged(changes.iter().map(redacted).collect())
             }
             Self::CaseChanged(actor, _) => Self::CaseChanged(nobody(actor), CaseInfo::default()),
             Self::RecipientsChanged(actor, _) => Self::RecipientsChanged(nobody(actor), Vec::new()),
+            Self::Reshared(actor, _) => Self::Reshared(
+                nobody(actor),
+                Reshared {
+                    recipients: Vec::new(),
+                    message: String::new(),
+                },
+            ),
+            Self::RecallAsked(actor, _) => Self::RecallAsked(nobody(actor), String::new()),
             body => body.clone(),
-        }
-    }
-
-    /// The items of evidence that it describes.
-    pub fn describes(&self, evidence: EvidenceId) -> Option<(&str, &str)> {
-        match self {
-            Self::EvidenceAdded(items) => {
-                let item = items.iter().find(|item| item.evidence == evidence)?;
-                Some((&item.title, &item.folder))
-            }
-            Self::EvidenceChanged(changes) => {
-                let change = changes.iter().find(|change| change.evidence == evidence)?;
-                Some((&change.title, &change.folder))
-            }
-            _ => None,
         }
     }
 }

@@ -1,14 +1,12 @@
 //! Claims about chains, heads and receipts: what each signature covers, and who must have made it.
 
-use super::entry::{Body, Entry, ItemChange, Place, commitment, hash};
+use super::entry::{Body, Entry, Place, commitment, hash};
 use super::head::{Head, SignedHead};
 use super::{Point, Side};
 use crate::identity::{OrganisationId, Unverified};
 use crate::receipt::{Countersignature, Receipt};
 use crate::share::terms::{SignedTerms, Terms};
-use crate::testing::{
-    Organisation, Pinned, actor, at, evidence, harbour, item, north, share, south, terms,
-};
+use crate::testing::{Organisation, Pinned, actor, at, harbour, north, share, south, terms};
 
 fn place(number: u64, side: Side) -> Place {
     Place {
@@ -192,29 +190,4 @@ fn the_bytes_of_format_v0_stay() {
         digest(&terms().bytes),
         "788d12271f729a5b538e37c1f8bd59b30b1c0e7c73af026685c35dc37ead54f2"
     );
-}
-
-#[test]
-fn an_entry_describes_the_items_that_it_names_and_no_others() {
-    let change = |number: u128| ItemChange {
-        evidence: evidence(number),
-        title: format!("title {number}"),
-        folder: format!("folder {number}"),
-    };
-    let changed = Body::EvidenceChanged(vec![change(1), change(2)]);
-    assert_eq!(
-        changed.describes(evidence(2)),
-        Some(("title 2", "folder 2"))
-    );
-    assert_eq!(changed.describes(evidence(3)), None);
-    let (one, two) = (item(1), item(2));
-    let said = (two.title.clone(), two.folder.clone());
-    let id = two.evidence;
-    let added = Body::EvidenceAdded(vec![one, two]);
-    assert_eq!(
-        added.describes(id),
-        Some((said.0.as_str(), said.1.as_str()))
-    );
-    assert_eq!(added.describes(evidence(99)), None);
-    assert_eq!(Body::Accepted(None).describes(id), None);
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::apply::apply;
-use super::decide::{accepted_once, described, stored, ungranted};
+use super::decide::{accepted_once, described, room, stored, ungranted};
 use super::terms::{FORMAT, SignedTerms};
 use super::{Fact, Facts, Header, Hold, ItemFact, Key, Kind, Log, Policy, Put, State};
 use crate::blob::Digest;
@@ -123,7 +123,10 @@ fn seen(header: &Header, entry: &Entry, known: Known<'_>) -> Result<(), Refusal>
 }
 
 fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admission, Refusal> {
-    let opening = matches!(entry.body, Body::Offered(..) | Body::Accepted(_));
+    let opening = matches!(
+        entry.body,
+        Body::Offered(..) | Body::Accepted(_) | Body::Declined(..)
+    );
     match entry.body {
         // Without an offer that can be read there is no share to pause.
         Body::Unread if entry.critical && header.owner_log == Log::default() => {
@@ -134,16 +137,23 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
         _ if opening != (entry.number == 1) => return Err(Refusal::State),
         _ => {}
     }
-    let told = match header.state {
-        State::Cancelled { at } | State::Revoked { at } => entry.other.count >= at,
-        State::Offered | State::Accepted | State::Ended => false,
-    };
+    match entry.side {
+        Side::Owner => disclosing(header, facts, entry)?,
+        Side::Partner => answering(header, facts, entry)?,
+    }
+    Ok(Admission::Apply)
+}
+
+/// What an owner says.
+fn disclosing(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<(), Refusal> {
+    let seen = entry.other.count;
     let advanced = matches!(header.kind, Kind::Advanced(_));
     let copy = header.kind == Kind::Copy;
+    // That a partner has declined, its first entry says.
+    let declined = header.declined.is_some() && seen > 0;
     // What a partner was told by a revocation alone, its owner's log may say later or never.
-    let open = matches!(header.state, State::Offered | State::Accepted);
+    let open = matches!(header.state, State::Offered | State::Accepted) && !declined;
     let lists = open && !header.suspended && (copy || advanced);
-    let began = accepted_once(header);
     match &entry.body {
         Body::Offered(terms, _) if *terms == header.terms => {}
         Body::Offered(..) => return Err(Refusal::Malformed),
@@ -161,8 +171,15 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
             }
         }
         Body::CaseChanged(..) if lists && advanced => {}
-        Body::RecipientsChanged(..) if open => {}
-        Body::ImportGranted(_) if granted(header, entry.other.count) => {}
+        Body::RecipientsChanged(..) if open && !copy => {}
+        Body::Reshared(_, said) if lists && copy => room(header, said)?,
+        // Once more only after the answer was known.
+        Body::RecallAsked(..) if header.recallable() && seen > 0 => {
+            if seen < header.recall.answered {
+                return Err(Refusal::State);
+            }
+        }
+        Body::ImportGranted(_) if granted(header, seen) => {}
         Body::Suspended(_) if open && !header.suspended => {}
         Body::Resumed(_) if open && header.suspended => {}
         Body::Revoked(_) if open && !copy => {}
@@ -171,19 +188,35 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
                 return Err(Refusal::State);
             }
         }
-        Body::Ended(_) if copy && header.state == State::Accepted && entry.other.count > 0 => {
+        Body::Ended(_) if copy && header.state == State::Accepted && seen > 0 => {
             // An ended copy is not resumed, and what is open would never be an update.
             if header.suspended || header.open {
                 return Err(Refusal::State);
             }
         }
         Body::Cancelled(_) if open && copy => {}
-        Body::Accepted(_) if !told && entry.other.count > 0 => {}
+        _ => return Err(Refusal::State),
+    }
+    Ok(())
+}
+
+/// What a partner says.
+fn answering(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<(), Refusal> {
+    let seen = entry.other.count;
+    let advanced = matches!(header.kind, Kind::Advanced(_));
+    let told = match header.state {
+        State::Cancelled { at } | State::Revoked { at } => seen >= at,
+        State::Offered | State::Accepted | State::Ended => false,
+    };
+    let began = accepted_once(header);
+    match &entry.body {
+        Body::Accepted(_) | Body::Declined(..) if !told && seen > 0 => {}
+        Body::RecallAnswered(..) if header.recall.waits() && seen >= header.recall.asked => {}
         Body::Stored(items) if !told && header.kind.kept() && header.purged == 0 => {
-            stated(facts, items, entry.other.count)?;
+            stated(facts, items, seen)?;
         }
         Body::Imported(items) if advanced && header.purged == 0 => {
-            imported(header, facts, items, entry.other.count)?;
+            imported(header, facts, items, seen)?;
         }
         // What is kept is what it stated itself, in this very log.
         Body::Purged(purged) if header.revoked && began && header.purged == 0 => {
@@ -194,7 +227,7 @@ fn allowed(header: &Header, facts: &dyn Facts, entry: &Entry) -> Result<Admissio
         Body::SharedOnward(..) if !told && header.shares_onward() => {}
         _ => return Err(Refusal::State),
     }
-    Ok(Admission::Apply)
+    Ok(())
 }
 
 /// The owner grants by its policy what it had not granted, to a partner that has accepted.

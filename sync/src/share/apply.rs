@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 
 use super::terms::SignedTerms;
 use super::{
-    BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Kind, Log, Onward, Put, State,
-    Totals,
+    BlobFact, Fact, Facts, Grants, Header, Hold, ItemFact, Key, Kind, Log, Onward, Put, Recall,
+    State, Totals,
 };
+use crate::copy::Field;
 use crate::evidence::Item;
 use crate::id::EvidenceId;
 use crate::log::entry::{Body, Entry, ItemChange, StoredItem};
+use crate::metadata::{Metadata, Tag, Value};
 
 /// The header of a share before its first entry.
 pub fn open(terms: &SignedTerms) -> Header {
@@ -28,12 +30,15 @@ pub fn open(terms: &SignedTerms) -> Header {
         partner_log: Log::default(),
         case: 0,
         recipients: 0,
+        addressed: 0,
         onward: Onward::default(),
         grants: Grants::default(),
         listed: Totals::default(),
         stored: Totals::default(),
         imported: Totals::default(),
         purged: 0,
+        declined: None,
+        recall: Recall::default(),
         update: 0,
         open: false,
     }
@@ -71,7 +76,11 @@ pub fn apply(
         seen: entry.other.count,
     };
     match &entry.body {
-        Body::Offered(..) => {
+        Body::Offered(_, offered) => {
+            // Of what lives, names may be kept redacted, and others take their place.
+            if next.kind == Kind::Copy {
+                next.addressed = count(&offered.recipients);
+            }
             next.case = entry.number;
             next.recipients = entry.number;
             // That a case has nothing yet is said as well: else it would never be known to be whole.
@@ -85,15 +94,16 @@ pub fn apply(
             next.open = true;
         }
         Body::RecipientsChanged(..) => next.recipients = entry.number,
+        Body::Reshared(_, said) => {
+            next.addressed = next.addressed.saturating_add(count(&said.recipients));
+        }
+        Body::RecallAsked(..) => next.recall.asked = entry.number,
+        Body::RecallAnswered(_, answer) => {
+            next.recall.answer(entry, answer.granted);
+        }
+        Body::Declined(_, reason) => next.declined = Some(*reason),
         Body::ImportGranted(_) => {
-            let first = match next.grants.first {
-                0 => entry.number,
-                first => first,
-            };
-            next.grants = Grants {
-                first,
-                last: entry.number,
-            };
+            next.grants.add(entry.number);
         }
         Body::Suspended(_) => next.suspended = true,
         Body::Resumed(_) => next.suspended = false,
@@ -123,6 +133,27 @@ pub fn apply(
     (next, changes.puts.into_iter().collect())
 }
 
+impl Grants {
+    const fn add(&mut self, entry: u64) {
+        if self.first == 0 {
+            self.first = entry;
+        }
+        self.last = entry;
+    }
+}
+
+impl Recall {
+    const fn answer(&mut self, entry: &Entry, granted: bool) {
+        self.answered = entry.number;
+        self.seen = entry.other.count;
+        self.granted = granted;
+    }
+}
+
+fn count(recipients: &[String]) -> u32 {
+    u32::try_from(recipients.len()).unwrap_or(u32::MAX)
+}
+
 /// What one entry does to the facts.
 struct Changes<'a> {
     facts: &'a dyn Facts,
@@ -144,6 +175,29 @@ impl Changes<'_> {
         self.puts.insert(Key::Item(evidence), Fact::Item(item));
     }
 
+    /// Keeps what is said of an item now, in place of what was.
+    fn described(&mut self, evidence: EvidenceId, item: &mut ItemFact, metadata: &Metadata) {
+        let key = Key::Fields(evidence);
+        if !metadata.fields.is_empty() || self.fact(&key).is_some() {
+            let fields = Fact::Fields(metadata.fields.clone());
+            self.puts.insert(key, fields);
+        }
+        let before = std::mem::take(&mut item.tags);
+        for tag in &metadata.tags {
+            let key = Key::Tag(evidence, item.tags);
+            self.puts.insert(key, Fact::Tag(tag.clone()));
+            item.tags += 1;
+        }
+        for place in item.tags..before {
+            let gone = Tag {
+                text: String::new(),
+                from: Field::Tags,
+            };
+            let key = Key::Tag(evidence, place);
+            self.puts.insert(key, Fact::Tag(gone));
+        }
+    }
+
     fn added(&mut self, header: &mut Header, items: &[Item]) {
         for item in items {
             let before = self.item(item.evidence);
@@ -155,7 +209,9 @@ impl Changes<'_> {
                 fact.first = before.first;
                 fact.granted = before.granted;
                 fact.imported = before.imported;
+                fact.tags = before.tags;
             }
+            self.described(item.evidence, &mut fact, &item.metadata);
             header.listed.add(&fact);
             header.open = true;
             self.put(item.evidence, fact);
@@ -182,6 +238,7 @@ impl Changes<'_> {
             item.folder.clone_from(&change.folder);
             item.described = self.number;
             header.open = true;
+            self.described(change.evidence, &mut item, &change.metadata);
             self.put(change.evidence, item);
         }
     }
@@ -203,7 +260,8 @@ impl Changes<'_> {
             // It is nobody's to read any more.
             item.title.clear();
             item.folder.clear();
-            item.added_by.clear();
+            item.added_by = Value::default();
+            self.described(*evidence, &mut item, &Metadata::default());
             let files = item.files;
             self.put(*evidence, item);
             for place in 0..files {
@@ -217,6 +275,7 @@ impl Changes<'_> {
                 blob.uses = blob.uses.saturating_sub(1);
                 self.puts.insert(Key::Blob(file.blake3), Fact::Blob(blob));
                 file.name.clear();
+                file.format.clear();
                 self.puts
                     .insert(Key::File(*evidence, place), Fact::File(file));
             }

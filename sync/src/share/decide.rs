@@ -13,7 +13,8 @@ use crate::id::EvidenceId;
 use crate::limits;
 use crate::log::Side;
 use crate::log::entry::{
-    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, recipients,
+    Actor, Body, CaseInfo, DeclineReason, Entry, ItemChange, Offered, Place, Purged, RecallAnswer,
+    Reshared, StoredItem, message, recipients,
 };
 use crate::refusal::Refusal;
 use crate::wire;
@@ -34,6 +35,10 @@ pub enum Command {
     ChangeCase(Actor, CaseInfo),
     /// Owner: who may use the share from now on.
     ChangeRecipients(Actor, Vec<String>),
+    /// Owner: these people should have the copy as well.
+    Reshare(Actor, Reshared),
+    /// Owner: please destroy the copy.
+    Recall(Actor, String),
     /// Owner: what is listed so far may be imported.
     Grant(Actor),
     /// Owner: nothing can be read or is sent for now.
@@ -51,6 +56,10 @@ pub enum Command {
     Cancel(Actor),
     /// Partner: the share is wanted.
     Accept(Option<Actor>),
+    /// Partner: the share is not wanted.
+    Decline(Actor, DeclineReason),
+    /// Partner: what becomes of a copy that its owner asks for back.
+    AnswerRecall(Actor, RecallAnswer),
     /// Partner: these items are whole, verified and durable. What is stated already or withdrawn is left
     /// out.
     Store(Vec<StoredItem>),
@@ -67,6 +76,8 @@ impl Command {
     pub const fn side(&self) -> Side {
         match self {
             Self::Accept(_)
+            | Self::Decline(..)
+            | Self::AnswerRecall(..)
             | Self::Store(_)
             | Self::Import(_)
             | Self::Purge(_)
@@ -83,6 +94,10 @@ impl Command {
             | Self::Cancel(actor)
             | Self::ChangeCase(actor, _)
             | Self::ChangeRecipients(actor, _)
+            | Self::Reshare(actor, _)
+            | Self::Recall(actor, _)
+            | Self::Decline(actor, _)
+            | Self::AnswerRecall(actor, _)
             | Self::ShareOnward(actor, _)
             | Self::Grant(actor)
             | Self::Suspend(actor)
@@ -178,9 +193,19 @@ fn disclose(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<
             info.check()?;
             only(Body::CaseChanged(actor, info))
         }
-        Command::ChangeRecipients(actor, names) if open => {
+        // Who has a copy has it for good: people are only added.
+        Command::ChangeRecipients(actor, names) if open && !copy => {
             recipients(&names)?;
             only(Body::RecipientsChanged(actor, names))
+        }
+        Command::Reshare(actor, said) if open && lists && copy => {
+            said.check()?;
+            room(header, &said)?;
+            only(Body::Reshared(actor, said))
+        }
+        Command::Recall(actor, reason) if header.recallable() => {
+            message(&reason)?;
+            only(Body::RecallAsked(actor, reason))
         }
         Command::Grant(actor) if grantable(header) => match ungranted(header) {
             true => only(Body::ImportGranted(actor)),
@@ -210,12 +235,20 @@ fn disclose(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<
 
 /// What a partner may say.
 fn answer(header: &Header, facts: &dyn Facts, command: Command) -> Result<Vec<Body>, Refusal> {
-    let stopped = header.revoked || matches!(header.state, State::Cancelled { .. });
+    let cancelled = matches!(header.state, State::Cancelled { .. });
+    let stopped = header.revoked || cancelled || header.declined.is_some();
     match command {
         Command::Accept(actor) if header.state == State::Offered && !stopped => {
             only(Body::Accepted(actor))
         }
         Command::Accept(_) if !stopped => Ok(Vec::new()),
+        Command::Decline(actor, reason) if !accepted_once(header) && !stopped => {
+            only(Body::Declined(actor, reason))
+        }
+        Command::AnswerRecall(actor, answer) if header.recall.waits() => {
+            message(&answer.reason)?;
+            only(Body::RecallAnswered(actor, answer))
+        }
         Command::Store(items) if accepted(header) && header.kind.kept() && !stopped => {
             let unsaid = |item: &ItemFact| item.stored == 0 && item.withdrawn == 0;
             Ok(split(new(facts, items, &unsaid)?, Body::Stored))
@@ -246,9 +279,17 @@ const fn accepted(header: &Header) -> bool {
     matches!(header.state, State::Accepted | State::Ended)
 }
 
-/// Whether the partner's log has begun, as its first entry accepts.
+/// Whether the partner's log has begun, as its first entry accepts or declines.
 pub(super) const fn accepted_once(header: &Header) -> bool {
     header.partner_log.point.count > 0
+}
+
+/// Whether a copy can be addressed to so many more.
+pub(super) fn room(header: &Header, said: &Reshared) -> Result<(), Refusal> {
+    match header.addressed as usize + said.recipients.len() {
+        0..=limits::RECIPIENTS_MAX => Ok(()),
+        _ => Err(Refusal::Limit),
+    }
 }
 
 /// Whether the owner may grant an import.

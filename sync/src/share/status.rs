@@ -10,6 +10,8 @@ use crate::log::Side;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// The partner's node holds the offer, and nobody there has finalised it.
+    Pending,
     /// Something is still to be delivered.
     Processing,
     /// The partner has stated that it holds everything.
@@ -20,6 +22,8 @@ pub enum Status {
     Suspended,
     /// Cancelled by the owner while under way.
     Cancelled,
+    /// The partner does not want it.
+    Declined,
     /// No updates any more, and everything was delivered.
     Ended,
     /// Its time is up.
@@ -42,6 +46,7 @@ pub fn status(header: &Header, waiting: u64, now: DateTime<Utc>) -> Status {
         (Hold::Paused, _) => Status::Paused,
         (Hold::Recovering, _) => Status::Recovering,
         (Hold::Free, State::Cancelled { .. }) => Status::Cancelled,
+        (Hold::Free, State::Offered) if header.declined.is_some() => Status::Declined,
         (Hold::Free, State::Ended) if header.whole() => Status::Ended,
         _ if header.expired(now) => Status::Expired,
         _ if header.suspended => Status::Suspended,
@@ -50,6 +55,7 @@ pub fn status(header: &Header, waiting: u64, now: DateTime<Utc>) -> Status {
             Kind::Copy => Status::Complete,
             Kind::Reference(_) | Kind::Advanced(_) => Status::Active,
         },
+        (Hold::Free, State::Offered) if header.owner_log.countersigned > 0 => Status::Pending,
         _ => Status::Processing,
     }
 }

@@ -6,14 +6,17 @@ use prost::Message as _;
 use super::head::{side, side_number};
 use super::{Malformed, array, micros, time};
 use crate::blob::{Digest, Sha256};
-use crate::evidence::{File, Item};
+use crate::copy::Field;
+use crate::evidence::{File, FileKind, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
+use crate::identity::OrganisationId;
 use crate::limits;
 use crate::log::entry::{
-    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, Target,
-    commitment, hash, recipients,
+    Actor, Body, CaseInfo, DeclineReason, Entry, ItemChange, Offered, Place, Purged, RecallAnswer,
+    Reshared, StoredItem, Target, commitment, hash, message as bounded, recipients,
 };
 use crate::log::{Point, Side};
+use crate::metadata::{Metadata, Tag, Value};
 use crate::refusal::Refusal;
 use crate::share::Totals;
 
@@ -26,7 +29,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
             item.added_at = micros(item.added_at);
         }
     }
-    let (kind, payload) = (kind(&body) as i32, write(&body));
+    let (kind, critical, payload) = (kind(&body) as i32, critical(&body), write(&body));
     let header = v1::EntryHeader {
         share: place.share.as_bytes().to_vec().into(),
         side: side_number(place.side),
@@ -36,7 +39,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
         other_hash: place.other.hash.to_vec().into(),
         at: place.at.timestamp_micros(),
         r#type: kind,
-        critical: true,
+        critical,
         commitment: commitment(salt, &payload).to_vec().into(),
     }
     .encode_to_vec();
@@ -54,7 +57,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
         other: place.other,
         at: micros(place.at),
         kind,
-        critical: true,
+        critical,
         body,
         bytes: message.encode_to_vec(),
         hash,
@@ -148,10 +151,20 @@ const fn kind(body: &Body) -> v1::EntryType {
         Body::Imported(_) => Type::Imported,
         Body::Purged(_) => Type::Purged,
         Body::SharedOnward(..) => Type::SharedOnward,
+        Body::Reshared(..) => Type::Reshared,
+        Body::RecallAsked(..) => Type::RecallAsked,
+        Body::RecallAnswered(..) => Type::RecallAnswered,
+        Body::Declined(..) => Type::Declined,
         Body::Unread => Type::Unspecified,
     }
 }
 
+/// Whether a reader that does not know the type must stop before it. A recall is a wish: whoever can't read it goes on.
+const fn critical(body: &Body) -> bool {
+    !matches!(body, Body::RecallAsked(..) | Body::RecallAnswered(..))
+}
+
+#[expect(clippy::too_many_lines, reason = "a few lines for each type")]
 fn write(body: &Body) -> Vec<u8> {
     match body {
         Body::Offered(terms, offered) => write_offered(*terms, offered).encode_to_vec(),
@@ -210,7 +223,48 @@ fn write(body: &Body) -> Vec<u8> {
             kept: Some(write_totals(purged.kept)),
         }
         .encode_to_vec(),
+        Body::Reshared(actor, said) => v1::Reshared {
+            actor: Some(write_actor(actor)),
+            recipients: said.recipients.clone(),
+            message: said.message.clone(),
+        }
+        .encode_to_vec(),
+        Body::RecallAsked(actor, reason) => v1::RecallAsked {
+            actor: Some(write_actor(actor)),
+            reason: reason.clone(),
+        }
+        .encode_to_vec(),
+        Body::RecallAnswered(actor, answer) => v1::RecallAnswered {
+            actor: Some(write_actor(actor)),
+            granted: answer.granted,
+            reason: answer.reason.clone(),
+        }
+        .encode_to_vec(),
+        Body::Declined(actor, reason) => v1::Declined {
+            actor: Some(write_actor(actor)),
+            reason: write_reason(*reason) as i32,
+        }
+        .encode_to_vec(),
         Body::Unread => Vec::new(),
+    }
+}
+
+const fn write_reason(reason: DeclineReason) -> v1::DeclineReason {
+    match reason {
+        DeclineReason::Misdirected => v1::DeclineReason::Misdirected,
+        DeclineReason::Unneeded => v1::DeclineReason::Unneeded,
+        DeclineReason::NotAllowed => v1::DeclineReason::NotAllowed,
+        DeclineReason::Unclear => v1::DeclineReason::Unclear,
+    }
+}
+
+fn read_reason(reason: i32) -> Result<DeclineReason, Malformed> {
+    match v1::DeclineReason::try_from(reason) {
+        Ok(v1::DeclineReason::Misdirected) => Ok(DeclineReason::Misdirected),
+        Ok(v1::DeclineReason::Unneeded) => Ok(DeclineReason::Unneeded),
+        Ok(v1::DeclineReason::NotAllowed) => Ok(DeclineReason::NotAllowed),
+        Ok(v1::DeclineReason::Unclear) => Ok(DeclineReason::Unclear),
+        Ok(v1::DeclineReason::Unspecified) | Err(_) => Err(Malformed("a reason")),
     }
 }
 
@@ -234,6 +288,9 @@ fn check(body: &Body) -> Result<(), Refusal> {
         Body::EvidenceChanged(changes) => changes.iter().try_for_each(ItemChange::check),
         Body::CaseChanged(_, info) => info.check(),
         Body::RecipientsChanged(_, names) | Body::SharedOnward(_, names) => recipients(names),
+        Body::Reshared(_, said) => said.check(),
+        Body::RecallAsked(_, reason) => bounded(reason),
+        Body::RecallAnswered(_, answer) => bounded(&answer.reason),
         _ => Ok(()),
     }
 }
@@ -248,6 +305,7 @@ fn withholds(kind: i32, side: Side) -> bool {
 }
 
 /// A type that is not known is unread: admission judges it. A known one stands in its own log only.
+#[expect(clippy::too_many_lines, reason = "a few lines for each type")]
 fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
     use v1::EntryType as Type;
     let Ok(kind) = Type::try_from(kind) else {
@@ -308,6 +366,30 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
         (Side::Partner, Type::SharedOnward) => {
             let shared: v1::SharedOnward = message(body)?;
             Body::SharedOnward(read_actor(shared.actor)?, shared.recipients)
+        }
+        (Side::Owner, Type::Reshared) => {
+            let said: v1::Reshared = message(body)?;
+            let reshared = Reshared {
+                recipients: said.recipients,
+                message: said.message,
+            };
+            Body::Reshared(read_actor(said.actor)?, reshared)
+        }
+        (Side::Owner, Type::RecallAsked) => {
+            let asked: v1::RecallAsked = message(body)?;
+            Body::RecallAsked(read_actor(asked.actor)?, asked.reason)
+        }
+        (Side::Partner, Type::RecallAnswered) => {
+            let said: v1::RecallAnswered = message(body)?;
+            let answer = RecallAnswer {
+                granted: said.granted,
+                reason: said.reason,
+            };
+            Body::RecallAnswered(read_actor(said.actor)?, answer)
+        }
+        (Side::Partner, Type::Declined) => {
+            let declined: v1::Declined = message(body)?;
+            Body::Declined(read_actor(declined.actor)?, read_reason(declined.reason)?)
         }
         _ => return Err(Malformed("an entry: its type has no place in this log")),
     };
@@ -380,6 +462,7 @@ pub(crate) fn write_info(info: &CaseInfo) -> v1::CaseInfo {
         title: info.title.clone(),
         description: info.description.clone(),
         targets: info.targets.iter().map(target).collect(),
+        tags: info.tags.iter().map(write_tag).collect(),
     }
 }
 
@@ -397,6 +480,7 @@ pub(crate) fn read_info(info: Option<v1::CaseInfo>) -> Result<CaseInfo, Malforme
         title: info.title,
         description: info.description,
         targets: all(info.targets, target)?,
+        tags: all(info.tags, read_tag)?,
     })
 }
 
@@ -406,8 +490,9 @@ pub(crate) fn write_item(item: &Item) -> v1::Item {
         title: item.title.clone(),
         folder: item.folder.clone(),
         added_at: item.added_at.timestamp_micros(),
-        added_by: item.added_by.clone(),
+        added_by: Some(write_value(&item.added_by)),
         files: item.files.iter().map(write_file).collect(),
+        metadata: Some(write_metadata(&item.metadata)),
     }
 }
 
@@ -417,12 +502,9 @@ pub(crate) fn read_item(item: v1::Item) -> Result<Item, Malformed> {
         title: item.title,
         folder: item.folder,
         added_at: time(item.added_at)?,
-        added_by: item.added_by,
-        files: item
-            .files
-            .into_iter()
-            .map(read_file)
-            .collect::<Result<_, _>>()?,
+        added_by: read_value(item.added_by)?,
+        files: all(item.files, read_file)?,
+        metadata: read_metadata(item.metadata)?,
     };
     Ok(item)
 }
@@ -432,6 +514,7 @@ fn write_change(change: &ItemChange) -> v1::ItemChange {
         evidence: change.evidence.as_bytes().to_vec().into(),
         title: change.title.clone(),
         folder: change.folder.clone(),
+        metadata: Some(write_metadata(&change.metadata)),
     }
 }
 
@@ -440,6 +523,72 @@ fn read_change(change: v1::ItemChange) -> Result<ItemChange, Malformed> {
         evidence: EvidenceId::from_slice(&change.evidence).map_err(|_| WHAT)?,
         title: change.title,
         folder: change.folder,
+        metadata: read_metadata(change.metadata)?,
+    })
+}
+
+fn write_metadata(metadata: &Metadata) -> v1::Metadata {
+    let field = |(field, value): (&Field, &Value)| v1::Field {
+        field: field.number(),
+        value: Some(write_value(value)),
+    };
+    v1::Metadata {
+        fields: metadata.fields.iter().map(field).collect(),
+        tags: metadata.tags.iter().map(write_tag).collect(),
+    }
+}
+
+/// Fields that a newer release brings are left out; one that is there twice is nobody's.
+fn read_metadata(metadata: Option<v1::Metadata>) -> Result<Metadata, Malformed> {
+    let metadata = metadata.unwrap_or_default();
+    let mut read = Metadata {
+        tags: all(metadata.tags, read_tag)?,
+        ..Metadata::default()
+    };
+    for field in all(metadata.fields, Ok)? {
+        let Some(known) = Field::numbered(field.field) else {
+            continue;
+        };
+        let value = read_value(field.value)?;
+        if read.fields.insert(known, value).is_some() {
+            return Err(WHAT);
+        }
+    }
+    Ok(read)
+}
+
+fn write_value(value: &Value) -> v1::Value {
+    let organisation = value.organisation.map(|id| id.as_bytes().to_vec());
+    v1::Value {
+        text: value.text.clone(),
+        organisation: organisation.unwrap_or_default().into(),
+    }
+}
+
+fn read_value(value: Option<v1::Value>) -> Result<Value, Malformed> {
+    let value = value.unwrap_or_default();
+    let organisation = match value.organisation.is_empty() {
+        true => None,
+        false => Some(array(&value.organisation, "an organisation")?),
+    };
+    Ok(Value {
+        text: value.text,
+        organisation: organisation.map(OrganisationId::from_bytes),
+    })
+}
+
+fn write_tag(tag: &Tag) -> v1::Tag {
+    v1::Tag {
+        text: tag.text.clone(),
+        from: tag.from.number(),
+    }
+}
+
+/// What a newer release makes a tag of is a tag here.
+fn read_tag(tag: v1::Tag) -> Result<Tag, Malformed> {
+    Ok(Tag {
+        text: tag.text,
+        from: Field::numbered(tag.from).unwrap_or(Field::Tags),
     })
 }
 
@@ -466,6 +615,31 @@ fn write_file(file: &File) -> v1::File {
         size: file.size,
         blake3: file.blake3.0.to_vec().into(),
         sha256: file.sha256.0.to_vec().into(),
+        kind: write_kind(file.kind).into(),
+        format: file.format.clone(),
+    }
+}
+
+const fn write_kind(kind: FileKind) -> v1::FileKind {
+    match kind {
+        FileKind::Original => v1::FileKind::Original,
+        FileKind::GpsTrack => v1::FileKind::GpsTrack,
+        FileKind::Transcript => v1::FileKind::Transcript,
+        FileKind::AuditTrail => v1::FileKind::AuditTrail,
+        FileKind::Notes => v1::FileKind::Notes,
+        FileKind::Markers => v1::FileKind::Markers,
+    }
+}
+
+fn read_kind(kind: i32) -> Result<FileKind, Malformed> {
+    match v1::FileKind::try_from(kind) {
+        Ok(v1::FileKind::Original) => Ok(FileKind::Original),
+        Ok(v1::FileKind::GpsTrack) => Ok(FileKind::GpsTrack),
+        Ok(v1::FileKind::Transcript) => Ok(FileKind::Transcript),
+        Ok(v1::FileKind::AuditTrail) => Ok(FileKind::AuditTrail),
+        Ok(v1::FileKind::Notes) => Ok(FileKind::Notes),
+        Ok(v1::FileKind::Markers) => Ok(FileKind::Markers),
+        Ok(v1::FileKind::Unspecified) | Err(_) => Err(Malformed("a kind of file")),
     }
 }
 
@@ -475,6 +649,8 @@ fn read_file(file: v1::File) -> Result<File, Malformed> {
         size: file.size,
         blake3: Digest(array(&file.blake3, "a digest")?),
         sha256: Sha256(array(&file.sha256, "a digest")?),
+        kind: read_kind(file.kind)?,
+        format: file.format,
     })
 }
 

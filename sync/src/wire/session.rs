@@ -119,8 +119,9 @@ mod tests {
 
     use super::*;
     use crate::blob::{Digest, Sha256};
-    use crate::evidence::File;
+    use crate::evidence::{File, FileKind};
     use crate::id::ActorId;
+    use crate::metadata::Metadata;
 
     fn item(number: u128) -> Item {
         let file = File {
@@ -128,6 +129,8 @@ mod tests {
             size: 3,
             blake3: Digest([1; 32]),
             sha256: Sha256([2; 32]),
+            kind: FileKind::Original,
+            format: String::new(),
         };
         Item {
             evidence: EvidenceId::new(Uuid::from_u128(number)),
@@ -135,6 +138,7 @@ mod tests {
             folder: String::new(),
             added_at: DateTime::UNIX_EPOCH,
             added_by: "Kim".into(),
+            metadata: Metadata::default(),
             files: vec![file],
         }
     }

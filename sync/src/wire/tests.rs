@@ -5,6 +5,8 @@ mod bounds;
 mod golden;
 mod redacted;
 
+use std::collections::BTreeMap;
+
 use interdocket_proto::v1;
 use proptest::prelude::*;
 use prost::Message as _;
@@ -13,15 +15,18 @@ use uuid::Uuid;
 use super::batch::{self, Batch};
 use crate::blob;
 use crate::blob::{Digest, Sha256};
-use crate::evidence::{File, Item};
+use crate::copy::{Field, Form, Rule};
+use crate::evidence::{File, FileKind, Item};
 use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
 use crate::identity::OrganisationId;
 use crate::limits;
 use crate::log::entry::{
-    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Purged, StoredItem, Target,
+    Actor, Body, CaseInfo, DeclineReason, Entry, ItemChange, Offered, Place, Purged, RecallAnswer,
+    Reshared, StoredItem, Target,
 };
 use crate::log::head::{Head, SignedHead};
 use crate::log::{Point, Side};
+use crate::metadata::{Metadata, Tag, Value as Said};
 use crate::receipt::{Countersignature, Receipt};
 use crate::share::decide::Command;
 use crate::share::revocation::{Revocation, SignedRevocation};
@@ -53,37 +58,85 @@ fn files() -> impl Strategy<Value = File> {
         size,
         blake3: Digest(digest),
         sha256: Sha256(digest),
+        kind: KINDS[usize::from(digest[0]) % KINDS.len()],
+        format: "video/mp4".into(),
+    })
+}
+
+const KINDS: [FileKind; 6] = [
+    FileKind::Original,
+    FileKind::GpsTrack,
+    FileKind::Transcript,
+    FileKind::AuditTrail,
+    FileKind::Notes,
+    FileKind::Markers,
+];
+
+fn values() -> impl Strategy<Value = Said> {
+    (text(64), prop::option::of(any::<[u8; 32]>())).prop_map(|(text, id)| Said {
+        text: format!("v{}", text.replace(char::is_control, "")),
+        organisation: id.map(OrganisationId::from_bytes),
+    })
+}
+
+/// As it can be: what a field may not have is not written.
+fn metadata() -> impl Strategy<Value = Metadata> {
+    let texts = prop::collection::btree_set(text(64), 0..4);
+    (values(), values(), texts).prop_map(|(model, serial, texts)| {
+        let model = Said::from(model.text.as_str());
+        let organisation = serial
+            .organisation
+            .or(Some(OrganisationId::from_bytes([1; 32])));
+        let serial = Said {
+            organisation,
+            ..serial
+        };
+        let tag = |text: String| Tag {
+            text: format!("t{text}"),
+            from: Field::Categories,
+        };
+        Metadata {
+            fields: [(Field::DeviceModel, model), (Field::DeviceSerial, serial)].into(),
+            tags: texts.into_iter().map(tag).collect(),
+        }
     })
 }
 
 fn items() -> impl Strategy<Value = Item> {
-    let texts = (text(64), text(64), text(64));
+    let texts = (text(64), text(64));
     let files = prop::collection::vec(files(), 1..4);
-    (uuid(), texts, 0..4_000_000_000_i64, files).prop_map(|(id, texts, seconds, files)| Item {
-        evidence: EvidenceId::new(id),
-        title: texts.0,
-        folder: texts.1,
-        added_at: at(seconds),
-        added_by: texts.2,
-        files,
-    })
+    let about = (values(), metadata());
+    (uuid(), texts, 0..4_000_000_000_i64, about, files).prop_map(
+        |(id, texts, seconds, (added_by, metadata), files)| Item {
+            evidence: EvidenceId::new(id),
+            title: texts.0,
+            folder: texts.1,
+            added_at: at(seconds),
+            added_by,
+            metadata,
+            files,
+        },
+    )
 }
 
 fn infos() -> impl Strategy<Value = CaseInfo> {
     let texts = (text(64), text(64), text(64));
     let targets = prop::collection::btree_map(uuid(), (text(64), text(64)), 0..4);
-    (texts, targets).prop_map(|((number, title, description), targets)| CaseInfo {
-        number,
-        title,
-        description,
-        targets: targets
-            .into_iter()
-            .map(|(id, (name, description))| Target {
-                id: TargetId::new(id),
-                name,
-                description,
-            })
-            .collect(),
+    (texts, targets, metadata()).prop_map(|((number, title, description), targets, said)| {
+        CaseInfo {
+            tags: said.tags,
+            number,
+            title,
+            description,
+            targets: targets
+                .into_iter()
+                .map(|(id, (name, description))| Target {
+                    id: TargetId::new(id),
+                    name,
+                    description,
+                })
+                .collect(),
+        }
     })
 }
 
@@ -92,10 +145,11 @@ fn names() -> impl Strategy<Value = Vec<String>> {
 }
 
 fn changes() -> impl Strategy<Value = ItemChange> {
-    (uuid(), text(64), text(64)).prop_map(|(id, title, folder)| ItemChange {
+    (uuid(), text(64), text(64), metadata()).prop_map(|(id, title, folder, metadata)| ItemChange {
         evidence: EvidenceId::new(id),
         title,
         folder,
+        metadata,
     })
 }
 
@@ -116,6 +170,15 @@ fn offers() -> impl Strategy<Value = Offered> {
         recipients,
         message: texts.1,
     })
+}
+
+fn some_names() -> impl Strategy<Value = Vec<String>> {
+    names().prop_filter("a reshare names somebody", |names| !names.is_empty())
+}
+
+fn reasons() -> impl Strategy<Value = DeclineReason> {
+    use DeclineReason::{Misdirected, NotAllowed, Unclear, Unneeded};
+    prop::sample::select(vec![Misdirected, Unneeded, NotAllowed, Unclear])
 }
 
 fn bodies() -> impl Strategy<Value = (Side, Body)> {
@@ -140,12 +203,26 @@ fn bodies() -> impl Strategy<Value = (Side, Body)> {
         actors().prop_map(Body::Suspended),
         actors().prop_map(Body::Resumed),
         actors().prop_map(Body::Revoked),
+        (actors(), some_names(), text(64)).prop_map(|(actor, recipients, message)| {
+            Body::Reshared(
+                actor,
+                Reshared {
+                    recipients,
+                    message,
+                },
+            )
+        }),
+        (actors(), text(64)).prop_map(|(actor, reason)| Body::RecallAsked(actor, reason)),
     ];
     let partner = prop_oneof![
         prop::option::of(actors()).prop_map(Body::Accepted),
         stored.clone().prop_map(Body::Stored),
         stored.prop_map(Body::Imported),
         (totals(), totals()).prop_map(|(erased, kept)| Body::Purged(Purged { erased, kept })),
+        (actors(), any::<bool>(), text(64)).prop_map(|(actor, granted, reason)| {
+            Body::RecallAnswered(actor, RecallAnswer { granted, reason })
+        }),
+        (actors(), reasons()).prop_map(|(actor, reason)| Body::Declined(actor, reason)),
     ];
     prop_oneof![
         owner.prop_map(|body| (Side::Owner, body)),
@@ -283,13 +360,42 @@ fn largest(number: u16) -> Item {
         size: blob::MAX_SIZE,
         blake3: Digest([200 + u8::try_from(place % 50).unwrap(); 32]),
         sha256: Sha256([255; 32]),
+        kind: FileKind::AuditTrail,
+        format: "x".repeat(limits::FORMAT_MAX),
+    };
+    let organisation = Some(OrganisationId::from_bytes([255; 32]));
+    let value = |text: &str| Said {
+        text: text.to_owned(),
+        organisation,
+    };
+    // Those of one line: together as many bytes as fields have.
+    let lines = Field::ALL.iter().filter(|field| field.disclosed());
+    let lines = lines.filter(|field| matches!(field.form(), Form::Line(_)));
+    let mut fields: BTreeMap<Field, Said> = lines
+        .map(|field| match field.rule() {
+            Rule::Reference => (*field, value(&"x".repeat(field.most()))),
+            _ => (*field, Said::from("x".repeat(field.most()).as_str())),
+        })
+        .collect();
+    let left =
+        limits::FIELDS_BYTES_MAX - fields.values().map(|value| value.text.len()).sum::<usize>();
+    let text = "x".repeat(left.min(limits::DESCRIPTION_MAX));
+    fields.insert(Field::Description, Said::from(text.as_str()));
+    let length = limits::EVIDENCE_TAGS_BYTES_MAX / limits::EVIDENCE_TAGS_MAX;
+    let tag = |place: usize| Tag {
+        text: format!("{place:0>length$}"),
+        from: Field::Categories,
     };
     Item {
         evidence: evidence(number.into()),
         title: "x".repeat(limits::TITLE_MAX),
         folder: "x".repeat(limits::FOLDER_MAX),
         added_at: at(200_000_000_000),
-        added_by: "x".repeat(limits::ACTOR_NAME_MAX),
+        added_by: value(&"x".repeat(limits::ADDED_BY_MAX)),
+        metadata: Metadata {
+            fields,
+            tags: (0..limits::EVIDENCE_TAGS_MAX).map(tag).collect(),
+        },
         files: (0..limits::ITEM_FILES_MAX).map(file).collect(),
     }
 }
@@ -300,7 +406,8 @@ fn smallest(number: u16) -> Item {
     small.evidence = evidence(number.into());
     small.title.clear();
     small.folder.clear();
-    small.added_by.clear();
+    small.added_by = Said::default();
+    small.metadata = Metadata::default();
     small
 }
 

@@ -1,16 +1,22 @@
 //! What an owner writes when the partner can take it: whatever waits, as it is by now.
 
-use interdocket_sync::evidence::{File, Item};
+use std::collections::BTreeMap;
+
+use interdocket_sync::copy::outgoing;
+use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId, TargetId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use interdocket_sync::log::entry::{CaseInfo, ItemChange, Target};
+use interdocket_sync::metadata::{Tag, Value};
 use interdocket_sync::share::decide::Command;
 use interdocket_sync::share::{Facts as _, Kind as Terms};
 
 use super::{actor, entries, written};
 use crate::actions::Error;
 use crate::actions::decide::{self, Context, Decided, broken};
+use crate::actions::evidence::trail;
+use crate::actions::metadata;
 use crate::actions::partner::Kind;
 use crate::actions::share::Scope;
 use crate::event::{Event, ShareWidened};
@@ -61,6 +67,8 @@ pub fn disclose(context: &mut Context<'_>, id: ShareId) -> Result<Decided<bool>,
         Command::Change(waiting.change)
     } else if !waiting.add.is_empty() {
         Command::Add(waiting.add)
+    } else if waiting.held {
+        return Ok(Decided::new(Vec::new(), |_| Ok(false)));
     } else {
         Command::List(actor(context)?)
     };
@@ -81,6 +89,8 @@ struct Waiting {
     change: Vec<ItemChange>,
     add: Vec<Item>,
     nothing: Vec<EvidenceId>,
+    /// Whether something is to be made for items first.
+    held: bool,
 }
 
 fn waiting(view: &View<'_>, id: ShareId, share: &entity::Share) -> Result<Waiting, Error> {
@@ -90,20 +100,29 @@ fn waiting(view: &View<'_>, id: ShareId, share: &entity::Share) -> Result<Waitin
         let listed = facts.item(evidence).filter(|item| item.withdrawn == 0);
         let covered = covered(view, share, evidence)?;
         match (listed, covered) {
-            (None, true) => waiting.add.push(item(view, evidence)?),
+            // What goes along with it comes first.
+            (None, true) if trail::unprepared(view, share, evidence)? => waiting.held = true,
+            (None, true) => waiting.add.push(shared(view, share, evidence)?),
             #[cfg(test)]
             (Some(_), false) if planted(Bug::WithdrawnKept) => waiting.nothing.push(evidence),
             (Some(_), false) => waiting.withdraw.push(evidence),
             (Some(listed), true) => {
                 let now = item(view, evidence)?;
-                if (&listed.title, &listed.folder) == (&now.title, &now.folder) {
-                    waiting.nothing.push(evidence);
-                } else {
-                    waiting.change.push(ItemChange {
-                        evidence,
-                        title: now.title,
-                        folder: now.folder,
-                    });
+                let change = ItemChange {
+                    evidence,
+                    title: now.title,
+                    folder: now.folder,
+                    metadata: now.metadata,
+                };
+                let told = ItemChange {
+                    evidence,
+                    metadata: facts.metadata(evidence, &listed),
+                    title: listed.title,
+                    folder: listed.folder,
+                };
+                match change == told {
+                    true => waiting.nothing.push(evidence),
+                    false => waiting.change.push(change),
                 }
             }
             (None, false) => waiting.nothing.push(evidence),
@@ -162,8 +181,10 @@ pub fn info(view: &View<'_>, share: &entity::Share) -> Result<CaseInfo, Error> {
     let case = share.case.map(|case| view.get(&table::CASE, &case));
     let case = case.transpose()?.flatten();
     let case = case.ok_or_else(|| broken("a share's case is missing"))?;
+    let mut tags = Vec::new();
     let mut targets = Vec::new();
     if let Some(case) = share.case {
+        tags = self::tags(view, share.header.owner, case)?;
         let id = share.header.share;
         for target in self::targets(view, case)? {
             if share.all_targets || view.has(&table::CHOSEN_TARGET, &(id, target.id))? {
@@ -176,6 +197,7 @@ pub fn info(view: &View<'_>, share: &entity::Share) -> Result<CaseInfo, Error> {
         title: case.title,
         description: case.description,
         targets,
+        tags,
     })
 }
 
@@ -193,6 +215,30 @@ pub fn targets(view: &View<'_>, case: CaseId) -> Result<Vec<Target>, Error> {
     Ok(rows.into_iter().map(target).collect())
 }
 
+/// The tags of a case, as they are told to a partner.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn tags(view: &View<'_>, owner: OrganisationId, case: CaseId) -> Result<Vec<Tag>, Error> {
+    let labels = metadata::labels(view, case.uuid())?;
+    Ok(outgoing(owner, &BTreeMap::new(), &labels).tags)
+}
+
+/// An item as a share discloses it: in a copy with the files that go along, and no others.
+fn shared(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result<Item, Error> {
+    let mut item = item(view, id)?;
+    if share.header.kind != Terms::Copy {
+        return Ok(item);
+    }
+    item.files
+        .retain(|file| trail::goes(&share.attachments, file.kind));
+    let room = limits::ITEM_FILES_MAX.saturating_sub(item.files.len());
+    let made = view.page(&table::ATTACHED, &(share.header.share, id), None, room)?;
+    item.files
+        .extend(made.into_iter().map(|(_, file)| file.told()));
+    Ok(item)
+}
+
 /// An item of evidence as it is described to a partner.
 ///
 /// # Errors
@@ -201,20 +247,23 @@ pub fn item(view: &View<'_>, id: EvidenceId) -> Result<Item, Error> {
     let evidence = view
         .get(&table::EVIDENCE, &id)?
         .ok_or_else(|| broken("an item of evidence is missing"))?;
+    let node = view.get(&table::NODE, &())?;
+    let own = node.ok_or_else(|| broken("the node's own record is missing"))?;
+    let own = own.organisation;
+    let fields = view.get(&table::FIELDS, &id)?.unwrap_or_default();
+    let labels = metadata::labels(view, id.uuid())?;
     let rows = view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)?;
-    let file = |file: entity::File| File {
-        name: file.name,
-        size: file.size,
-        blake3: file.blake3,
-        sha256: file.sha256,
-    };
     Ok(Item {
         evidence: id,
         title: evidence.title,
         folder: evidence.folder,
-        added_at: evidence.added_at,
-        added_by: evidence.added_by,
-        files: rows.into_iter().map(|(_, row)| file(row)).collect(),
+        added_at: evidence.uploaded_at,
+        added_by: Value {
+            organisation: evidence.added_by.organisation.or(Some(own)),
+            ..evidence.added_by
+        },
+        metadata: outgoing(own, &fields, &labels),
+        files: rows.into_iter().map(|(_, file)| file.told()).collect(),
     })
 }
 

@@ -14,16 +14,16 @@ use interdocket_sync::share::{Fact, Facts as _, Header, ItemFact, Key, Kind};
 use super::store::{held, stored_blob};
 use super::{salt, written};
 use crate::actions::decide::{self, Context, Decided, Effect};
-use crate::actions::{Error, ErrorKind, share};
+use crate::actions::{Error, ErrorKind, case, share};
 use crate::blobs::Placed;
 use crate::event::{
     CaseEdited, CaseImported, CaseMade, CaseUpdated, Event, EvidenceImported, ImportAsked,
     ImportEnded, StoredBlob,
 };
 use crate::rules;
-use crate::store::project::ShareFacts;
-use crate::store::table;
+use crate::store::project::{ShareFacts, free};
 use crate::store::view::View;
+use crate::store::{entity, table};
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
 
@@ -70,6 +70,11 @@ pub fn ask(
         );
         return Err(Error::new(ErrorKind::Invalid, message)
             .hint("import all of it, or these in several steps"));
+    }
+    if deleted(&context.view, &share)? {
+        let message = "this case was imported and deleted here";
+        return Err(Error::new(ErrorKind::Conflict, message)
+            .hint("it is still read at its owner: interdocket external show SHARE"));
     }
     let facts = ShareFacts::new(context.view, id);
     for evidence in &evidence {
@@ -206,6 +211,9 @@ pub fn import(
     decide::whole(&context.view, id.uuid())?;
     let node = context.node()?;
     let header = &share.header;
+    if deleted(&context.view, &share)? {
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
     let facts = ShareFacts::new(context.view, id);
     let due = due(&context.view, header, &facts, items, placed)?;
     let stated = next(
@@ -229,26 +237,31 @@ pub fn import(
         Some(case) => case,
         None => {
             let case = CaseId::received(id, source.case);
+            let number = free(&context.view, &table::CASE_NUMBER, &source.info.number)?;
+            events.push(case::numbered(case, None, &number));
             events.push(Event::CaseImported(CaseImported {
                 share: id,
                 recipients: source.recipients.clone(),
                 origin: source.case,
                 case: CaseMade {
                     id: case,
-                    number: source.info.number.clone(),
+                    number,
                     title: source.info.title.clone(),
                     description: source.info.description.clone(),
                 },
                 targets: source.info.targets.clone(),
+                tags: source.info.tags.clone(),
             }));
             case
         }
     };
-    events.push(Event::EvidenceImported(EvidenceImported {
+    let imported = |item| EvidenceImported {
         share: id,
         case,
-        items: due.own,
-    }));
+        item,
+    };
+    let items = due.own.into_iter().map(imported);
+    events.extend(items.map(Event::EvidenceImported));
     events.extend(written(context, header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(header.owner)))
 }
@@ -283,6 +296,7 @@ pub fn describe(
             description: info.description,
         },
         targets: info.targets,
+        tags: info.tags,
         described,
     };
     Ok(Decided::new(vec![Event::CaseUpdated(updated)], |_| Ok(())))
@@ -338,13 +352,20 @@ fn due(
     })
 }
 
-/// Whether an item of a share is this node's own. That it once stated so does not count: it may have been
-/// lost since.
+/// Whether what was imported by a share was deleted here as a whole: it is not brought back.
+fn deleted(view: &View<'_>, share: &entity::Share) -> Result<bool, Error> {
+    let case = share.case.map(|case| view.has(&table::GONE, &case.uuid()));
+    Ok(case.transpose()?.unwrap_or(false))
+}
+
+/// Whether an item of a share is this node's own, or was and was deleted here. That it once stated so does not
+/// count: it may have been lost since.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn own_already(view: &View<'_>, share: ShareId, evidence: EvidenceId) -> Result<bool, Error> {
-    Ok(view.has(&table::EVIDENCE, &EvidenceId::received(share, evidence))?)
+    let id = EvidenceId::received(share, evidence);
+    Ok(view.has(&table::EVIDENCE, &id)? || view.has(&table::GONE, &id.uuid())?)
 }
 
 /// The items of a share from one on, in the order of their ids, that may be imported and were not.
@@ -358,6 +379,9 @@ pub fn importable(
     most: usize,
 ) -> Result<(Vec<EvidenceId>, Option<EvidenceId>), Error> {
     let share = decide::share(view, id)?;
+    if deleted(view, &share)? {
+        return Ok((Vec::new(), None));
+    }
     let after = after.map(|evidence| (id, Key::Item(evidence)));
     let mut due = Vec::new();
     let mut last = None;

@@ -240,10 +240,11 @@ pub fn recovered(
     id: ShareId,
 ) -> Result<Decided<()>, Error> {
     let node = context.node()?;
-    let mut header = decide::share(&context.view, id)?.header;
+    let share = decide::share(&context.view, id)?;
+    let mut header = share.header;
     let known = context.view.get(&table::PARTNER, &partner)?;
     let takes = known.is_some_and(|known| {
-        rules::trusts(&known) && rules::receives(node.role, &known, Kind::of(header.kind))
+        rules::trusts(&known) && rules::receives(&node, &known, Kind::of(header.kind))
     });
     let mut events = Vec::new();
     if header.hold == Hold::Recovering {
@@ -255,7 +256,7 @@ pub fn recovered(
             header.hold = Hold::Free;
             events.push(Event::ShareRecovered(id));
             let accepted = accept(context, &node, &header)?;
-            events.extend(accepted.filter(|_| takes));
+            events.extend(accepted.filter(|_| takes && !share.pending));
         }
     }
     Ok(Decided::new(events, |_| Ok(()))

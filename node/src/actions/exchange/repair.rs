@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use interdocket_sync::blob::Digest;
-use interdocket_sync::evidence::File;
+use interdocket_sync::evidence::{File, FileKind};
 use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
@@ -35,6 +35,8 @@ pub fn owed(view: &View<'_>, partner: OrganisationId) -> Result<Vec<(ShareId, Ve
             size: blob.size,
             blake3: digest,
             sha256: blob.sha256,
+            kind: FileKind::Original,
+            format: String::new(),
         };
         damaged.insert(digest, file);
     }

@@ -33,6 +33,10 @@ pub fn store(
 ) -> Result<Decided<()>, Error> {
     let share = decide::share(&context.view, id)?;
     decide::whole(&context.view, id.uuid())?;
+    if share.case.is_none() {
+        // It waits for an administrator: there is no case yet.
+        return Ok(Decided::new(Vec::new(), |_| Ok(())));
+    }
     let node = context.node()?;
     let facts = ShareFacts::new(context.view, id);
     let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();

@@ -3,7 +3,7 @@
 use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::share::decide::Command;
 use interdocket_sync::share::revocation::Revocation;
-use interdocket_sync::share::{self as sync, Facts, Header, status};
+use interdocket_sync::share::{self as sync, Facts as _, Header, status};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +39,7 @@ pub struct Withdraw {
     pub evidence: Vec<EvidenceId>,
 }
 
-/// Sets who at the partner may use a share: nobody else, and nobody where empty.
+/// Sets who at the partner may use a reference or an advanced share: nobody else, and nobody where empty.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Recipients {
     /// The share's id.
@@ -130,27 +130,38 @@ impl Change for Add {
                 .hint("share what else is needed: interdocket share advanced"));
         }
         let chosen = choose(context, case, &self.evidence, &[])?;
-        let facts = ShareFacts::new(context.view, self.share);
-        let mut fresh = Vec::new();
-        for evidence in chosen {
-            let key = (self.share, evidence);
-            let chosen = match kind {
-                Kind::Copy => {
-                    context.view.has(&table::WAITING, &key)? || facts.item(evidence).is_some()
-                }
-                Kind::Reference | Kind::Advanced => context.view.has(&table::SELECTED, &key)?,
-            };
-            if !chosen {
-                fresh.push(evidence);
-            }
-        }
-        facts.done()?;
+        let fresh = fresh(context, &share, chosen)?;
         let (id, now) = (self.share, context.now);
         Ok(
             Decided::new(widened(id, &fresh), move |view| shown(view, id, now))
                 .then(Effect::Nudge(partner)),
         )
     }
+}
+
+/// Those of these items that were not chosen for a share before.
+pub(super) fn fresh(
+    context: &Context<'_>,
+    share: &entity::Share,
+    chosen: Vec<EvidenceId>,
+) -> Result<Vec<EvidenceId>, Error> {
+    let id = share.header.share;
+    let facts = ShareFacts::new(context.view, id);
+    let mut fresh = Vec::new();
+    for evidence in chosen {
+        let key = (id, evidence);
+        let chosen = match Kind::of(share.header.kind) {
+            Kind::Copy => {
+                context.view.has(&table::WAITING, &key)? || facts.item(evidence).is_some()
+            }
+            Kind::Reference | Kind::Advanced => context.view.has(&table::SELECTED, &key)?,
+        };
+        if !chosen {
+            fresh.push(evidence);
+        }
+    }
+    facts.done()?;
+    Ok(fresh)
 }
 
 impl Change for Withdraw {
@@ -195,6 +206,11 @@ impl Change for Withdraw {
 impl Change for Recipients {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Share>, Error> {
         let (share, _) = open(context, self.share)?;
+        if share.header.kind == sync::Kind::Copy {
+            let message = "this is a copy: it is given to more people, and taken from nobody";
+            return Err(Error::new(ErrorKind::Conflict, message)
+                .hint("add people: interdocket share reshare SHARE --recipient NAME"));
+        }
         let recipients = bounded_recipients(&self.recipients)?;
         let actor = exchange::actor(context)?;
         let command = Command::ChangeRecipients(actor, recipients);
@@ -306,7 +322,7 @@ impl Change for Resume {
 }
 
 /// Writes one entry that is said at once, whatever else waits.
-fn last(
+pub(super) fn last(
     context: &mut Context<'_>,
     id: ShareId,
     share: &entity::Share,
@@ -321,7 +337,7 @@ fn last(
         shown(view, id, now)
     })
     .then(Effect::Recheck)
-    .then(Effect::Nudge(share.header.partner)))
+    .then(Effect::Nudge(share.other(node.organisation))))
 }
 
 /// The share and its case, where this node owns it and it goes on.
@@ -340,7 +356,7 @@ pub(super) fn open(
 }
 
 /// The share, where this node owns it.
-fn own(context: &Context<'_>, id: ShareId) -> Result<entity::Share, Error> {
+pub(super) fn own(context: &Context<'_>, id: ShareId) -> Result<entity::Share, Error> {
     let share = decide::share(&context.view, id)?;
     decide::whole(&context.view, id.uuid())?;
     if share.header.owner == context.node()?.organisation {
@@ -356,6 +372,7 @@ fn over(header: &Header) -> Error {
     let message = match header.state {
         _ if header.revoked => "this share was revoked",
         sync::State::Cancelled { .. } => "this copy was cancelled",
+        _ if header.declined.is_some() => "the partner has declined this share",
         _ => "this copy was ended",
     };
     Error::new(ErrorKind::Conflict, message).hint("share again: interdocket share --help")

@@ -3,6 +3,8 @@
 //! One request makes one share set: a share for each partner, or none at all. From then on each goes its
 //! own way, and no partner is told that there are others.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
@@ -15,10 +17,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{Scope, SetId, Share, shown};
+use super::{Attachment, Scope, SetId, Share, shown};
 use crate::actions::decide::{self, Context, Decided, Effect, bounded, broken, line};
 use crate::actions::partner::Kind;
-use crate::actions::{Change, Error, ErrorKind, case, exchange, people};
+use crate::actions::{Change, Error, ErrorKind, case, exchange, feature, people};
 use crate::event::{Bytes, Event, ShareMade, ShareWidened};
 use crate::rules::{self, Against};
 use crate::store::project::ShareFacts;
@@ -55,6 +57,9 @@ pub struct Copy {
     /// A message to them.
     #[serde(default)]
     pub message: String,
+    /// What goes along with the evidence; markers, where left out.
+    #[serde(default)]
+    pub attachments: Option<BTreeSet<Attachment>>,
 }
 
 /// Opens a case, or part of it, to people at partners for a number of days: they read it here.
@@ -138,6 +143,7 @@ struct Offer {
     targets: Option<Targets>,
     units: Vec<String>,
     message: String,
+    attachments: BTreeSet<Attachment>,
 }
 
 /// The kind, as the terms with a partner have it.
@@ -156,6 +162,7 @@ struct Whole<'a> {
     units: Vec<Uuid>,
     chosen: Vec<EvidenceId>,
     message: String,
+    attachments: BTreeSet<Attachment>,
 }
 
 impl Change for Copy {
@@ -168,6 +175,9 @@ impl Change for Copy {
             targets: self.targets,
             units: Vec::new(),
             message: self.message,
+            attachments: self
+                .attachments
+                .unwrap_or_else(|| [Attachment::Markers].into()),
         };
         offer.decide(context, Kind::Copy, &|_| Ok(sync::Kind::Copy))
     }
@@ -188,6 +198,7 @@ impl Change for Reference {
             targets: self.targets,
             units: Vec::new(),
             message: self.message,
+            attachments: BTreeSet::new(),
         };
         offer.decide(context, Kind::Reference, &|_| {
             Ok(sync::Kind::Reference(until))
@@ -205,6 +216,7 @@ impl Change for Advanced {
             targets: self.targets,
             units: self.units,
             message: self.message,
+            attachments: BTreeSet::new(),
         };
         offer.decide(context, Kind::Advanced, &|partner| {
             let policy = partner.policy.ok_or_else(|| {
@@ -252,7 +264,7 @@ impl Offer {
             Targets::All | Targets::Present => exchange::targets(&context.view, case)?,
             Targets::None => Vec::new(),
         };
-        let units = people::ids(&context.view, &self.units)?;
+        let units = people::active(&context.view, &self.units)?;
         let set = SetId::new(context.id());
         let whole = Whole {
             set,
@@ -265,6 +277,7 @@ impl Offer {
                 title: found.title,
                 description: found.description,
                 targets: shared,
+                tags: exchange::tags(&context.view, context.node()?.organisation, case)?,
             },
             scope,
             // A copy has what there is when it is made.
@@ -272,6 +285,7 @@ impl Offer {
             units,
             chosen,
             message: bounded("message", self.message.trim(), limits::MESSAGE_TEXT_MAX)?,
+            attachments: self.attachments,
         };
         let access = case::access(&context.view, case, &whole.units, &[])?;
         let (mut shares, mut events) = (Vec::new(), access);
@@ -301,7 +315,7 @@ impl Whole<'_> {
         to: &To,
         (id, partner): &(OrganisationId, entity::Partner),
     ) -> Result<Vec<Event>, Error> {
-        sendable(&self.node, partner, self.kind)?;
+        offerable(&self.node, partner, self.kind)?;
         let recipients = named(self.kind, &to.recipients)?;
         let terms = Terms {
             share,
@@ -332,6 +346,7 @@ impl Whole<'_> {
             units: self.units.clone(),
             recipients,
             message: self.message.clone(),
+            attachments: self.attachments.clone(),
         };
         let mut events = vec![Event::ShareMade(made)];
         let facts = ShareFacts::new(context.view, share);
@@ -385,14 +400,23 @@ pub(super) fn because(to: &[To], partner: &str, mut error: Error) -> Error {
     error
 }
 
-/// Refuses what stands against sending this kind to a partner, with what to do about it.
+/// Refuses what stands against a new share of this kind with a partner, with what to do about it.
+fn offerable(node: &entity::Node, partner: &entity::Partner, kind: Kind) -> Result<(), Error> {
+    refuse(rules::offering(node, partner, kind), partner, kind)
+}
+
+/// Refuses what stands against sending more of this kind to a partner, with what to do about it.
 pub(super) fn sendable(
     node: &entity::Node,
     partner: &entity::Partner,
     kind: Kind,
 ) -> Result<(), Error> {
+    refuse(rules::sending(node.role, partner, kind), partner, kind)
+}
+
+fn refuse(against: Option<Against>, partner: &entity::Partner, kind: Kind) -> Result<(), Error> {
     let name = &partner.name;
-    let Some(against) = rules::sending(node.role, partner, kind) else {
+    let Some(against) = against else {
         return Ok(());
     };
     let word = match kind {
@@ -421,6 +445,8 @@ pub(super) fn sendable(
             format!("a reference to or from a justice organisation is not possible: \"{name}\""),
             format!("send a copy: interdocket share copy CASE --partner \"{name}\""),
         ),
+        Against::Lacks(feature) => return Err(feature::lacking(feature)),
+        Against::PartnerLacks(feature) => return Err(feature::lacking_at(name, feature)),
         Against::NotEnabled => (
             ErrorKind::Forbidden,
             format!("sending {word} to \"{name}\" is not enabled"),

@@ -1,10 +1,11 @@
 //! Offers, and whom they are for: partners' nodes are asked, where they can be, before anything is decided.
 
 use futures_util::future::join_all;
+use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 
 use super::offer::{because, partners};
-use super::{Advanced, Copy, Made, Recipients, Reference, Share, To};
+use super::{Advanced, Copy, Made, Recipients, Reference, Reshare, Share, To};
 use crate::actions::{Caller, Error, ErrorKind, Run, decide};
 use crate::federation::people;
 use crate::node::Node;
@@ -28,18 +29,30 @@ addressed!(Copy, Reference, Advanced);
 impl Run for Recipients {
     async fn run(mut self, node: &Node, caller: &Caller) -> Result<Share, Error> {
         node.permit(caller, &self).await?;
-        let id = self.share;
-        let partner = node.read(move |view| {
-            let header = decide::share(view, id)?.header;
-            let partner = decide::partner(view, &header.partner.to_string())?;
-            Ok(header.open_to_owner().then_some(partner))
-        });
-        // What was received has no recipients to be set here, and what is over has none any more: that is refused
-        // without asking anybody.
-        if let Ok(Some(partner)) = partner.await {
-            self.recipients = known(node, partner, self.recipients).await?;
-        }
+        self.recipients = of_share(node, self.share, self.recipients).await?;
         node.change(caller, self).await
+    }
+}
+
+impl Run for Reshare {
+    async fn run(mut self, node: &Node, caller: &Caller) -> Result<Share, Error> {
+        node.permit(caller, &self).await?;
+        self.recipients = of_share(node, self.share, self.recipients).await?;
+        node.change(caller, self).await
+    }
+}
+
+/// These people as the partner of a share calls them. What was received has no recipients to be set here, and what is
+/// over has none any more: that is refused without asking anybody.
+async fn of_share(node: &Node, id: ShareId, typed: Vec<String>) -> Result<Vec<String>, Error> {
+    let partner = node.read(move |view| {
+        let header = decide::share(view, id)?.header;
+        let partner = decide::partner(view, &header.partner.to_string())?;
+        Ok(header.open_to_owner().then_some(partner))
+    });
+    match partner.await {
+        Ok(Some(partner)) => known(node, partner, typed).await,
+        _ => Ok(typed),
     }
 }
 

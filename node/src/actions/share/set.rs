@@ -8,15 +8,15 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::share::status;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::Status;
+use super::{Status, lacking, stands};
 use crate::actions::decide;
 use crate::actions::partner::Kind;
-use crate::actions::{Caller, Error, Query, people, reach};
+use crate::actions::{Caller, Error, Query, feature, people, reach};
+use crate::features::Feature;
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -123,6 +123,7 @@ impl Query for Sets {
         caller: &Caller,
         now: DateTime<Utc>,
     ) -> Result<SetPage, Error> {
+        feature::require(view, Feature::NewUiCaseSharesManagement)?;
         let limit = decide::limit(self.limit)?;
         let mut after = decide::after(self.after.as_deref())?;
         let mut sets: Vec<Set> = Vec::new();
@@ -175,11 +176,14 @@ fn member(view: &View<'_>, id: ShareId, now: DateTime<Utc>) -> Result<InSet, Err
     let share = decide::share(view, id)?;
     let partner = share.header.partner;
     let known = view.get(&table::PARTNER, &partner)?;
+    let lacks = known
+        .as_ref()
+        .and_then(|known| lacking(&share.header, known));
     Ok(InSet {
         id,
         partner,
         partner_name: known.map_or_else(|| partner.to_string(), |known| known.name),
-        status: Status::of(status::status(&share.header, share.waits(), now)),
+        status: stands(&share, lacks, now),
         recipients: share.recipients,
     })
 }

@@ -16,12 +16,13 @@ use super::{Stage, files};
 use crate::actions::case::Case;
 use crate::actions::partner::{self, Kind, OrganisationRole, Partner, State};
 use crate::actions::share::{self, Share};
-use crate::actions::{self, audit, case};
+use crate::actions::{self, audit, case, feature};
 use crate::cli::error::Error;
 use crate::cli::evidence;
 use crate::cli::name;
 use crate::cli::share::{delivered, receipts};
 use crate::cli::table::{count, size};
+use crate::features;
 use crate::{run, text};
 
 /// Tells the whole story; an error where anything does not hold.
@@ -65,6 +66,14 @@ async fn start(stage: &mut Stage) -> Result<(), Error> {
             role.name, node.organisation
         ))?;
         stage.nodes.push(node);
+    }
+    stage.tell("Their administrators switch on what they take part in: all is off at first.")?;
+    for node in &stage.nodes {
+        let features = features::all();
+        let mut enable = vec!["feature", "enable"];
+        enable.extend(features.iter().map(|feature| feature.name()));
+        stage.command(node, &enable)?;
+        node.client.call(&feature::Enable { features }).await?;
     }
     Ok(())
 }
@@ -251,6 +260,7 @@ async fn copy(stage: &mut Stage, case: &Case) -> Result<Vec<(usize, Share)>, Err
         folders: Vec::new(),
         targets: None,
         message: MESSAGE.to_owned(),
+        attachments: None,
     };
     let made = north.client.call(&request).await?;
     let mut copy = vec!["share", "copy", NUMBER];

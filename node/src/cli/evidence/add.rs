@@ -13,6 +13,7 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
+use crate::actions::share::{self, Direction};
 use crate::actions::{self, case, evidence};
 use crate::cli::Context;
 use crate::cli::client::Client;
@@ -68,12 +69,35 @@ impl Add {
         context
             .out
             .reply(&outcome, |outcome| show(outcome, &self.case))?;
+        if !outcome.added.is_empty() {
+            offer(context, &self.case).await;
+        }
         if outcome.failed.is_empty() {
             return Ok(());
         }
         let failed = outcome.failed.len() as u64;
         let message = format!("{} could not be added", count(failed, "file", "files"));
         Err(Error::Incomplete(message))
+    }
+}
+
+/// Says which partners have a copy of the case that could be updated now. Who may not see that is told nothing.
+async fn offer(context: &Context, case: &str) {
+    let request = share::List {
+        case: Some(case.to_owned()),
+        direction: Some(Direction::Sent),
+        limit: Some(1000),
+        ..share::List::default()
+    };
+    let page = context.client.call(&request).await;
+    let shares = page.map_or_else(|_| Vec::new(), |page| page.shares);
+    for share in shares.iter().filter(|share| share.lacks > 0) {
+        context.out.note(&format!(
+            "The copy at {} has not {} of this case. To update it: interdocket share add {}",
+            text::display(&share.partner_name),
+            count(share.lacks, "item", "items"),
+            share.id
+        ));
     }
 }
 
@@ -241,7 +265,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::cli::fake::{context, serve};
+    use crate::cli::fake::{self, context, serve};
 
     #[test]
     fn folders_are_kept_and_links_are_skipped() {
@@ -297,13 +321,13 @@ mod tests {
         }
         serve(data.path(), |request| {
             if request.starts_with("GET /v0/cases/1 ") {
-                return ("200 OK", CASE.into());
+                return ("200 OK", fake::case());
             }
             if request.contains("/bad\"") {
                 let error = r#"{"kind":"not_found","message":"it cannot be read"}"#;
                 return ("404 Not Found", error.into());
             }
-            ("200 OK", ITEM.into())
+            ("200 OK", fake::item(Vec::new()))
         });
         let context = context(data.path());
         let paths = [folder.path().to_owned(), folder.path().join("gone")];
@@ -332,12 +356,4 @@ mod tests {
         let refused = add(&context, &context.client, "1", &["/x".into()]).await;
         assert_eq!(refused.unwrap_err().code(), 5);
     }
-
-    const CASE: &str = r#"{"id":"00000000-0000-0000-0000-000000000000","number":"1","title":"",
-        "description":"","state":"open","created_at":"2026-03-14T02:31:00Z","created_by":null,"assignees":[],"evidence":0,
-        "bytes":0,"origin":null,"access":[]}"#;
-
-    const ITEM: &str = r#"{"id":"00000000-0000-0000-0000-000000000000",
-        "case":"00000000-0000-0000-0000-000000000000","title":"","folder":"",
-        "added_at":"2026-03-14T02:31:00Z","added_by":"kim","files":[],"origin":null}"#;
 }

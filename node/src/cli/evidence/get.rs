@@ -8,6 +8,7 @@ use interdocket_sync::id::EvidenceId;
 use crate::actions::{self, ErrorKind, evidence};
 use crate::cli::Context;
 use crate::cli::error::Error;
+use crate::cli::evidence::warn;
 use crate::cli::save::{Part, save};
 
 /// Reads a file of evidence.
@@ -25,6 +26,9 @@ pub(in crate::cli) struct Get {
     /// out.
     #[arg(long, short, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Read video that was received as it came, without its watermark.
+    #[arg(long)]
+    original: bool,
     /// Replace a file that is there.
     #[arg(long)]
     force: bool,
@@ -34,18 +38,32 @@ impl Get {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let request = evidence::Show {
             evidence: self.evidence,
+            confidential: false,
         };
         let item = context.client.call(&request).await?;
         let Some(file) = item.files.get(self.file as usize) else {
             let message = format!("there is no file {}; files count from 0", self.file);
             return Err(actions::Error::new(ErrorKind::NotFound, message).into());
         };
-        let part = Part {
-            name: &file.name,
-            size: file.size,
-            blake3: Some(file.blake3),
+        warn(context, &item.metadata);
+        let rendition = match self.original {
+            true => None,
+            false => item.rendition(self.file),
         };
-        let target = format!("/v0/evidence/{}/files/{}", self.evidence, self.file);
+        if let Some(rendition) = rendition {
+            context.out.note(&rendition.notice);
+        }
+        let given = rendition.and_then(|rendition| rendition.made.as_ref());
+        let given = given.unwrap_or(file);
+        let part = Part {
+            name: &given.name,
+            size: given.size,
+            blake3: Some(given.blake3),
+        };
+        let target = format!(
+            "/v0/evidence/{}/files/{}?original={}",
+            self.evidence, self.file, self.original
+        );
         save(context, &part, &target, self.output, self.force).await
     }
 }
@@ -54,8 +72,10 @@ impl Get {
 mod tests {
     use std::fs;
 
+    use interdocket_sync::blob::{Digest, Sha256};
+
     use super::*;
-    use crate::cli::fake::{Answer, context, serve};
+    use crate::cli::fake::{self, Answer, context, serve};
     use crate::cli::save::destination;
 
     /// fault D1
@@ -86,6 +106,7 @@ mod tests {
         let get = |force| Get {
             evidence: EvidenceId::new(uuid::Uuid::nil()),
             file: 0,
+            original: false,
             output: Some(output.clone()),
             force,
         };
@@ -109,6 +130,7 @@ mod tests {
         let get = Get {
             evidence: EvidenceId::new(uuid::Uuid::nil()),
             file: 0,
+            original: false,
             output: Some(folder.path().to_owned()),
             force: false,
         };
@@ -119,26 +141,18 @@ mod tests {
 
     /// Answers for an item whose file is `hello` with these bytes.
     fn answer(request: &str, bytes: &[u8]) -> Answer {
-        if request.contains("/files/0 ") {
+        if request.contains("/files/0?") {
             return ("200 OK", bytes.to_vec());
         }
-        let nil = uuid::Uuid::nil();
-        let item = serde_json::json!({
-            "id": nil,
-            "case": nil,
-            "title": "",
-            "folder": "",
-            "added_at": "2026-03-14T02:31:00Z",
-            "added_by": "kim",
-            "files": [{
-                "name": "../a.txt",
-                "size": 5,
-                "blake3": blake3::hash(b"hello").to_hex().as_str(),
-                "sha256": "00".repeat(32),
-                "state": "verified",
-            }],
-            "origin": null,
-        });
-        ("200 OK", item.to_string().into_bytes())
+        let file = evidence::File {
+            name: "../a.txt".into(),
+            size: 5,
+            blake3: Digest(*blake3::hash(b"hello").as_bytes()),
+            sha256: Sha256([0; 32]),
+            state: evidence::FileState::Verified,
+            kind: evidence::FileKind::Original,
+            format: String::new(),
+        };
+        ("200 OK", fake::item(vec![file]))
     }
 }

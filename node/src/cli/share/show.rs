@@ -1,28 +1,25 @@
 //! Shares as a person reads them.
 
-use super::share;
+use super::{Which, share};
 use crate::actions::share::{
-    Direction, Made, Mode, Page, Policy, RevocationState, Scope, SetId, Share, Totals,
+    Direction, Made, Mode, Page, Policy, Recalled, RevocationState, Scope, SetId, Share, Totals,
 };
 use crate::cli::error::Error;
 use crate::cli::table::{Table, behind, count, size, time};
 use crate::cli::{Context, Range, name};
 use crate::text;
 
-pub(super) async fn list(
-    context: &Context,
-    case: Option<String>,
-    partner: Option<String>,
-    range: Range,
-) -> Result<(), Error> {
+pub(super) async fn list(context: &Context, which: Which, range: Range) -> Result<(), Error> {
     let mut shown = Page {
         shares: Vec::new(),
         next: range.after,
     };
     loop {
         let request = share::List {
-            case: case.clone(),
-            partner: partner.clone(),
+            case: which.case.clone(),
+            partner: which.partner.clone(),
+            direction: which.direction,
+            pending: which.pending,
             after: shown.next.take(),
             limit: Some(range.limit.unwrap_or(1000)),
         };
@@ -106,6 +103,7 @@ fn described(share: &Share, set: Option<SetId>) -> String {
         table.row(["Added by them", &share.onward.join(", ")]);
     }
     table.row(["Message", &share.message]);
+    of_copy(&mut table, share);
     table.row(["Disclosed", &totals(share.listed)]);
     table.row(["Partner holds", &totals(share.stored)]);
     if share.imported != Totals::default() {
@@ -113,7 +111,7 @@ fn described(share: &Share, set: Option<SetId>) -> String {
     }
     table.row(["Waiting", &behind(share.behind, share.behind_since)]);
     if let Some(refusal) = &share.refusal {
-        table.row(["Not taken", refusal]);
+        table.row(["Does not arrive", refusal]);
     }
     if let Some(fork) = &share.fork {
         let fork = format!(
@@ -155,6 +153,48 @@ pub(in crate::cli) fn totals(totals: Totals) -> String {
         count(totals.files, "file", "files"),
         size(totals.bytes)
     )
+}
+
+/// What is said of a copy only.
+fn of_copy(table: &mut Table, share: &Share) {
+    for reshare in &share.reshares {
+        let names = reshare.recipients.join(", ");
+        let joined = format!(
+            "{names}, by {} at {}; told of what came after update {}",
+            reshare.by,
+            time(reshare.at),
+            reshare.after_update
+        );
+        table.row(["Reshared with", &joined]);
+    }
+    if let Some(reason) = share.declined {
+        table.row(["Declined", &name(&reason)]);
+    }
+    if let Some(recall) = &share.recall {
+        table.row(["Recalled", &recalled(recall)]);
+        table.row(["Answer", &answered(recall)]);
+    }
+    if share.lacks > 0 {
+        let lacks = count(share.lacks, "item", "items");
+        table.row(["Not in the copy", &format!("{lacks} of the case")]);
+    }
+}
+
+fn recalled(recall: &Recalled) -> String {
+    let (by, at) = (&recall.by, time(recall.at));
+    format!("by {by} at {at}: {}", recall.reason)
+}
+
+fn answered(recall: &Recalled) -> String {
+    let Some(answer) = &recall.answer else {
+        return "none yet".to_owned();
+    };
+    let word = match answer.granted {
+        true => "granted, as an intent",
+        false => "not granted",
+    };
+    let (by, at) = (&answer.by, time(answer.at));
+    format!("{word}, by {by} at {at}: {}", answer.reason)
 }
 
 const fn way(direction: Direction) -> &'static str {

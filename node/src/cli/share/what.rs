@@ -4,7 +4,7 @@ use clap::Args;
 use interdocket_sync::id::EvidenceId;
 
 use super::to::To;
-use crate::actions::share::{self, Targets};
+use crate::actions::share::{self, Attachment, Targets};
 use crate::cli::named;
 
 /// What is shared, and with whom.
@@ -24,6 +24,9 @@ pub(in crate::cli) struct What {
     /// out, all of them with the entire case, else none.
     #[arg(long, value_parser = named::<Targets>(["all", "present", "none"]))]
     targets: Option<Targets>,
+    /// What goes along with the evidence of a copy; repeat it for more. Where left out, markers only.
+    #[arg(long = "attach", value_name = "WHAT", value_parser = named::<Attachment>(["audit_trail", "notes", "markers", "transcripts"]))]
+    attachments: Vec<Attachment>,
     /// A message to the recipients.
     #[arg(long, default_value = "")]
     message: String,
@@ -42,6 +45,8 @@ impl What {
             folders: self.folders.clone(),
             targets: self.targets,
             message: self.message.clone(),
+            attachments: (!self.attachments.is_empty())
+                .then(|| self.attachments.iter().copied().collect()),
         }
     }
 

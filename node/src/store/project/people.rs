@@ -1,13 +1,16 @@
 //! What users and groups become in the tables.
 
+use chrono::{DateTime, Utc};
 use interdocket_sync::id::CaseId;
 use uuid::Uuid;
 
 use super::{Error, Step};
+use crate::access::ADMINISTRATOR;
 use crate::actions::Actor;
 use crate::actions::people::called;
 use crate::event::{
-    AccessChanged, GroupChanged, GroupMade, RoleSet, TokenMade, TokenRevoked, UserAdded, UserEdited,
+    AccessChanged, GroupChanged, GroupMade, PasswordSet, Proof, RoleSet, SignedIn, TokenMade,
+    TokenRevoked, UserAdded, UserEdited, UserEnrolled,
 };
 use crate::store::entity::{self, Known};
 use crate::store::table;
@@ -20,11 +23,34 @@ impl Step<'_> {
             email: user.email.clone(),
             badge: user.badge.clone(),
             added_at: self.meta.at,
+            seen_at: self.meta.at,
+            disabled_at: None,
+            locked_at: None,
         };
-        self.put(&table::USER, &user.id, &added);
+        self.user_put(user.id, &added);
         self.holders(&added.role, |holders| holders + 1)?;
         self.know([&added.name, &added.email, &added.badge], user.id);
         Ok(())
+    }
+
+    pub(super) fn user(
+        &mut self,
+        id: Uuid,
+        change: impl FnOnce(&mut entity::User, DateTime<Utc>),
+    ) -> Result<(), Error> {
+        let mut user = self.get(&table::USER, &id)?;
+        change(&mut user, self.meta.at);
+        self.user_put(id, &user);
+        Ok(())
+    }
+
+    fn user_put(&mut self, id: Uuid, user: &entity::User) {
+        self.put(&table::USER, &id, user);
+        self.put(&table::USER_NAME, &called(&user.name), &id);
+        match user.role == ADMINISTRATOR && user.disabled_at.is_none() {
+            true => self.put(&table::ADMINISTRATOR, &id, &()),
+            false => self.changes.delete(&table::ADMINISTRATOR, &id),
+        }
     }
 
     pub(super) fn user_edited(&mut self, edited: &UserEdited) -> Result<(), Error> {
@@ -32,13 +58,52 @@ impl Step<'_> {
         for text in [&user.email, &user.badge] {
             self.changes.delete(&table::KNOWN, &called(text));
         }
+        // A former name stays theirs: what was addressed to it is meant for them, and for nobody who comes later.
+        self.changes.delete(&table::USER_NAME, &called(&user.name));
         self.holders(&user.role, |holders| holders.saturating_sub(1))?;
         self.holders(&edited.role, |holders| holders + 1)?;
+        user.name.clone_from(&edited.name);
         user.role.clone_from(&edited.role);
         user.email.clone_from(&edited.email);
         user.badge.clone_from(&edited.badge);
-        self.put(&table::USER, &edited.id, &user);
+        self.user_put(edited.id, &user);
         self.know([&user.name, &user.email, &user.badge], edited.id);
+        Ok(())
+    }
+
+    #[expect(clippy::unnecessary_wraps, reason = "as for every event")]
+    pub(super) fn user_enrolled(&mut self, enrolled: &UserEnrolled) -> Result<(), Error> {
+        let credential = entity::Credential {
+            password: self.meta.seq,
+            authenticator: self.meta.seq,
+            step: enrolled.step,
+            used: 0,
+        };
+        self.put(&table::CREDENTIAL, &enrolled.user, &credential);
+        Ok(())
+    }
+
+    pub(super) fn password_set(&mut self, set: &PasswordSet) -> Result<(), Error> {
+        let mut credential = self.get(&table::CREDENTIAL, &set.user)?;
+        credential.password = self.meta.seq;
+        self.put(&table::CREDENTIAL, &set.user, &credential);
+        Ok(())
+    }
+
+    pub(super) fn signed_in(&mut self, session: &SignedIn) -> Result<(), Error> {
+        self.user(session.user, |user, at| user.seen_at = at)?;
+        if session.by == Proof::Enrolment {
+            return Ok(());
+        }
+        let mut credential = self.get(&table::CREDENTIAL, &session.user)?;
+        match session.by {
+            Proof::Code(step) => credential.step = step,
+            Proof::Recovery(place) => {
+                credential.used |= 1_u16.checked_shl(place.into()).unwrap_or_default();
+            }
+            Proof::Enrolment => {}
+        }
+        self.put(&table::CREDENTIAL, &session.user, &credential);
         Ok(())
     }
 
@@ -138,17 +203,32 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// The recipients of what was received have access to it, as far as they are known here. It is assigned to the
+    /// The recipients of what was received have access to it, as far as they are known here and not disabled. It is assigned to the
     /// first of them who is a user.
     pub(super) fn access_of_recipients(
         &mut self,
         case: CaseId,
         recipients: &[String],
     ) -> Result<(), Error> {
+        let first = self.access_of_joined(case, recipients)?;
+        self.case(case, |case| case.assignees.extend(first))
+    }
+
+    /// Whom a copy was addressed to later has access to it, as far as they are known here. Gives the first of them who
+    /// is a user.
+    pub(super) fn access_of_joined(
+        &mut self,
+        case: CaseId,
+        recipients: &[String],
+    ) -> Result<Option<Uuid>, Error> {
         let mut first = None;
         for recipient in recipients {
             match self.view().get(&table::KNOWN, &called(recipient))? {
                 Some(Known::User(who)) => {
+                    let user = self.view().get(&table::USER, &who)?;
+                    if user.is_none_or(|user| user.disabled_at.is_some()) {
+                        continue;
+                    }
                     self.give_access(case, who);
                     first = first.or(Some(who));
                 }
@@ -156,7 +236,25 @@ impl Step<'_> {
                 None => {}
             }
         }
-        self.case(case, |case| case.assignees.extend(first))
+        Ok(first)
+    }
+
+    /// Whom an administrator named has access to what was received. A case that is new is assigned to the first of
+    /// them who is a user.
+    pub(super) fn access_named(
+        &mut self,
+        case: CaseId,
+        named: &[Uuid],
+        new: bool,
+    ) -> Result<(), Error> {
+        let mut first = None;
+        for who in named {
+            self.give_access(case, *who);
+            if first.is_none() && self.view().has(&table::USER, who)? {
+                first = Some(*who);
+            }
+        }
+        self.case(case, |case| case.assignees.extend(first.filter(|_| new)))
     }
 
     pub(super) fn token_made(&mut self, token: &TokenMade) -> Result<(), Error> {

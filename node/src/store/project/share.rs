@@ -3,12 +3,13 @@
 //! What a partner lets this node see under a lease comes redacted: of such a share there is no text in the
 //! tables.
 
+mod copy;
 mod facts;
 mod import;
 mod recover;
 mod scope;
 
-use interdocket_sync::id::{CaseId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::log::entry::{Body, Entry as LogEntry, Offered};
 use interdocket_sync::log::head::SignedHead;
@@ -63,6 +64,7 @@ impl Step<'_> {
             scope: made.scope.clone(),
             all_targets: made.all_targets,
             recipients: made.recipients.clone(),
+            attachments: made.attachments.clone(),
             set: Some(made.set),
             offered_at: self.meta.at,
             made: self.meta.seq,
@@ -73,6 +75,8 @@ impl Step<'_> {
             revocation: None,
             frozen: None,
             imported_case: 0,
+            pending: false,
+            finalised: false,
         };
         self.put(&table::CASE_SHARE, &(made.case, made.share), &());
         self.put(
@@ -149,16 +153,16 @@ impl Step<'_> {
         };
         let owner = terms.terms.owner;
         let case = match terms.terms.kind {
-            Kind::Copy => {
+            Kind::Copy if !received.pending => {
                 let case = CaseId::received(received.share, offered.case);
                 self.case_received(case, &offered, received.share, owner)?;
                 self.put(&table::CASE_SHARE, &(case, received.share), &());
                 Some(case)
             }
-            Kind::Reference(_) | Kind::Advanced(_) => None,
+            _ => None,
         };
         self.put(&table::PARTNER_SHARE, &(owner, received.share), &());
-        if matches!(terms.terms.kind, Kind::Advanced(_)) {
+        if matches!(terms.terms.kind, Kind::Advanced(_)) && !received.pending {
             self.put(&table::FOLLOWED, &(owner, received.share), &());
         }
         self.message(received.share, &offered.message);
@@ -173,12 +177,13 @@ impl Step<'_> {
             header.hold = Hold::Recovering;
             self.put(&table::RECOVER, &(owner, received.share), &());
         }
-        Ok(entity::Share {
+        let share = entity::Share {
             header,
             case,
             scope: Scope::Entire,
             all_targets: false,
-            recipients: offered.recipients,
+            recipients: offered.recipients.clone(),
+            attachments: Default::default(),
             set: None,
             offered_at: self.meta.at,
             made: self.meta.seq,
@@ -193,7 +198,13 @@ impl Step<'_> {
             }),
             frozen: None,
             imported_case: 0,
-        })
+            pending: received.pending,
+            finalised: false,
+        };
+        if share.pending {
+            self.pending(&share, &offered);
+        }
+        Ok(share)
     }
 
     fn case_received(
@@ -216,6 +227,7 @@ impl Step<'_> {
         };
         self.case_made(&made, Some(origin), None)?;
         self.targets_received(id, share, &offered.info.targets)?;
+        self.tagged(id.uuid(), &offered.info.tags);
         self.access_of_recipients(id, &offered.recipients)
     }
 
@@ -237,7 +249,7 @@ impl Step<'_> {
             for (key, fact) in puts {
                 self.fact(share, received, entry.side, key, &fact)?;
             }
-            self.said(share, node.role, received, &entry);
+            self.said(share, node.role, received, &entry)?;
         }
         Ok(())
     }
@@ -249,14 +261,17 @@ impl Step<'_> {
         role: OrganisationRole,
         received: bool,
         entry: &LogEntry,
-    ) {
+    ) -> Result<(), Error> {
         let key = (share.header.owner, share.header.share);
+        if share.header.kind == Kind::Copy {
+            self.said_of_copy(share, entry)?;
+        }
         match &entry.body {
             Body::RecipientsChanged(_, recipients) => share.recipients.clone_from(recipients),
             Body::SharedOnward(_, names) => self.put(&table::ONWARD, &share.header.share, names),
             Body::CaseChanged(..) if !received => share.case_waiting = false,
             // What arrives late of a share that was purged is imported no more.
-            Body::Listed(..) if received && share.header.purged == 0 => {
+            Body::Listed(..) if received && share.header.purged == 0 && !share.pending => {
                 if let Kind::Advanced(policy) = share.header.kind
                     && rules::imports(role, policy)
                 {
@@ -269,11 +284,16 @@ impl Step<'_> {
                     self.put(&table::IMPORT, &key, &import);
                 }
             }
-            Body::Revoked(_) if received => self.over(share),
+            Body::Declined(..) | Body::Cancelled(_) => self.looked_at(share),
+            Body::Revoked(_) if received => {
+                self.looked_at(share);
+                self.over(share);
+            }
             Body::Purged(_) if !self.recovering => self.changes.delete(&table::PURGE, &key),
             _ if self.recovering => self.said_before(share, received, entry),
             _ => {}
         }
+        Ok(())
     }
 
     fn fact(
@@ -290,8 +310,10 @@ impl Step<'_> {
             if received {
                 let before = self.view().has(&table::WANTED, &row)?;
                 let lost = item.stored != 0 && (self.recovering || (before && self.lost(row)?));
-                let wanted =
-                    (item.stored == 0 || lost) && item.withdrawn == 0 && keeps(share.header.kind);
+                let wanted = (item.stored == 0 || lost)
+                    && item.withdrawn == 0
+                    && keeps(share.header.kind)
+                    && !self.deleted(share, *evidence)?;
                 match (before, wanted) {
                     (false, true) => {
                         self.put(&table::WANTED, &row, &());
@@ -321,6 +343,25 @@ impl Step<'_> {
         }
         self.put(&table::FACT, &(id, key), fact);
         Ok(())
+    }
+
+    /// Whether what an item of a copy became here was deleted, or the case with it: it is not brought back.
+    pub(super) fn deleted(
+        &self,
+        share: &entity::Share,
+        evidence: EvidenceId,
+    ) -> Result<bool, Error> {
+        if share.header.kind != Kind::Copy {
+            return Ok(false);
+        }
+        let item = EvidenceId::received(share.header.share, evidence);
+        let ids = [Some(item.uuid()), share.case.map(CaseId::uuid)];
+        for id in ids.into_iter().flatten() {
+            if self.view().has(&table::GONE, &id)? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn batch(&mut self, share: ShareId, side: Side, point: Point) {
@@ -401,6 +442,7 @@ impl Step<'_> {
             countersigned: Some(seq),
         });
         share.header = apply::revoked(&share.header);
+        self.looked_at(&mut share);
         self.over(&share);
         self.put(&table::SHARE, &received.share, &share);
         Ok(())
@@ -469,11 +511,11 @@ impl Step<'_> {
             return;
         }
         let key = (share.header.owner, share.header.share);
-        let reading = !share.header.revoked
-            && matches!(
-                share.header.state,
-                State::Offered | State::Accepted | State::Ended
-            );
+        // A copy is read into a case.
+        let placed = share.case.is_some() || share.header.kind != Kind::Copy;
+        let reading = placed
+            && !share.header.revoked
+            && matches!(share.header.state, State::Accepted | State::Ended);
         if share.wanted > 0 && reading {
             self.put(&table::FETCH, &key, &());
         } else {

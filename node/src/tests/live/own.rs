@@ -40,6 +40,7 @@ async fn what_becomes_of_an_import_is_the_receivers_and_changes_nothing_at_the_o
         evidence: own[0].id,
         title: Some("Exhibit 1".into()),
         folder: Some("trial".into()),
+        fields: Default::default(),
     };
     court.change(edit).await.unwrap();
     court.evidence("1/26", "brief.txt", b"work product").await;
@@ -50,6 +51,7 @@ async fn what_becomes_of_an_import_is_the_receivers_and_changes_nothing_at_the_o
         folders: Vec::new(),
         targets: None,
         message: String::new(),
+        attachments: None,
     };
     let copy = only(court.change(disclosed).await.unwrap()).id;
     settle(&court, &south, copy).await;

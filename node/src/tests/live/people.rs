@@ -48,6 +48,7 @@ async fn whom_the_partner_knows_is_named_as_it_names_them_and_nobody_else_is() {
     south.person("Kim Berg", "4711").await.unwrap();
     let email = user::Edit {
         user: "Kim Berg".into(),
+        name: None,
         role: None,
         email: Some("kim@south.example".into()),
         badge: None,

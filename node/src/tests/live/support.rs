@@ -136,6 +136,7 @@ pub(super) fn evidence_of(node: &Bench, number: &str) -> Vec<evidence::Evidence>
     let reading = node.node.parts().store.read();
     let list = evidence::List {
         case: number.into(),
+        uncategorised: false,
         after: None,
         limit: None,
     };

@@ -172,6 +172,7 @@ impl People {
                 evidence,
                 title: Some(title),
                 folder: None,
+                fields: Default::default(),
             };
             self.change(edit).await;
         }
@@ -202,6 +203,7 @@ impl People {
                     folders: Vec::new(),
                     targets: None,
                     message: String::new(),
+                    attachments: None,
                 })
                 .await
             }

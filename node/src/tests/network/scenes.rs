@@ -105,6 +105,7 @@ async fn copy(people: &People, partner: &str) -> ShareId {
         folders: Vec::new(),
         targets: None,
         message: String::new(),
+        attachments: None,
     };
     let share = only(people.change(copy).await.unwrap()).id;
     let name = people.site().name;

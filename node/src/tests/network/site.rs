@@ -22,6 +22,7 @@ use crate::clock::{Clock, Steady};
 use crate::config::Config;
 use crate::disk::Memory as Disk;
 use crate::event::{Entry, Event, NodeMade};
+use crate::features;
 use crate::federation::net::Listener;
 use crate::journal::Journal;
 use crate::keyring::Keyring;
@@ -147,7 +148,7 @@ impl Site {
             watch: Arc::new(watch),
             up: RefCell::default(),
             boots: Cell::default(),
-            noted: Cell::new(1),
+            noted: Cell::new(2),
         };
         site.make();
         site
@@ -166,13 +167,14 @@ impl Site {
             name: self.name.into(),
             role: self.role(),
         });
-        let record = Entry {
+        let begun = [made, Event::FeaturesSet(features::all())].map(|event| Entry {
             actor: None,
             way: Way::Socket,
-            event: made,
-        };
+            event,
+        });
         let (mut journal, _) = self.journal(&self.disks.borrow(), &self.keys());
-        journal.append(noon(), &[record.draft()]).unwrap();
+        let drafts = begun.map(|entry| entry.draft());
+        journal.append(noon(), &drafts).unwrap();
     }
 
     fn keys(&self) -> Keys {

@@ -125,6 +125,7 @@ async fn people_are_addressed_by_their_address_or_the_number_on_their_badge() {
     let kim = south.person("Kim Berg", "4711").await.unwrap();
     let change = user::Edit {
         user: "4711".into(),
+        name: None,
         role: None,
         email: Some("kim@south.example".into()),
         badge: None,
@@ -160,6 +161,7 @@ async fn a_badge_that_was_handed_on_lets_in_its_new_holder_only() {
     assert!(reads(&south, &kim, get(share, evidence)).await.is_ok());
     let none = user::Edit {
         user: "Kim Berg".into(),
+        name: None,
         role: None,
         email: None,
         badge: Some(String::new()),

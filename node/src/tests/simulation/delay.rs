@@ -111,6 +111,7 @@ async fn work(world: &Rc<World>, me: &Rc<Process>, partners: Vec<&str>) {
             folders: Vec::new(),
             targets: None,
             message: String::new(),
+            attachments: None,
         };
         change(world, me, copy).await.unwrap();
         let advanced = share::Advanced {

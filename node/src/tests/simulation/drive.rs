@@ -19,14 +19,14 @@ use prost::Message as _;
 
 use super::bug::{Bug, planted};
 use super::net::{Method, Stop, call};
-use super::serve::lender;
+use super::serve::{hear, lender};
 use super::site::Process;
 use super::world::{Micros, SECOND, World};
 use crate::actions::decide::broken;
-use crate::actions::{self, Error, ErrorKind, Way, exchange};
+use crate::actions::{self, Error, ErrorKind, Way, exchange, feature};
 use crate::clock::Clock as _;
 use crate::federation::recover::REVOCATIONS;
-use crate::federation::{drive as node, history, lease};
+use crate::federation::{drive as node, features, history, lease};
 use crate::node::Knocks;
 use crate::store::view::View;
 use crate::store::{entity, table};
@@ -177,14 +177,17 @@ impl Drive<'_> {
 
     async fn greet(&mut self) -> Result<(), Stop> {
         let incarnation = self.read(crate::federation::exchange::incarnation)?;
+        let on = self.read(feature::of)?;
         let hello = v1::ConnectRequest {
             formats: vec![FORMAT],
             incarnation,
             at: self.me.clock.now().timestamp_micros(),
             version: String::new(),
+            features: features::told(&on),
         };
         let reply: v1::ConnectReply =
             call(self.world, self.me, self.partner, Method::Connect, &hello).await?;
+        hear(self.world, self.me, self.partner, &reply.features).await?;
         if let Some(shown) = reply.witness {
             super::recover::witnessed(self.world, self.me, self.partner, shown).await?;
         }

@@ -144,6 +144,7 @@ pub(super) async fn offer(
                 folders,
                 targets,
                 message,
+                attachments: None,
             };
             change(world, me, copy).await
         }

@@ -23,12 +23,12 @@ use super::site::Process;
 use super::vault::digest as digest_of;
 use super::world::World;
 use crate::actions::decide::Decided;
-use crate::actions::{self, Error, Way, exchange};
+use crate::actions::{self, Error, Way, exchange, feature};
 use crate::clock::Clock as _;
 use crate::event::{Event, Refused};
 use crate::federation::exchange::{incarnation, placed, serves, trusted};
 use crate::federation::lease::{self, Lender};
-use crate::federation::{history, recover};
+use crate::federation::{features, history, recover};
 use crate::store::entity::BlobState;
 use crate::store::table;
 
@@ -134,7 +134,7 @@ async fn one(
 ) -> Answer {
     let bytes = message.bytes.as_slice();
     match method {
-        Method::Connect => connect(world, me, caller),
+        Method::Connect => connect(world, me, caller, bytes).await,
         Method::Deliver => deliver(world, me, caller, message).await,
         Method::Revoke => revoke(world, me, caller, bytes).await,
         Method::ListShares => {
@@ -170,19 +170,46 @@ pub(super) fn lender(me: &Process) -> Lender<'_> {
     }
 }
 
-fn connect(world: &World, me: &Process, caller: OrganisationId) -> Answer {
+/// Takes in what features a partner says it has.
+pub(super) async fn hear(
+    world: &Rc<World>,
+    me: &Rc<Process>,
+    partner: OrganisationId,
+    said: &[i32],
+) -> Result<(), Error> {
+    let said = features::said(said);
+    if !me.read(|view| feature::news(view, partner, &said))? {
+        return Ok(());
+    }
+    let heard = me.decide(world, None, Way::Partner, move |context| {
+        feature::heard(context, partner, said)
+    });
+    heard.await
+}
+
+async fn connect(
+    world: &Rc<World>,
+    me: &Rc<Process>,
+    caller: OrganisationId,
+    bytes: &[u8],
+) -> Answer {
+    let hello = v1::ConnectRequest::decode(bytes).map_err(|_| Refusal::Malformed)?;
+    let heard = hear(world, me, caller, &hello.features).await;
+    heard.map_err(|_| Refusal::Busy)?;
     me.greeted(world, caller);
     let read = me.read(|view| {
         let incarnation = incarnation(view)?;
+        let on = feature::of(view)?;
         let witnesses = recover::witnesses(view, &me.journal, caller)?;
-        Ok::<_, Error>((incarnation, witnesses))
+        Ok::<_, Error>((incarnation, on, witnesses))
     });
-    let (incarnation, witnesses) = read.map_err(|_| Refusal::Busy)?;
+    let (incarnation, on, witnesses) = read.map_err(|_| Refusal::Busy)?;
     let reply = v1::ConnectReply {
         formats: vec![FORMAT],
         incarnation,
         at: me.clock.now().timestamp_micros(),
         version: String::new(),
+        features: features::told(&on),
         ..witnesses
     };
     Ok(reply.encode_to_vec())

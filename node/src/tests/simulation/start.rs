@@ -14,7 +14,9 @@ use crate::actions::partner::{Confirm, Enable, Kind, SetPolicy};
 use crate::actions::share::Mode;
 use crate::actions::{Change, Error, Way};
 use crate::clock::{Clock as _, Jump};
-use crate::event::{Bytes, ClockSuspected, Entry, Event, NodeMade, PartnerMet};
+use crate::event::{Bytes, ClockSuspected, Entry, Event, NodeMade, PartnerFeatures, PartnerMet};
+use crate::features;
+use crate::federation::features as told;
 use crate::journal::{Journal, Position};
 use crate::keyring::Keyring;
 use crate::rules;
@@ -28,17 +30,19 @@ pub(super) fn federation(world: &Rc<World>) {
             name: site.name.into(),
             role: site.role,
         });
-        let record = Entry {
+        let begun = [made, Event::FeaturesSet(features::all())].map(|event| Entry {
             actor: None,
             way: Way::Socket,
-            event: made,
-        };
+            event,
+        });
         let disks = site.disks.borrow();
         let random = crate::chance::fill;
         let ring = Keyring::open(disks.keyring.clone(), &site.master(), random);
         let ring = Arc::new(ring.unwrap());
         let mut journal = Journal::open(disks.journal.clone(), ring).unwrap();
-        journal.append(noon(), &[record.draft()]).unwrap();
+        journal
+            .append(noon(), &begun.map(|entry| entry.draft()))
+            .unwrap();
     }
     for site in 0..world.plan.nodes {
         start(world, site);
@@ -61,8 +65,13 @@ async fn pair(world: &Rc<World>, me: &Rc<Process>) {
             address: None,
             words: Vec::new(),
         });
+        // As it says in its greetings: so the first of them is no news.
+        let said = Event::PartnerFeatures(PartnerFeatures {
+            organisation: other.id,
+            features: told::said(&told::told(&features::all())),
+        });
         let met = me.decide(world, None, Way::Socket, |_| {
-            Ok(Decided::new(vec![met], |_| Ok(())))
+            Ok(Decided::new(vec![met, said], |_| Ok(())))
         });
         met.await.expect("nothing is broken yet");
         let partner = other.name.to_owned();

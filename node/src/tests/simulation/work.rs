@@ -338,6 +338,7 @@ impl People<'_> {
                     folders,
                     targets: None,
                     message,
+                    attachments: None,
                 };
                 self.run(copy).await
             }
@@ -529,6 +530,7 @@ impl People<'_> {
             evidence,
             title: Some(title.clone()),
             folder: Some(folder.clone()),
+            fields: Default::default(),
         };
         let (outcome, _) = self.run(edit).await;
         let mut oracle = self.world.oracle.borrow_mut();

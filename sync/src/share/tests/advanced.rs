@@ -1,11 +1,12 @@
 //! What references and advanced shares go through, step by step.
 
 use crate::log::entry::{Body, CaseInfo, ItemChange};
+use crate::metadata::Metadata;
 use crate::refusal::Refusal;
 use crate::share::decide::Command;
-use crate::share::{Facts, Kind, Mode, Policy, Totals};
+use crate::share::{Fact, Facts, Kind, Mode, Policy, Totals};
 use crate::testing::{
-    LIVE, Pair, SYNCHRONISED, actor, evidence, item, offered, reference, stored, terms_of,
+    LIVE, Pair, SYNCHRONISED, actor, evidence, item, metadata, offered, reference, stored, terms_of,
 };
 
 fn totals(numbers: &[u8]) -> Totals {
@@ -133,7 +134,18 @@ fn a_withdrawn_item_leaves_no_text_and_no_use_of_its_files() {
         .unwrap();
     pair.exchange();
     let gone = pair.partner.facts.item(evidence(5)).unwrap();
-    assert_eq!(gone.title + &gone.folder + &gone.added_by, "");
+    assert_eq!(gone.title.clone() + &gone.folder + &gone.added_by.text, "");
+    let said = pair.partner.facts.metadata(evidence(5), &gone);
+    assert_eq!(said, Metadata::default());
+    let left = |fact: &Fact| matches!(fact, Fact::Tag(tag) if !tag.text.is_empty());
+    assert_eq!(
+        pair.partner
+            .facts
+            .values()
+            .filter(|fact| left(fact))
+            .count(),
+        metadata(4).tags.len()
+    );
     let file = |place| pair.partner.facts.file(evidence(5), place);
     assert!((0..gone.files).all(|place| file(place).unwrap().name.is_empty()));
     assert_eq!(pair.owner.facts.blob(shared).unwrap().uses, 1);
@@ -179,6 +191,7 @@ fn changes_describe_the_item_the_case_and_the_recipients_anew() {
         evidence: evidence(1),
         title: "Renamed".to_owned(),
         folder: "Elsewhere".to_owned(),
+        metadata: metadata(2),
     };
     let info = CaseInfo {
         number: "2026-8".to_owned(),

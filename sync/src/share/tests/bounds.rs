@@ -43,7 +43,7 @@ fn items() -> impl Strategy<Value = Item> {
     (0..200_u8, texts, seconds, files).prop_map(|(number, texts, seconds, files)| Item {
         title: texts.0,
         folder: texts.1,
-        added_by: texts.2,
+        added_by: texts.2.as_str().into(),
         added_at: at(seconds),
         files,
         ..item(number)

@@ -5,6 +5,7 @@
 mod advanced;
 mod bytes;
 mod chain;
+mod copy;
 mod kinds;
 mod state;
 mod statement;

@@ -9,11 +9,12 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::log::Side;
+use crate::log::entry::{Body, DeclineReason, Entry, RecallAnswer};
 use crate::refusal::Refusal;
 use crate::share::apply::{apply, open};
 use crate::share::decide::Command;
 use crate::share::{Fact, Header, Hold, Key, Kind, State};
-use crate::testing::{Node, Pair, actor, item, offered, revocation, stored};
+use crate::testing::{Node, Pair, actor, item, offered, reshared, revocation, stored};
 
 #[derive(Debug, Clone)]
 #[expect(clippy::large_enum_variant, reason = "a few hundred of them, in tests")]
@@ -36,6 +37,13 @@ pub(super) fn command() -> impl Strategy<Value = Command> {
         8 => Just(Command::Accept(None)),
         1 => Just(Command::End(actor())),
         1 => Just(Command::Cancel(actor())),
+        1 => Just(Command::Reshare(actor(), reshared("Bea"))),
+        4 => Just(Command::Recall(actor(), "Sealed by the court".to_owned())),
+        6 => any::<bool>().prop_map(|granted| {
+            let reason = String::new();
+            Command::AnswerRecall(actor(), RecallAnswer { granted, reason })
+        }),
+        1 => Just(Command::Decline(actor(), DeclineReason::Unneeded)),
     ]
 }
 
@@ -157,7 +165,8 @@ proptest! {
         prop_assert!(header.stored.evidence <= header.listed.evidence);
         if let State::Cancelled { at } = header.state {
             let mut entries = pair.owner.entries.range((Side::Partner, 0)..);
-            prop_assert!(entries.all(|(_, entry)| entry.other.count < at));
+            let answers = |entry: &Entry| matches!(entry.body, Body::RecallAnswered(..));
+            prop_assert!(entries.all(|(_, entry)| entry.other.count < at || answers(entry)));
             let all = (0..6).map(stored).collect();
             prop_assert!(pair.partner.run(Command::Store(all)).is_err());
         }
@@ -184,7 +193,7 @@ proptest! {
 #[test]
 fn the_orders_reach_every_state_and_every_race() {
     let mut runner = TestRunner::deterministic();
-    let mut reached = [0; 5];
+    let mut reached = [0; 8];
     for _ in 0..300 {
         let steps = prop::collection::vec(step(command()), 0..120);
         let pair = copy(steps.new_tree(&mut runner).unwrap().current());
@@ -199,6 +208,9 @@ fn the_orders_reach_every_state_and_every_race() {
             header.update > 1 && header.whole(),
             cancelled && race,
             header.state == State::Ended && race,
+            header.declined.is_some() && header.listed.evidence > 0,
+            header.recall.answered > 0,
+            header.addressed > 1,
         ];
         for (count, seen) in reached.iter_mut().zip(seen) {
             *count += i32::from(seen);

@@ -15,7 +15,7 @@ use crate::log::Side;
 use crate::log::entry::{Body, CaseInfo, Entry, ItemChange, StoredItem};
 use crate::share::decide::Command;
 use crate::share::{BlobFact, Fact, Header, ItemFact, Key, Kind, State, Totals};
-use crate::testing::{LIVE, Node, Pair, SYNCHRONISED, actor, evidence, item, stored};
+use crate::testing::{LIVE, Node, Pair, SYNCHRONISED, actor, evidence, item, metadata, stored};
 
 type Folded = (Header, BTreeMap<Key, Fact>);
 
@@ -25,6 +25,7 @@ fn command() -> impl Strategy<Value = Command> {
         evidence: evidence(number.into()),
         title: "Renamed".to_owned(),
         folder: "Elsewhere".to_owned(),
+        metadata: metadata(number + 1),
     };
     let id = |number: u8| evidence(number.into());
     prop_oneof![
@@ -218,16 +219,21 @@ proptest! {
 
 /// What both logs say without a text: where entries are kept redacted.
 fn textless((header, mut facts): Folded) -> Folded {
+    facts.retain(|_, fact| !matches!(fact, Fact::Fields(_) | Fact::Tag(_)));
     for fact in facts.values_mut() {
         match fact {
             Fact::Item(item) => {
                 item.title.clear();
                 item.folder.clear();
-                item.added_by.clear();
+                item.added_by = Default::default();
+                item.tags = 0;
                 item.added_at = DateTime::UNIX_EPOCH;
             }
-            Fact::File(file) => file.name.clear(),
-            Fact::Blob(_) => {}
+            Fact::File(file) => {
+                file.name.clear();
+                file.format.clear();
+            }
+            Fact::Blob(_) | Fact::Fields(_) | Fact::Tag(_) => {}
         }
     }
     (header, facts)

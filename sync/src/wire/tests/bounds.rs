@@ -5,12 +5,15 @@ use interdocket_proto::v1;
 use prost::Message as _;
 
 use super::{fits, largest, smallest};
+use crate::copy::Field;
 use crate::evidence::Item;
 use crate::limits;
 use crate::log::entry::{
-    Actor, Body, CaseInfo, Entry, ItemChange, Place, Purged, StoredItem, Target,
+    Actor, Body, CaseInfo, Entry, ItemChange, Place, Purged, RecallAnswer, Reshared, StoredItem,
+    Target,
 };
 use crate::log::{Point, Side};
+use crate::metadata::{Metadata, Tag};
 use crate::share::decide::Command;
 use crate::share::revocation::{self, SignedRevocation};
 use crate::share::terms::{self, SignedTerms};
@@ -54,6 +57,7 @@ fn texts_over_a_bound_are_not_read() {
             evidence,
             title,
             folder,
+            metadata: Metadata::default(),
         }])
     };
     let case = |bend: fn(&mut CaseInfo)| {
@@ -63,6 +67,11 @@ fn texts_over_a_bound_are_not_read() {
     };
     let named = |name: String| Actor { name, ..actor() };
     let recipients = |names| Body::RecipientsChanged(actor(), names);
+    let reshared = |bend: fn(&mut Reshared)| {
+        let mut said = crate::testing::reshared("Bea");
+        bend(&mut said);
+        Body::Reshared(actor(), said)
+    };
     for body in [
         change(long(limits::TITLE_MAX), String::new()),
         change(String::new(), long(limits::FOLDER_MAX)),
@@ -90,11 +99,27 @@ fn texts_over_a_bound_are_not_read() {
         Body::Suspended(named(long(limits::ACTOR_NAME_MAX))),
         Body::Resumed(named(long(limits::ACTOR_NAME_MAX))),
         Body::Revoked(named(long(limits::ACTOR_NAME_MAX))),
+        Body::RecallAsked(actor(), long(limits::MESSAGE_TEXT_MAX)),
+        Body::RecallAsked(named(long(limits::ACTOR_NAME_MAX)), String::new()),
+        reshared(|said| said.message = long(limits::MESSAGE_TEXT_MAX)),
+        reshared(|said| said.recipients = vec![long(limits::RECIPIENT_MAX)]),
+        reshared(|said| said.recipients = vec![String::new(); limits::RECIPIENTS_MAX + 1]),
+        reshared(|said| said.recipients.clear()),
     ] {
         assert!(!reads(Side::Owner, body));
     }
     assert!(reads(Side::Owner, change(String::new(), String::new())));
     assert!(reads(Side::Owner, recipients(Vec::new())));
+    assert!(reads(Side::Owner, reshared(|_| {})));
+    let answer = |reason| {
+        let granted = false;
+        Body::RecallAnswered(actor(), RecallAnswer { granted, reason })
+    };
+    assert!(reads(Side::Partner, answer(String::new())));
+    assert!(!reads(
+        Side::Partner,
+        answer(long(limits::MESSAGE_TEXT_MAX))
+    ));
 }
 
 /// fault A12
@@ -106,6 +131,7 @@ fn more_than_an_entry_holds_is_not_read() {
             evidence: evidence(1),
             title: String::new(),
             folder: String::new(),
+            metadata: Metadata::default(),
         };
         Body::EvidenceChanged(vec![change; count])
     };
@@ -277,6 +303,12 @@ fn the_largest_changes_withdrawals_and_imports_fit_their_bounds() {
         evidence: item.evidence,
         title: "x".repeat(limits::TITLE_MAX),
         folder: "x".repeat(limits::FOLDER_MAX),
+        metadata: item.metadata.clone(),
+    };
+    let length = limits::CASE_TAGS_BYTES_MAX / limits::CASE_TAGS_MAX;
+    let tag = |place: usize| Tag {
+        text: format!("{place:0>length$}"),
+        from: Field::Tags,
     };
     let stored = |item: &Item| StoredItem {
         evidence: item.evidence,
@@ -291,6 +323,7 @@ fn the_largest_changes_withdrawals_and_imports_fit_their_bounds() {
         title: "x".repeat(limits::TITLE_MAX),
         description: "x".repeat(limits::DESCRIPTION_MAX),
         targets: (0..limits::TARGETS_MAX as u128).map(widest).collect(),
+        tags: (0..limits::CASE_TAGS_MAX).map(tag).collect(),
     };
     let names = vec!["x".repeat(limits::RECIPIENT_MAX); limits::RECIPIENTS_MAX];
     for command in [

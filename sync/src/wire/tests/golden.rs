@@ -1,12 +1,14 @@
 //! Other nodes hold these bytes: format v0 changes only together with these tests.
 
-use crate::log::entry::{Body, CaseInfo, Entry, ItemChange, Place, Purged};
+use crate::log::entry::{
+    Body, CaseInfo, DeclineReason, Entry, ItemChange, Place, Purged, RecallAnswer,
+};
 use crate::log::{Point, Side};
 use crate::receipt::Countersignature;
 use crate::share::{Kind, Mode, Policy, Totals};
 use crate::testing::{
-    LIVE, SYNCHRONISED, actor, at, evidence, item, offered, reference, revocation, share, south,
-    stored, target, terms_of,
+    LIVE, SYNCHRONISED, actor, at, evidence, item, metadata, offered, reference, reshared,
+    revocation, share, south, stored, target, terms_of,
 };
 
 fn digest(bytes: &[u8]) -> String {
@@ -18,12 +20,14 @@ fn owner() -> Vec<(&'static str, Body)> {
         evidence: evidence(1),
         title: "Renamed".to_owned(),
         folder: "Elsewhere".to_owned(),
+        metadata: metadata(2),
     };
     let info = CaseInfo {
         number: "2026-8".to_owned(),
         title: "Two fires".to_owned(),
         description: "One harbour".to_owned(),
         targets: vec![target(1)],
+        tags: metadata(2).tags,
     };
     let names = vec!["Sol Reyes".to_owned(), "Rae Lind".to_owned()];
     vec![
@@ -43,6 +47,11 @@ fn owner() -> Vec<(&'static str, Body)> {
         ("suspended", Body::Suspended(actor())),
         ("resumed", Body::Resumed(actor())),
         ("revoked", Body::Revoked(actor())),
+        ("reshared", Body::Reshared(actor(), reshared("Bea"))),
+        (
+            "recall",
+            Body::RecallAsked(actor(), "Sealed by the court".to_owned()),
+        ),
     ]
 }
 
@@ -56,6 +65,10 @@ fn partner() -> Vec<(&'static str, Body)> {
         erased: totals(1, 2, 300),
         kept: totals(4, 5, 600),
     };
+    let answer = RecallAnswer {
+        granted: true,
+        reason: "As asked".to_owned(),
+    };
     vec![
         ("accepted", Body::Accepted(Some(actor()))),
         ("stored", Body::Stored(vec![stored(1), stored(2)])),
@@ -64,6 +77,11 @@ fn partner() -> Vec<(&'static str, Body)> {
         (
             "onward",
             Body::SharedOnward(actor(), vec!["Bea".to_owned()]),
+        ),
+        ("answered", Body::RecallAnswered(actor(), answer)),
+        (
+            "declined",
+            Body::Declined(actor(), DeclineReason::NotAllowed),
         ),
     ]
 }
@@ -124,25 +142,29 @@ fn the_bytes_of_terms_and_revocations_stay() {
 }
 
 /// What it says, the bytes as they are sent, and as they are kept redacted.
-const ENTRIES: [&str; 18] = [
-    "offered d560260c1df102b9 f27c4bbc22b17074",
-    "added 799baf2253497b4f 055b0f026863825c",
+const ENTRIES: [&str; 22] = [
+    "offered 8f206f2bd098b551 15d6d27c877108c5",
+    "added ce6579a13baccd52 2a0e958b355e1f51",
     "listed c96280f309946b35 9ce224a898d7098a",
     "ended 981f54150a3290c1 5c5d3a11e0b9cfdd",
     "cancelled 95d2164eaf68b1ad 2bc1013136e72c74",
-    "changed 04ac9268ca188c1c 44d261dfe7c5cef2",
+    "changed be625075957c5380 688d17b4642dc0e2",
     "withdrawn 7e2e056178413abd a5b952cd70ed39c4",
-    "case b21a5578320bee0c da462fe7edb7abc3",
+    "case c9b3b71df3147e43 d47ed8dc777e4130",
     "recipients 4d467bd35366614f fc247c3e4c8d65f7",
     "granted eea28d76cb643a87 5e44854762d424fc",
     "suspended ab9e3779edcd93e3 d92e21ebb2c9eb3e",
     "resumed e9beaad8e209ba01 3ab8d047d2bd279f",
     "revoked 29f1a15cbc3f378f 68ef3df6acc8480a",
+    "reshared e50128ca4539e4ea 316b83ed8f5ad40b",
+    "recall c57025efd8be33a8 3daba0f5cc7e77b5",
     "accepted 4fcccb44b173c2a1 37518f2d24fd3899",
     "stored f0f0ad62b8641d21 8d434fad908f21d6",
     "imported 5e87d852a76bbe1e a165cec67504f8a9",
     "purged a204044273e7c169 0082b1009ba6ee20",
     "onward a0b362ecac3e9269 eff15b53d54a4bf0",
+    "answered 96940e02d7af1e63 1e5660cd886c3273",
+    "declined c953ef432dccb02c b20b68d4dfad5678",
 ];
 
 const STATEMENTS: [&str; 8] = [

@@ -3,9 +3,13 @@
 use proptest::prelude::*;
 
 use super::{bodies, points, uuid};
+use crate::copy::Field;
 use crate::id::ShareId;
 use crate::log::Side;
-use crate::log::entry::{Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Target};
+use crate::log::entry::{
+    Actor, Body, CaseInfo, Entry, ItemChange, Offered, Place, Reshared, Target,
+};
+use crate::metadata::{Metadata, Tag};
 use crate::testing::{actor, at, evidence, item, offered, share, stored, target};
 
 const SALT: [u8; 16] = [0xa5; 16];
@@ -35,6 +39,17 @@ fn holds(bytes: &[u8], part: &[u8]) -> bool {
     bytes.windows(part.len()).any(|window| window == part)
 }
 
+fn metadata() -> Metadata {
+    let tag = Tag {
+        text: canary(),
+        from: Field::Tags,
+    };
+    Metadata {
+        fields: [(Field::DeviceModel, canary().as_str().into())].into(),
+        tags: vec![tag],
+    }
+}
+
 /// All bodies that describe something, with a canary wherever there is room for a text.
 fn telling() -> Vec<Body> {
     let info = || CaseInfo {
@@ -46,6 +61,7 @@ fn telling() -> Vec<Body> {
             description: canary(),
             ..target(1)
         }],
+        tags: metadata().tags,
     };
     let actor = || Actor {
         name: canary(),
@@ -62,14 +78,17 @@ fn telling() -> Vec<Body> {
     let mut item = item(2);
     item.title = canary();
     item.folder = canary();
-    item.added_by = canary();
+    item.added_by = canary().as_str().into();
+    item.metadata = metadata();
     for file in &mut item.files {
         file.name = canary();
+        file.format = canary();
     }
     let change = ItemChange {
         evidence: evidence(2),
         title: canary(),
         folder: canary(),
+        metadata: metadata(),
     };
     vec![
         Body::Offered([1; 32], offer),
@@ -77,6 +96,14 @@ fn telling() -> Vec<Body> {
         Body::EvidenceChanged(vec![change]),
         Body::CaseChanged(actor(), info()),
         Body::RecipientsChanged(actor(), vec![canary(); 2]),
+        Body::Reshared(
+            actor(),
+            Reshared {
+                recipients: vec![canary()],
+                message: canary(),
+            },
+        ),
+        Body::RecallAsked(actor(), canary()),
     ]
 }
 

@@ -3,6 +3,7 @@
 
 use interdocket_sync::evidence::Item;
 use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::metadata::Value;
 use interdocket_sync::share::{Facts as _, Hold, Kind};
 
 use super::{ShareFacts, Step};
@@ -27,6 +28,8 @@ impl Step<'_> {
         for origin in &received.evidence {
             let facts = ShareFacts::new(self.view(), received.share);
             let item = facts.item(*origin);
+            let metadata = item.as_ref().map(|item| facts.metadata(*origin, item));
+            let metadata = metadata.unwrap_or_default();
             let files: Option<Vec<_>> = item.as_ref().and_then(|item| {
                 (0..item.files)
                     .map(|place| facts.file(*origin, place))
@@ -42,6 +45,7 @@ impl Step<'_> {
                 folder: item.folder,
                 added_at: item.added_at,
                 added_by: item.added_by,
+                metadata,
                 files,
             };
             self.own(&share, case, &item)?;
@@ -65,12 +69,18 @@ impl Step<'_> {
     fn own(&mut self, share: &entity::Share, case: CaseId, item: &Item) -> Result<(), Error> {
         let header = &share.header;
         let id = EvidenceId::received(header.share, item.evidence);
+        let dated = item.added_at.min(self.meta.at);
         let evidence = entity::Evidence {
             case,
             title: item.title.clone(),
             folder: item.folder.clone(),
             added_at: self.meta.at,
-            added_by: item.added_by.clone(),
+            uploaded_at: item.added_at,
+            dated_at: dated,
+            added_by: Value {
+                text: item.added_by.text.clone(),
+                organisation: item.added_by.organisation.or(Some(header.owner)),
+            },
             files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
             origin: Some(Origin {
                 organisation: header.owner,
@@ -79,17 +89,13 @@ impl Step<'_> {
             }),
         };
         self.put(&table::EVIDENCE, &id, &evidence);
+        self.dated(case, id, dated);
         for (place, file) in (0..).zip(&item.files) {
-            let kept = entity::File {
-                name: file.name.clone(),
-                size: file.size,
-                blake3: file.blake3,
-                sha256: file.sha256,
-            };
-            self.put(&table::FILE, &(id, place), &kept);
+            self.file(id, place, file)?;
             self.put(&table::DELIVERED, &(header.owner, file.blake3), &());
-            self.used(file.blake3)?;
+            self.watermarked(header.owner, item, (id, place), file)?;
         }
+        self.metadata_received(case, id, &item.metadata)?;
         self.counted(case, id, item.bytes())?;
         self.evidence_followed(case, id, &item.folder)
     }
@@ -179,15 +185,15 @@ impl Step<'_> {
 
     pub(in super::super) fn case_imported(&mut self, imported: &CaseImported) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &imported.share)?;
-        let mut made = imported.case.clone();
-        made.number = self.free(&table::CASE_NUMBER, &made.number)?;
+        let made = &imported.case;
         let origin = Origin {
             organisation: share.header.owner,
             share: imported.share,
             id: imported.origin.uuid(),
         };
-        self.case_made(&made, Some(origin), None)?;
+        self.case_made(made, Some(origin), None)?;
         self.targets_received(made.id, imported.share, &imported.targets)?;
+        self.tagged(made.id.uuid(), &imported.tags);
         self.access_of_recipients(made.id, &imported.recipients)?;
         let key = (share.header.owner, imported.share);
         let asked = self.view().get(&table::IMPORT, &key)?;
@@ -202,6 +208,7 @@ impl Step<'_> {
     pub(in super::super) fn case_updated(&mut self, updated: &CaseUpdated) -> Result<(), Error> {
         self.case_edited(&updated.case)?;
         self.targets_received(updated.case.id, updated.share, &updated.targets)?;
+        self.tagged(updated.case.id.uuid(), &updated.tags);
         let mut share = self.get(&table::SHARE, &updated.share)?;
         share.imported_case = updated.described;
         self.put(&table::SHARE, &updated.share, &share);
@@ -213,14 +220,11 @@ impl Step<'_> {
         imported: &EvidenceImported,
     ) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &imported.share)?;
-        for item in &imported.items {
-            self.own(&share, imported.case, item)?;
-        }
+        self.own(&share, imported.case, &imported.item)?;
         // Where a node imports by itself nothing is sealed beside: what it had lost is here again.
         let role = self.get(&table::NODE, &())?.role;
         if matches!(share.header.kind, Kind::Advanced(policy) if rules::imports(role, policy)) {
-            let items: Vec<_> = imported.items.iter().map(|item| item.evidence).collect();
-            self.again(&mut share, &items)?;
+            self.again(&mut share, &[imported.item.evidence])?;
         }
         Ok(())
     }

@@ -163,6 +163,7 @@ impl Step<'_> {
             scope: Scope::Selected,
             all_targets: false,
             recipients: offered.recipients,
+            attachments: Default::default(),
             set: None,
             offered_at: terms.terms.created,
             made: self.meta.seq,
@@ -173,6 +174,8 @@ impl Step<'_> {
             revocation: None,
             frozen: None,
             imported_case: 0,
+            pending: false,
+            finalised: false,
         })
     }
 
@@ -217,7 +220,7 @@ impl Step<'_> {
         let mut share = self.get(&table::SHARE, &share)?;
         for evidence in evidence {
             let row = (share.header.share, *evidence);
-            if !self.view().has(&table::WANTED, &row)? {
+            if !self.view().has(&table::WANTED, &row)? && !self.deleted(&share, *evidence)? {
                 self.put(&table::WANTED, &row, &());
                 share.wanted += 1;
             }

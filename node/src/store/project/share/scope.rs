@@ -108,7 +108,11 @@ impl Step<'_> {
     }
 
     /// Notes that something of an item is to be disclosed, whatever that will be by then.
-    fn wait(&mut self, share: &mut entity::Share, evidence: EvidenceId) -> Result<(), Error> {
+    pub(in super::super) fn wait(
+        &mut self,
+        share: &mut entity::Share,
+        evidence: EvidenceId,
+    ) -> Result<(), Error> {
         let row = (share.header.share, evidence);
         // A reference discloses nothing: it is read.
         if matches!(share.header.kind, Kind::Reference(_))
@@ -139,7 +143,7 @@ impl Step<'_> {
     }
 
     /// Notes that nothing of an item waits any more.
-    pub(super) fn settle(
+    pub(in super::super) fn settle(
         &mut self,
         share: &mut entity::Share,
         evidence: EvidenceId,

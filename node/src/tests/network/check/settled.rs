@@ -175,6 +175,8 @@ fn owed(node: &Node, view: &View<'_>, held: &Header) -> ControlFlow<String> {
             size,
             blake3: digest,
             sha256: interdocket_sync::blob::Sha256(digest.0),
+            kind: Default::default(),
+            format: String::new(),
         };
         let own = view.get(&table::BLOB, &digest).unwrap();
         let there = match held.kind {

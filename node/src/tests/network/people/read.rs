@@ -25,6 +25,7 @@ pub(super) fn kim() -> Caller {
         },
         permissions: holds(INVESTIGATOR),
         way: Way::Token,
+        session: None,
         progress: Progress::default(),
     }
 }

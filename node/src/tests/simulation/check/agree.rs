@@ -82,20 +82,26 @@ fn facts(state: &State<'_>, share: interdocket_sync::id::ShareId) -> BTreeMap<Ke
         .process
         .read(|view| view.page(&table::FACT, &share, None, usize::MAX));
     let rows = rows.unwrap_or_default().into_iter();
-    rows.map(|((_, key), mut fact)| {
-        match &mut fact {
-            Fact::Item(item) => {
-                item.title.clear();
-                item.folder.clear();
-                item.added_by.clear();
-                item.added_at = chrono::DateTime::UNIX_EPOCH;
+    let said = |fact: &Fact| matches!(fact, Fact::Fields(_) | Fact::Tag(_));
+    rows.filter(|(_, fact)| !said(fact))
+        .map(|((_, key), mut fact)| {
+            match &mut fact {
+                Fact::Item(item) => {
+                    item.title.clear();
+                    item.folder.clear();
+                    item.added_by = Default::default();
+                    item.tags = 0;
+                    item.added_at = chrono::DateTime::UNIX_EPOCH;
+                }
+                Fact::File(file) => {
+                    file.name.clear();
+                    file.format.clear();
+                }
+                Fact::Blob(_) | Fact::Fields(_) | Fact::Tag(_) => {}
             }
-            Fact::File(file) => file.name.clear(),
-            Fact::Blob(_) => {}
-        }
-        (key, fact)
-    })
-    .collect()
+            (key, fact)
+        })
+        .collect()
 }
 
 /// The database is what a rebuild makes of the journal.

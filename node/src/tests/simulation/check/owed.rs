@@ -167,6 +167,8 @@ fn brought(
             size: 1,
             blake3: digest,
             sha256: interdocket_sync::blob::Sha256(digest.0),
+            kind: Default::default(),
+            format: String::new(),
         };
         sealed::whole(view, id, &file)
     });

@@ -1,6 +1,9 @@
 //! Lies in logs about what a kind of share does not have, and about what became of it at the partner.
 
-use interdocket_sync::log::entry::{Body, CaseInfo, ItemChange, Purged};
+use interdocket_sync::limits;
+use interdocket_sync::log::entry::{
+    Body, CaseInfo, DeclineReason, ItemChange, Purged, RecallAnswer, Reshared,
+};
 use interdocket_sync::refusal::Refusal;
 
 use super::logs::{added, lie, resumed};
@@ -18,6 +21,7 @@ pub(super) const LIES: &[Lie] = &[
             evidence: s.listed()?.evidence,
             title: "another".into(),
             folder: String::new(),
+            metadata: Default::default(),
         };
         s.says(vec![Body::EvidenceChanged(vec![change])])
     }),
@@ -94,6 +98,43 @@ pub(super) const LIES: &[Lie] = &[
         STATE,
         |s| s.says(vec![Body::Listed(somebody(), 1)]),
     ),
+    lie("takes people off a copy", "A10", About::Copy, STATE, |s| {
+        s.says(vec![Body::RecipientsChanged(somebody(), Vec::new())])
+    }),
+    lie(
+        "reshares a copy with nobody",
+        "C5",
+        About::Copy,
+        MALFORMED,
+        |s| s.says(vec![reshared(0)]),
+    ),
+    lie(
+        "reshares a copy with more than it may name",
+        "C5",
+        About::Copy,
+        Comes::Refused(Refusal::Limit),
+        |s| s.says(vec![reshared(limits::RECIPIENTS_MAX), reshared(1)]),
+    ),
+    lie("reshares what lives", "A10", About::Advanced, STATE, |s| {
+        s.says(vec![reshared(1)])
+    }),
+    lie(
+        "asks for a copy again and again",
+        "A5",
+        About::Copy,
+        STATE,
+        |s| {
+            let ask = || Body::RecallAsked(somebody(), "please".into());
+            s.says(vec![ask(), ask()])
+        },
+    ),
+    lie(
+        "asks for what it can revoke",
+        "A10",
+        About::Reference,
+        STATE,
+        |s| s.says(vec![Body::RecallAsked(somebody(), String::new())]),
+    ),
     // What a partner states.
     lie(
         "stored what was not listed",
@@ -132,6 +173,26 @@ pub(super) const LIES: &[Lie] = &[
         |s| s.says(vec![Body::Accepted(None)]),
     ),
     lie(
+        "declines what it accepted",
+        "A5",
+        About::TheirCopy,
+        STATE,
+        |s| s.says(vec![Body::Declined(somebody(), DeclineReason::Unneeded)]),
+    ),
+    lie(
+        "answers a recall that nobody asked",
+        "A5",
+        About::TheirCopy,
+        STATE,
+        |s| {
+            let answer = RecallAnswer {
+                granted: true,
+                reason: String::new(),
+            };
+            s.says(vec![Body::RecallAnswered(somebody(), answer)])
+        },
+    ),
+    lie(
         "purged what was not revoked",
         "A5",
         About::TheirAdvanced,
@@ -163,3 +224,12 @@ pub(super) const LIES: &[Lie] = &[
         |s| s.says(vec![added(s)]),
     ),
 ];
+
+/// So many people who should have a copy as well.
+fn reshared(count: usize) -> Body {
+    let said = Reshared {
+        recipients: vec!["eve".to_owned(); count],
+        message: String::new(),
+    };
+    Body::Reshared(somebody(), said)
+}

@@ -294,11 +294,14 @@ impl<'a> Stage<'a> {
             folder: String::new(),
             added_at: self.now(),
             added_by: "kim".into(),
+            metadata: Default::default(),
             files: vec![File {
                 name: "lie.txt".into(),
                 size: 3,
                 blake3: Digest(bytes),
                 sha256: Sha256(bytes),
+                kind: Default::default(),
+                format: String::new(),
             }],
         }
     }

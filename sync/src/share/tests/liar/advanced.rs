@@ -6,6 +6,7 @@ use crate::blob::{Digest, Sha256};
 use crate::id::ShareId;
 use crate::log::Side;
 use crate::log::entry::{Body, CaseInfo, ItemChange, Purged};
+use crate::metadata::Metadata;
 use crate::refusal::Refusal;
 use crate::share::decide::Command;
 use crate::share::revocation::Revocation;
@@ -257,6 +258,7 @@ fn disclosing_anything_in_a_reference_is_refused() {
         evidence: evidence(1),
         title: String::new(),
         folder: String::new(),
+        metadata: Metadata::default(),
     };
     for body in [
         Body::EvidenceAdded(vec![item(1)]),
@@ -279,6 +281,7 @@ fn changing_or_withdrawing_what_is_not_listed_or_twice_is_refused() {
         evidence: evidence(number.into()),
         title: "Renamed".to_owned(),
         folder: String::new(),
+        metadata: Metadata::default(),
     };
     let changes = |numbers: &[u8]| {
         let changes = numbers.iter().map(|number| change(*number));
@@ -373,6 +376,7 @@ fn changes_of_an_advanced_share_are_refused_in_a_copy() {
         evidence: evidence(1),
         title: String::new(),
         folder: String::new(),
+        metadata: Metadata::default(),
     };
     for body in [
         Body::EvidenceChanged(vec![change]),
@@ -401,6 +405,7 @@ fn an_owner_discloses_nothing_while_it_is_suspended() {
         evidence: evidence(1),
         title: String::new(),
         folder: String::new(),
+        metadata: Metadata::default(),
     };
     for body in [
         Body::EvidenceAdded(vec![item(4)]),
@@ -432,6 +437,7 @@ fn an_owner_says_nothing_after_the_revocation() {
             evidence: evidence(1),
             title: String::new(),
             folder: String::new(),
+            metadata: Metadata::default(),
         };
         for body in [
             Body::EvidenceAdded(vec![item(3)]),

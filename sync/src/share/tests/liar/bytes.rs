@@ -6,13 +6,16 @@ use prost::Message as _;
 
 use super::{Forged, Outcome, Refused, Took, batch, bring, lie};
 use crate::blob;
+use crate::copy::Field;
 use crate::evidence::Item;
+use crate::identity::OrganisationId;
 use crate::limits;
 use crate::log::Side;
 use crate::log::entry::Body;
+use crate::metadata::{Metadata, Tag, Value};
 use crate::refusal::Refusal;
 use crate::share::decide::Command;
-use crate::testing::{Pair, actor, evidence, item, offered, stored};
+use crate::testing::{Pair, actor, evidence, harbour, item, offered, stored};
 
 const MALFORMED: Outcome = Refused(Refusal::Malformed);
 
@@ -69,7 +72,7 @@ fn items_over_a_bound_are_refused() {
         MALFORMED
     );
     assert_eq!(
-        bent(|item| item.added_by = long(limits::ACTOR_NAME_MAX)),
+        bent(|item| item.added_by.text = long(limits::ADDED_BY_MAX)),
         MALFORMED
     );
     assert_eq!(
@@ -88,6 +91,47 @@ fn items_over_a_bound_are_refused() {
     assert_eq!(bent(many), MALFORMED);
 }
 
+/// AE-076, AE-107, AE-109, AE-111, AE-114, AE-115: what is not copied is not taken either.
+///
+/// fault A12
+#[test]
+fn metadata_that_can_not_be_is_refused() {
+    fn said(field: Field, text: &str, organisation: Option<OrganisationId>) -> Outcome {
+        let value = Value {
+            text: text.to_owned(),
+            organisation,
+        };
+        bent(|item| drop(item.metadata.fields.insert(field, value)))
+    }
+    fn tagged(texts: &[&str], from: Field) -> Outcome {
+        let tag = |text: &&str| Tag {
+            text: (*text).to_owned(),
+            from,
+        };
+        bent(|item| item.metadata.tags = texts.iter().map(tag).collect())
+    }
+    let harbour = Some(harbour().id);
+    assert_eq!(said(Field::DeviceModel, "Body 4", None), Took(1));
+    assert_eq!(said(Field::DeviceModel, "Body 4", harbour), MALFORMED);
+    assert_eq!(said(Field::DeviceModel, "Body\n4", None), MALFORMED);
+    assert_eq!(said(Field::DeviceModel, &"x".repeat(97), None), MALFORMED);
+    assert_eq!(said(Field::DeviceSerial, "X81", harbour), Took(1));
+    assert_eq!(said(Field::DeviceSerial, "X81", None), MALFORMED);
+    let copied = |field: &&Field| !field.disclosed();
+    for field in Field::ALL.iter().filter(copied) {
+        assert_eq!(said(*field, "x", None), MALFORMED, "{field}");
+        assert_eq!(said(*field, "x", harbour), MALFORMED, "{field}");
+    }
+    let long = "x".repeat(limits::TAG_MAX + 1);
+    assert_eq!(tagged(&["a", "b"], Field::Categories), Took(1));
+    assert_eq!(tagged(&["vehicleId=7"], Field::Fleet3VehicleId), Took(1));
+    assert_eq!(tagged(&["a"], Field::Fleet3Vehicle), MALFORMED);
+    assert_eq!(tagged(&["b", "a"], Field::Tags), MALFORMED);
+    assert_eq!(tagged(&["a", "a"], Field::Tags), MALFORMED);
+    assert_eq!(tagged(&[""], Field::Tags), MALFORMED);
+    assert_eq!(tagged(&[&long], Field::Tags), MALFORMED);
+}
+
 #[test]
 fn items_at_their_bounds_are_let_in() {
     let long = |length: usize| "x".repeat(length);
@@ -103,7 +147,8 @@ fn more_items_than_an_entry_may_have_are_refused() {
     let mut small = item(1);
     small.files.truncate(1);
     small.folder.clear();
-    small.added_by.clear();
+    small.added_by = Value::default();
+    small.metadata = Metadata::default();
     small.title.clear();
     let items = (0..=limits::ENTRY_ITEMS_MAX as u128).map(|number| {
         let mut item = small.clone();

@@ -7,7 +7,9 @@ use crate::log::entry::{Body, CaseInfo, ItemChange};
 use crate::refusal::Refusal;
 use crate::share::decide::Command;
 use crate::share::{Kind, Mode, Policy};
-use crate::testing::{LIVE, Pair, SYNCHRONISED, actor, evidence, item, offered, reference, stored};
+use crate::testing::{
+    LIVE, Pair, SYNCHRONISED, actor, evidence, item, offered, reference, reshared, stored,
+};
 
 const STATE: Outcome = Refused(Refusal::State);
 const MALFORMED: Outcome = Refused(Refusal::Malformed);
@@ -60,6 +62,7 @@ fn changed(number: u128) -> Body {
         evidence: evidence(number),
         title: String::new(),
         folder: String::new(),
+        metadata: Default::default(),
     }])
 }
 
@@ -117,6 +120,8 @@ fn everything() -> Vec<Body> {
         Body::RecipientsChanged(actor(), Vec::new()),
         Body::Suspended(actor()),
         Body::Resumed(actor()),
+        Body::Reshared(actor(), reshared("Bea")),
+        Body::RecallAsked(actor(), String::new()),
     ]
 }
 
@@ -135,11 +140,11 @@ fn taken(pair: &Pair) -> Vec<i32> {
     everything().into_iter().filter_map(of).collect()
 }
 
-/// A reference shows nothing of a case; a copy is nobody's to take back or to change.
+/// A reference shows nothing of a case; a copy is nobody's to take back or to change, or to take from anybody.
 #[test]
 fn an_owner_says_only_what_the_kind_of_its_share_has() {
     assert_eq!(taken(&referenced()), [13, 9, 11]);
-    assert_eq!(taken(&after(Kind::Copy, [])), [2, 4, 5, 9, 11]);
+    assert_eq!(taken(&after(Kind::Copy, [])), [2, 4, 5, 11, 14, 15]);
     assert_eq!(taken(&after(LIVE, [])), [2, 6, 7, 8, 10, 13, 9, 11]);
     assert_eq!(taken(&after(without_import(), [])), [2, 6, 7, 8, 13, 9, 11]);
 }

@@ -1,0 +1,121 @@
+//! What is about to be deleted: shown before anything is.
+
+use chrono::{DateTime, Utc};
+use interdocket_sync::id::{CaseId, EvidenceId};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::hold::held;
+use super::{item, until};
+use crate::actions::decide;
+use crate::actions::{Caller, Error, ErrorKind, Query, reach};
+use crate::event::Why;
+use crate::store::view::View;
+use crate::store::{entity, table};
+
+/// Lists what is about to be deleted, in the order in which it is: what somebody queued, and what retention policies
+/// have deleted within the days that lie between queueing and deleting.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+pub struct Due {
+    /// Continue after this page's `next`.
+    #[serde(default)]
+    pub after: Option<String>,
+    /// Look at so many at most, 1 to 1,000; 100 where not said. What the caller does not reach is left out.
+    #[serde(default)]
+    pub limit: Option<u32>,
+}
+
+/// A page of what is about to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Page {
+    /// What is.
+    pub due: Vec<Subject>,
+    /// Where the next page continues; none after the last.
+    pub next: Option<String>,
+}
+
+/// A case or evidence that is about to be deleted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Subject {
+    /// The case, or that of the evidence.
+    #[schemars(with = "Uuid")]
+    pub case: CaseId,
+    /// The number of the case.
+    pub case_number: String,
+    /// The evidence; none where it is the whole case.
+    #[schemars(with = "Option<Uuid>")]
+    pub evidence: Option<EvidenceId>,
+    /// What it is.
+    pub title: String,
+    /// When it is deleted.
+    pub on: DateTime<Utc>,
+    /// Who wants it; nobody where the retention policy of its case says so.
+    pub by: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// Whether a legal hold keeps it all the same.
+    pub held: bool,
+}
+
+impl Query for Due {
+    fn answer(&self, view: &View<'_>, caller: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
+        let limit = decide::limit(self.limit)?;
+        let after = self.after.as_deref().map(place).transpose()?;
+        let rows = view.page(&table::QUEUE, &(), after.as_ref(), limit)?;
+        let next = (rows.len() == limit).then(|| rows.last());
+        let next = next.flatten();
+        let mut page = Page {
+            due: Vec::new(),
+            next: next.map(|((on, id), ())| format!("{on}.{id}")),
+        };
+        for ((_, id), ()) in rows {
+            if let Some(queued) = view.get(&table::QUEUED, &id)?
+                && reach::case(view, caller, queued.what.case)?
+            {
+                page.due.extend(subject(view, queued)?);
+            }
+        }
+        Ok(page)
+    }
+}
+
+/// Reads where a page continues.
+fn place(text: &str) -> Result<(u64, Uuid), Error> {
+    let parts = text.split_once('.');
+    let read = parts.and_then(|(on, id)| Some((on.parse().ok()?, id.parse().ok()?)));
+    read.ok_or_else(|| {
+        let message = format!("\"{text}\" is not where a page continues");
+        Error::new(ErrorKind::Invalid, message)
+    })
+}
+
+/// As it is shown; none where its retention was changed since, so that it stays.
+fn subject(view: &View<'_>, queued: entity::Queued) -> Result<Option<Subject>, Error> {
+    let what = queued.what;
+    let (_, case) = decide::case(view, &what.case.to_string())?;
+    let (title, kept) = match what.evidence {
+        Some(evidence) => {
+            let (evidence, case) = item(view, evidence)?;
+            (evidence.title, until(view, &case, evidence.dated_at)?)
+        }
+        None => (case.title, None),
+    };
+    let (on, by, reason) = match queued.why {
+        Why::Asked { by, reason } => (queued.on, by.map(|by| by.name), reason),
+        Why::Retention => match kept {
+            Some(kept) => (queued.on.max(kept), None, "retention policy".to_owned()),
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(Subject {
+        case: what.case,
+        case_number: case.number,
+        evidence: what.evidence,
+        title,
+        on,
+        by,
+        reason,
+        held: held(view, what)?.is_some(),
+    }))
+}

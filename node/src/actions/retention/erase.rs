@@ -1,0 +1,347 @@
+//! What the node records when it deletes by itself: what retention policies say is due, what is gone, and that
+//! nothing of it is left.
+//!
+//! Invariant: what is on legal hold is not deleted, nor what an open copy still owes to its partner.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use interdocket_sync::blob::Digest;
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::share::{Facts as _, Kind};
+use uuid::Uuid;
+
+use super::delete::shared;
+use super::hold::held;
+use super::{days, item, node, until};
+use crate::actions::case::Origin;
+use crate::actions::decide::{self, Context, Decided, Effect};
+use crate::actions::{Error, exchange};
+use crate::blobs::Placed;
+use crate::event::{
+    CaseErased, DeletionQueued, ErasedFile, ErasureDone, Event, EvidenceErased, Matter, Reasoned,
+    Watermark, Why,
+};
+use crate::node::timely;
+use crate::store::project::{ShareFacts, micros};
+use crate::store::view::View;
+use crate::store::{entity, table};
+
+/// Where looking for what is due goes on: a row of evidence by its date.
+pub type Place = (CaseId, u64, EvidenceId);
+
+/// Evidence that its case's policy has deleted within the days that lie between queueing and deleting, and that is
+/// not queued; with where to go on, if there is more to look at.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn due(
+    view: &View<'_>,
+    now: DateTime<Utc>,
+    after: Option<Place>,
+) -> Result<(Vec<EvidenceId>, Option<Place>), Error> {
+    let ahead = TimeDelta::days(node(view)?.settings.deletion_days.into());
+    let mut due = Vec::new();
+    let mut looked = 0;
+    // The case in which the last look ended is gone on with; then come those behind it.
+    let mut at = after;
+    loop {
+        let case = match at {
+            Some((case, ..)) => case,
+            None => match view.page(&table::CASE, &(), None, 1)?.first() {
+                Some((case, _)) => *case,
+                None => return Ok((due, None)),
+            },
+        };
+        let held = view.get(&table::CASE, &case)?;
+        let days = held.map(|case| days(view, &case)).transpose()?.flatten();
+        let latest = days.map(|days| micros(now + ahead - TimeDelta::days(days.into())));
+        let mut behind = at.filter(|(_, date, _)| *date > 0);
+        while let Some(latest) = latest {
+            let rows = view.page(&table::OLDEST, &case, behind.as_ref(), PAGE)?;
+            looked += rows.len();
+            let whole = rows.len() < PAGE;
+            for ((_, date, id), ()) in &rows {
+                if *date <= latest && !view.has(&table::QUEUED, &id.uuid())? {
+                    due.push(*id);
+                }
+            }
+            behind = rows.last().map(|(row, ())| *row);
+            let over = behind.is_none_or(|(_, date, _)| date > latest);
+            if whole || over {
+                break;
+            }
+            if looked >= LOOKED {
+                return Ok((due, behind));
+            }
+        }
+        looked += 1;
+        let Some((next, _)) = view.page(&table::CASE, &(), Some(&case), 1)?.pop() else {
+            return Ok((due, None));
+        };
+        let next = (next, 0, EvidenceId::new(Uuid::nil()));
+        if looked >= LOOKED {
+            return Ok((due, Some(next)));
+        }
+        at = Some(next);
+    }
+}
+
+/// Queues evidence that its case's policy has deleted: at its date, or later where that was not seen coming.
+///
+/// # Errors
+/// [`Error`] where the clock is not to be trusted, or the tables fail.
+pub fn queue(context: &Context<'_>, due: &[EvidenceId]) -> Result<Decided<()>, Error> {
+    timely(&context.view)?;
+    let view = &context.view;
+    let notice = context.now + TimeDelta::days(context.node()?.settings.deletion_days.into());
+    let mut events = Vec::new();
+    for id in due {
+        if !view.has(&table::EVIDENCE, id)? || view.has(&table::QUEUED, &id.uuid())? {
+            continue;
+        }
+        let (evidence, case) = item(view, *id)?;
+        let kept = until(view, &case, evidence.dated_at)?;
+        let what = Matter {
+            case: evidence.case,
+            evidence: Some(*id),
+        };
+        if let Some(kept) = kept.filter(|kept| *kept <= notice)
+            && held(view, what)?.is_none()
+        {
+            events.push(Event::DeletionQueued(DeletionQueued {
+                what,
+                on: kept.max(notice),
+                why: Why::Retention,
+            }));
+        }
+    }
+    Ok(Decided::new(events, |_| Ok(())))
+}
+
+/// What is queued and whose time has come, behind a row of the queue.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn queued(
+    view: &View<'_>,
+    now: DateTime<Utc>,
+    after: Option<(u64, Uuid)>,
+) -> Result<Vec<(u64, Uuid)>, Error> {
+    let rows = view.page(&table::QUEUE, &(), after.as_ref(), PAGE)?;
+    let rows = rows.into_iter().map(|(row, ())| row);
+    Ok(rows.take_while(|(on, _)| *on <= micros(now)).collect())
+}
+
+/// Records that something queued is gone, some of it at a time; answers behind which evidence of its case the next
+/// step begins, if there is one.
+///
+/// # Errors
+/// [`Error`] where the clock is not to be trusted, or the tables fail.
+pub fn erase(
+    context: &Context<'_>,
+    id: Uuid,
+    after: Option<EvidenceId>,
+) -> Result<Decided<Option<EvidenceId>>, Error> {
+    timely(&context.view)?;
+    let view = &context.view;
+    let queued = view.get(&table::QUEUED, &id)?;
+    let Some(queued) = queued.filter(|queued| queued.on <= context.now) else {
+        return Ok(Decided::new(Vec::new(), |_| Ok(None)));
+    };
+    let what = queued.what;
+    let ids: Vec<EvidenceId> = match what.evidence {
+        Some(evidence) => vec![evidence],
+        None => {
+            let after = after.map(|evidence| (what.case, evidence));
+            let rows = view.page(&table::CASE_EVIDENCE, &what.case, after.as_ref(), STEP)?;
+            rows.into_iter().map(|((_, id), ())| id).collect()
+        }
+    };
+    let next = ids.last().copied().filter(|_| ids.len() == STEP);
+    let (mut events, mut dropped) = (Vec::new(), BTreeMap::new());
+    for evidence in ids {
+        events.extend(erased(context, evidence, &queued, &mut dropped)?);
+    }
+    let changed = !events.is_empty();
+    let mut decided = Decided::new(events, move |_| Ok(next));
+    if changed {
+        decided = decided.then(Effect::Recheck);
+        for partner in exchange::following(view, what.case)? {
+            decided = decided.then(Effect::Nudge(partner));
+        }
+    }
+    Ok(decided)
+}
+
+fn erased(
+    context: &Context<'_>,
+    id: EvidenceId,
+    queued: &entity::Queued,
+    dropped: &mut BTreeMap<Digest, u64>,
+) -> Result<Option<Event>, Error> {
+    let view = &context.view;
+    let (evidence, case) = item(view, id)?;
+    let what = Matter {
+        case: evidence.case,
+        evidence: Some(id),
+    };
+    if queued.why == Why::Retention {
+        let kept = until(view, &case, evidence.dated_at)?;
+        if kept.is_none_or(|kept| kept > context.now) {
+            let reason = "its retention was changed".to_owned();
+            return Ok(Some(Event::DeletionUndone(Reasoned { what, reason })));
+        }
+    }
+    if held(view, what)?.is_some() || owed(view, evidence.case, id)? {
+        return Ok(None);
+    }
+    let own = view.page(&table::FILE, &id, None, usize::MAX)?;
+    let mut all: Vec<Digest> = own.into_iter().map(|(_, file)| file.blake3).collect();
+    // With what was made to go along with it.
+    for ((_, share), ()) in view.page(&table::CASE_SHARE, &evidence.case, None, usize::MAX)? {
+        let made = view.page(&table::ATTACHED, &(share, id), None, usize::MAX)?;
+        all.extend(made.into_iter().map(|(_, file)| file.blake3));
+    }
+    // And with what was drawn of it.
+    for (_, rendition) in view.page(&table::RENDITION, &id, None, usize::MAX)? {
+        if let Watermark::Drawn(file) = rendition.watermark {
+            all.push(file.blake3);
+        }
+    }
+    let mut files = Vec::new();
+    for blake3 in all {
+        let uses = view.get(&table::BLOB, &blake3)?.map_or(0, |blob| blob.uses);
+        let dropped = dropped.entry(blake3).or_default();
+        *dropped += 1;
+        files.push(ErasedFile {
+            blake3,
+            last: *dropped == uses,
+        });
+    }
+    Ok(Some(Event::EvidenceErased(EvidenceErased {
+        evidence: id,
+        case: evidence.case,
+        origin: evidence.origin,
+        files,
+        why: queued.why.clone(),
+    })))
+}
+
+/// Whether an open copy has evidence to deliver: what was disclosed is owed until it is stored there, or the share is
+/// ended or cancelled.
+fn owed(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<bool, Error> {
+    let own = node(view)?.organisation;
+    for ((_, share), ()) in view.page(&table::CASE_SHARE, &case, None, usize::MAX)? {
+        let header = decide::share(view, share)?.header;
+        if header.kind != Kind::Copy || header.owner != own || !header.open_to_owner() {
+            continue;
+        }
+        let facts = ShareFacts::new(*view, share);
+        let item = facts.item(id);
+        facts.done()?;
+        let listed = item.is_some_and(|item| item.withdrawn == 0 && item.stored == 0);
+        if listed || view.has(&table::WAITING, &(share, id))? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// Records that a queued case is gone, once nothing of it is left and no share of this node's own has it.
+///
+/// # Errors
+/// [`Error`] where the clock is not to be trusted, or the tables fail.
+pub fn erase_case(context: &Context<'_>, id: Uuid) -> Result<Decided<()>, Error> {
+    timely(&context.view)?;
+    let view = &context.view;
+    let nothing = Ok(Decided::new(Vec::new(), |_| Ok(())));
+    let queued = view.get(&table::QUEUED, &id)?;
+    let queued = queued.filter(|queued| queued.on <= context.now);
+    let Some(queued) = queued.filter(|queued| queued.what.evidence.is_none()) else {
+        return nothing;
+    };
+    let case = queued.what.case;
+    let left = view.page(&table::CASE_EVIDENCE, &case, None, 1)?;
+    if !left.is_empty() || held(view, queued.what)?.is_some() || shared(view, case)?.is_some() {
+        return nothing;
+    }
+    let (_, found) = decide::case(view, &case.to_string())?;
+    let erased = CaseErased {
+        case,
+        number: found.number,
+        import: imported(view, found.origin)?,
+        why: queued.why,
+    };
+    let decided = Decided::new(vec![Event::CaseErased(erased)], |_| Ok(()));
+    Ok(decided.then(Effect::Recheck))
+}
+
+/// The advanced share by which a case was imported.
+fn imported(view: &View<'_>, origin: Option<Origin>) -> Result<Option<ShareId>, Error> {
+    let Some(origin) = origin else {
+        return Ok(None);
+    };
+    let kind = decide::share(view, origin.share)?.header.kind;
+    Ok(matches!(kind, Kind::Advanced(_)).then_some(origin.share))
+}
+
+/// What of what was erased is still to be destroyed.
+#[derive(Debug, Default)]
+pub struct Doomed {
+    /// Keys, by whose they are.
+    pub keys: Vec<Uuid>,
+    /// Bytes that nothing names.
+    pub blobs: Vec<Placed>,
+    /// Those of them that came again meanwhile, to the same place: they stay.
+    pub again: Vec<Digest>,
+}
+
+impl Doomed {
+    /// Some of it.
+    ///
+    /// # Errors
+    /// [`Error`] where the tables fail.
+    pub fn of(view: &View<'_>) -> Result<Self, Error> {
+        let keys = view.page(&table::DOOMED_KEY, &(), None, STEP)?;
+        let mut doomed = Self {
+            keys: keys.into_iter().map(|(key, ())| key).collect(),
+            ..Self::default()
+        };
+        for (digest, unused) in view.page(&table::DOOMED_BLOB, &(), None, STEP)? {
+            let held = view.get(&table::BLOB, &digest)?;
+            if held.is_some_and(|held| held.place == unused.place) {
+                doomed.again.push(digest);
+                continue;
+            }
+            doomed.blobs.push(Placed {
+                digest,
+                size: unused.size,
+                place: unused.place,
+            });
+        }
+        Ok(doomed)
+    }
+
+    /// Whether nothing is.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.blobs.is_empty() && self.again.is_empty()
+    }
+
+    /// Records that it is destroyed.
+    pub fn done(self) -> Decided<()> {
+        let blobs = self.blobs.iter().map(|blob| blob.digest);
+        let done = ErasureDone {
+            blobs: blobs.chain(self.again).collect(),
+            keys: self.keys,
+        };
+        Decided::new(vec![Event::ErasureDone(done)], |_| Ok(()))
+    }
+}
+
+/// Rows that are read together.
+const PAGE: usize = 256;
+/// Rows that are looked at before others have their turn.
+const LOOKED: usize = 4096;
+/// Items that are erased in one step: bounded by what one step of the database takes.
+const STEP: usize = 64;
