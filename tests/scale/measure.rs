@@ -151,6 +151,7 @@ impl Bench {
                 number: format!("NEW-{round}"),
                 title: "New".into(),
                 description: String::new(),
+                targets: Vec::new(),
             };
             Ok(self.node.change(&self.owner, create).await?)
         })

@@ -12,7 +12,8 @@ use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
 use super::{
-    Caller, Change, Error, ErrorKind, Query, exchange, metadata, people, reach, retention, user,
+    Caller, Change, Error, ErrorKind, Query, exchange, metadata, people, reach, retention, target,
+    user,
 };
 use crate::event::{
     AccessChanged, CaseAssigned, CaseEdited, CaseMade, CaseNumbered, Event, Matter, TagsChanged,
@@ -31,6 +32,9 @@ pub struct Create {
     /// What it is about, at length.
     #[serde(default)]
     pub description: String,
+    /// The names of those whom it is about.
+    #[serde(default)]
+    pub targets: Vec<String>,
 }
 
 /// Lists cases, in the order in which they were made.
@@ -238,7 +242,8 @@ impl Change for Create {
             title: line("title", &self.title, limits::TITLE_MAX)?,
             description: bounded("description", &self.description, limits::DESCRIPTION_MAX)?,
         };
-        let events = vec![numbered(id, None, &made.number), Event::CaseMade(made)];
+        let mut events = vec![numbered(id, None, &made.number), Event::CaseMade(made)];
+        events.extend(target::first(context, id, &self.targets)?);
         Ok(Decided::new(events, move |view| shown(view, id)))
     }
 }

@@ -93,14 +93,39 @@ impl Change for Add {
                 .hint("take one out: interdocket target remove CASE TARGET"));
         }
         let target = TargetId::new(context.id());
-        let added = TargetEdited {
-            case,
-            target,
-            name: name(&self.name)?,
-            description: description(&self.description)?,
-        };
-        decided(context, case, Event::TargetAdded(added))
+        let added = added(case, target, &self.name, &self.description)?;
+        decided(context, case, added)
     }
+}
+
+/// The targets that a new case begins with, by their names.
+///
+/// # Errors
+/// [`Error`] where a name is none, or they are more than a case has.
+pub fn first(
+    context: &mut Context<'_>,
+    case: CaseId,
+    names: &[String],
+) -> Result<Vec<Event>, Error> {
+    if names.len() > limits::TARGETS_MAX {
+        let message = format!("a case has at most {} targets", limits::TARGETS_MAX);
+        return Err(Error::new(ErrorKind::Invalid, message));
+    }
+    let id = |_: &String| TargetId::new(context.id());
+    let mut ids: Vec<_> = names.iter().map(id).collect();
+    // They are listed by their ids, and ids of one moment come in no order.
+    ids.sort_unstable();
+    let added = |(name, id): (&String, TargetId)| added(case, id, name, "");
+    names.iter().zip(ids).map(added).collect()
+}
+
+fn added(case: CaseId, target: TargetId, named: &str, described: &str) -> Result<Event, Error> {
+    Ok(Event::TargetAdded(TargetEdited {
+        case,
+        target,
+        name: name(named)?,
+        description: description(described)?,
+    }))
 }
 
 impl Change for Edit {

@@ -25,6 +25,9 @@ pub(super) enum Command {
         /// What it is about, at length.
         #[arg(long, default_value = "")]
         description: String,
+        /// The name of somebody whom it is about; once for each.
+        #[arg(long = "target", value_name = "NAME")]
+        targets: Vec<String>,
     },
     /// List cases, in the order in which they were made.
     #[command(after_help = "Example:\n  interdocket case list --limit 20")]
@@ -157,11 +160,13 @@ impl Command {
                 number,
                 title,
                 description,
+                targets,
             } => {
                 let request = case::Create {
                     number,
                     title,
                     description,
+                    targets,
                 };
                 client.call(&request).await?
             }

@@ -353,6 +353,7 @@ impl Bench {
             number: number.into(),
             title: "A case".into(),
             description: String::new(),
+            targets: Vec::new(),
         };
         self.change(create).await.unwrap()
     }

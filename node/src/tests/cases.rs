@@ -1,5 +1,7 @@
 //! Who makes cases, is assigned to them, and changes them.
 
+use interdocket_sync::limits;
+
 use crate::actions::{
     About, Action as _, Caller, Error, ErrorKind, Run, audit, case, evidence, reach, settings,
     share, target, user,
@@ -11,6 +13,7 @@ async fn make(at: &Bench, who: &user::User) -> case::Case {
         number: "1/26".into(),
         title: String::new(),
         description: String::new(),
+        targets: Vec::new(),
     };
     create.run(&at.node, &caller(who)).await.unwrap()
 }
@@ -280,4 +283,38 @@ async fn what_is_received_is_assigned_to_the_first_recipient_who_is_a_user() {
         assert_eq!(case.assignees, assigned, "{recipients:?}");
         assert_eq!(case.created_by, None);
     }
+}
+
+/// OE-60
+#[tokio::test]
+async fn case_has_targets_from_its_making_on_and_takes_more_later() {
+    let north = Bench::new("north");
+    let create = |number: &str, targets: &[&str]| case::Create {
+        number: number.into(),
+        title: String::new(),
+        description: String::new(),
+        targets: targets.iter().map(|&name| name.to_owned()).collect(),
+    };
+    north
+        .change(create("1/26", &["Rae Lind", " Kai Berg "]))
+        .await
+        .unwrap();
+    let add = target::Add {
+        case: "1/26".into(),
+        name: "Ida Holm".into(),
+        description: String::new(),
+    };
+    let targets = north.change(add).await.unwrap().targets;
+    let names: Vec<_> = targets.iter().map(|target| target.name.as_str()).collect();
+    assert_eq!(names, ["Rae Lind", "Kai Berg", "Ida Holm"]);
+    // With a target that is none, no case is made.
+    assert!(
+        north
+            .change(create("2/26", &["Rae Lind", " "]))
+            .await
+            .is_err()
+    );
+    let many = vec!["Rae Lind"; limits::TARGETS_MAX + 1];
+    assert!(north.change(create("2/26", &many)).await.is_err());
+    north.change(create("2/26", &[])).await.unwrap();
 }

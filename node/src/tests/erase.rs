@@ -515,6 +515,7 @@ async fn act(dice: &mut Dice, at: &Bench, north: &Bench, south: &Bench) {
                 number,
                 title: "t".into(),
                 description: String::new(),
+                targets: Vec::new(),
             };
             drop(at.change(create).await);
         }

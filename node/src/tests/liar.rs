@@ -136,6 +136,7 @@ async fn a_node_whose_keys_fail_stops_and_does_not_speak_of_a_full_disk() {
         number: "1/26".into(),
         title: String::new(),
         description: String::new(),
+        targets: Vec::new(),
     };
     for _ in 0..2 {
         let failed = north.change(create()).await.unwrap_err();
@@ -335,6 +336,7 @@ async fn the_longest_texts_fit() {
         number: "n".repeat(128),
         title: "t".repeat(512),
         description: "d".repeat(2048),
+        targets: Vec::new(),
     };
     let number = north.change(create).await.unwrap().number;
     north.evidence(&number, &"e".repeat(255), b"one").await;

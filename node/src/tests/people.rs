@@ -66,6 +66,7 @@ async fn make(at: &Bench, token: &str) {
         number: "1/26".into(),
         title: String::new(),
         description: String::new(),
+        targets: Vec::new(),
     };
     ask(at, token, create).await.unwrap();
     at.evidence("1/26", "a.bin", b"one").await;

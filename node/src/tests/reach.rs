@@ -17,6 +17,7 @@ async fn make(at: &Bench, who: &user::User, number: &str) -> case::Case {
         number: number.into(),
         title: "A case".into(),
         description: String::new(),
+        targets: Vec::new(),
     };
     create.run(&at.node, &caller(who)).await.unwrap()
 }

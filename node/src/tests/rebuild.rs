@@ -15,6 +15,7 @@ async fn act(dice: &mut Dice, north: &Bench, south: &Bench, round: u64) {
                 number,
                 title: "t".into(),
                 description: String::new(),
+                targets: Vec::new(),
             };
             drop(north.change(create).await);
         }

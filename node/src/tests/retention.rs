@@ -351,6 +351,28 @@ async fn partner_manages_its_copy_and_what_it_deleted_does_not_come_back() {
     }
 }
 
+/// AO-40
+#[tokio::test]
+async fn what_its_owner_deletes_stays_with_who_has_a_copy() {
+    let (north, south, _) = two(Investigation).await;
+    south.person("Bob", "").await.unwrap();
+    let share = copied(&north, &south).await.id;
+    north.change(share::End { share }).await.unwrap();
+    settle(&north, &south, share).await;
+    let before = (case_of(&south, "1/26"), items(&south, "1/26"));
+    let whole = retention::DeleteCase {
+        case: "1/26".into(),
+        reason: "over".into(),
+    };
+    north.change(whole).await.unwrap();
+    north.later(TimeDelta::days(8));
+    pass(&north.node, true).await.unwrap();
+    let reading = north.node.parts().store.read();
+    let cases = reading.view().page(&table::CASE, &(), None, 9).unwrap();
+    assert!(cases.is_empty());
+    assert_eq!((case_of(&south, "1/26"), items(&south, "1/26")), before);
+}
+
 /// Q19: the hold beats policy and people, of what was received as well.
 #[tokio::test]
 async fn what_is_on_legal_hold_is_deleted_by_nobody() {

@@ -122,6 +122,7 @@ async fn who_enrolled_signs_in_by_password_and_authenticator_and_both_are_on_rec
         number: "1/26".into(),
         title: String::new(),
         description: String::new(),
+        targets: Vec::new(),
     };
     let case = ask(&north, &signed.secret, create).await.unwrap();
     assert_eq!(case.created_by.as_deref(), Some("Amy"));

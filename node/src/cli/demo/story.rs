@@ -203,6 +203,7 @@ async fn fill(stage: &mut Stage, folder: Option<&Path>) -> Result<Case, Error> {
         number: NUMBER.to_owned(),
         title: "Fire at the harbour".to_owned(),
         description: "Quay 7, in the night of 14 March.".to_owned(),
+        targets: Vec::new(),
     };
     north.client.call(&request).await?;
     let title = ["case", "create", NUMBER, "--title", "Fire at the harbour"];

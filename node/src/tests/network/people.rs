@@ -113,6 +113,7 @@ impl People {
             number: number.clone(),
             title: "A case".into(),
             description: String::new(),
+            targets: Vec::new(),
         };
         if self.change(create).await.is_some() {
             let made = (self.number, number);

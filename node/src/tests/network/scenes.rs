@@ -68,6 +68,7 @@ async fn north(people: &People) {
         number: CASE.into(),
         title: "A case".into(),
         description: String::new(),
+        targets: Vec::new(),
     };
     people.change(create).await.unwrap();
     for number in 0..12_u8 {

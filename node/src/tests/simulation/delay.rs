@@ -100,6 +100,7 @@ async fn work(world: &Rc<World>, me: &Rc<Process>, partners: Vec<&str>) {
         number: "1".into(),
         title: "A case".into(),
         description: String::new(),
+        targets: Vec::new(),
     };
     change(world, me, create).await.unwrap();
     add(world, me, 0).await;

@@ -87,6 +87,7 @@ pub(super) async fn case(world: &Rc<World>, me: &Rc<Process>, number: &str) {
         number: number.into(),
         title: String::new(),
         description: String::new(),
+        targets: Vec::new(),
     };
     change(world, me, create).await.unwrap();
 }

@@ -186,6 +186,7 @@ impl People<'_> {
             title: format!("About {number}"),
             description: format!("All of {number}"),
             number,
+            targets: Vec::new(),
         };
         self.run(create).await;
     }
