@@ -70,6 +70,10 @@ fn compare(dir: &Path, sizes: &[&str]) -> Result<(), Failed> {
         let began = Instant::now();
         child(&["fill".into(), data.clone(), size.to_string().into()])?;
         eprintln!("scale: {size} cases: filled in {:.0?}", began.elapsed());
+        // Else what is measured waits for the disk to take what was filled.
+        if !Command::new("sync").status()?.success() {
+            return Err("the disk can't be synced".into());
+        }
         for line in child(&["measure".into(), data.clone()])?.lines() {
             let (name, value) = line.split_once('\t').ok_or("a line without a value")?;
             let row = match rows.iter().position(|(known, _)| known == name) {
