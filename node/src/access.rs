@@ -68,6 +68,7 @@ permissions! {
     ShareFinalise, "share.finalise", "See what partners offer before it is taken, and finalise or decline it";
     PolicyManage, "policy.manage", "Set what advanced shares allow";
     SettingsManage, "settings.manage", "Set what counts for everybody of the organisation, and what it takes part in";
+    PortalRead, "portal.read", "Read what was disclosed to oneself as a guest";
     NodeView, "node.view", "See how the node and its partners stand";
     NodeManage, "node.manage", "Check the node, back it up, confirm its clock";
 }
@@ -120,6 +121,10 @@ pub const BUILT_IN: &[BuiltIn] = &[
             NodeView,
         ],
     },
+    BuiltIn {
+        name: GUEST,
+        holds: &[PortalRead],
+    },
 ];
 
 /// The role of whoever runs the node: everything.
@@ -128,6 +133,9 @@ pub const ADMINISTRATOR: &str = "administrator";
 pub const INVESTIGATOR: &str = "investigator";
 /// The role of people who look at what others did.
 pub const AUDITOR: &str = "auditor";
+/// The role of people outside of the organisation, who read what was disclosed to them and do nothing else. Nobody
+/// else ever has it, and who has it never has another.
+pub const GUEST: &str = "guest";
 
 /// The built-in role of this name.
 pub fn built_in(name: &str) -> Option<&'static BuiltIn> {
@@ -206,8 +214,14 @@ const EXTERNAL: &[Permission] = &[
     EvidenceShareExternally,
 ];
 
-/// What makes or widens a copy: a justice organisation has a permission of its own for it.
-const COPIES: &[&str] = &["share.add", "share.copy", "share.reshare"];
+/// What makes or widens a copy, or a disclosure, which is one that stays here: a justice organisation has a permission of its own for it.
+const COPIES: &[&str] = &[
+    "disclosure.make",
+    "disclosure.update",
+    "share.add",
+    "share.copy",
+    "share.reshare",
+];
 
 /// What changes a case: where the organisation restricts that, only some people may.
 const EDITS: &[&str] = &[
@@ -257,6 +271,11 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("case.retain", &[CaseRetention]),
     ("case.show", &[CaseView]),
     ("case.tag", &[CaseEdit]),
+    ("disclosure.end", &[CaseShare]),
+    ("disclosure.list", &[CaseView]),
+    ("disclosure.make", EXTERNAL),
+    ("disclosure.show", &[CaseView]),
+    ("disclosure.update", EXTERNAL),
     ("enrolment.begin", OWN),
     ("enrolment.confirm", OWN),
     ("evidence.add", &[EvidenceAdd]),
@@ -307,6 +326,9 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("partner.show", &[NodeView]),
     ("partner.suspend", &[PartnerManage]),
     ("password.set", OWN),
+    ("portal.get", &[PortalRead]),
+    ("portal.list", &[PortalRead]),
+    ("portal.show", &[PortalRead]),
     ("retention.add", &[SettingsManage]),
     ("retention.default", &[SettingsManage]),
     ("retention.due", &[EvidenceView]),

@@ -7,6 +7,7 @@
 pub mod audit;
 pub mod case;
 pub mod decide;
+pub mod disclosure;
 pub mod evidence;
 pub mod exchange;
 pub mod external;
@@ -16,6 +17,7 @@ pub mod metadata;
 pub mod node;
 pub mod partner;
 pub mod people;
+pub mod portal;
 pub mod reach;
 pub mod retention;
 pub mod role;
@@ -69,6 +71,8 @@ pub enum About {
     Evidence(EvidenceId),
     /// A share.
     Share(ShareId),
+    /// What was disclosed to guests.
+    Disclosure(disclosure::DisclosureId),
 }
 
 /// An action that a node can run.
@@ -283,6 +287,11 @@ macro_rules! about {
             About::Evidence(self.evidence)
         }
     };
+    (disclosure) => {
+        fn about(&self) -> About {
+            About::Disclosure(self.disclosure)
+        }
+    };
     (share) => {
         fn about(&self) -> About {
             About::Share(self.share)
@@ -425,6 +434,13 @@ actions! {
     case::Tag, "case.tag", post "/v0/cases/{case}/tags", case::Case, "Change the tags of a case", case;
     partner::SetInbound, "partner.inbound", post "/v0/partners/{partner}/inbound", partner::Partner, "Set what becomes of what a partner offers", nothing;
     evidence::Edit, "evidence.edit", post "/v0/evidence/{evidence}", evidence::Evidence, "Describe evidence anew", evidence;
+    disclosure::Make, "disclosure.make", post "/v0/cases/{case}/disclosures", disclosure::Disclosure, "Disclose a case to guests, who read it in the portal", case;
+    disclosure::Update, "disclosure.update", post "/v0/disclosures/{disclosure}/evidence", disclosure::Disclosure, "Update a disclosure with new evidence", disclosure;
+    disclosure::End, "disclosure.end", post "/v0/disclosures/{disclosure}/end", disclosure::Disclosure, "End a disclosure: from now on nobody reads it", disclosure;
+    disclosure::List, "disclosure.list", get "/v0/disclosures", disclosure::Page, "List what was disclosed to guests", case_if_named;
+    disclosure::Show, "disclosure.show", get "/v0/disclosures/{disclosure}", disclosure::Shown, "Show a disclosure as guests see it", disclosure;
+    portal::List, "portal.list", get "/v0/portal", portal::Page, "List what was disclosed to oneself as a guest", nothing;
+    portal::Show, "portal.show", get "/v0/portal/{disclosure}", portal::Shown, "Show what was disclosed to oneself as a guest", nothing;
     external::List, "external.list", get "/v0/external", external::Page, "List the cases that partners share with people here", nothing;
     external::Show, "external.show", get "/v0/external/{share}", external::Shown, "Show an external case with its evidence", nothing;
     external::Import, "external.import", post "/v0/external/{share}/import", external::External, "Import an external case, or what is new of it", nothing;
@@ -466,3 +482,5 @@ run!(change: retention::HoldCase, retention::ReleaseCase, retention::DeleteCase,
 run!(change: retention::HoldEvidence, retention::ReleaseEvidence);
 run!(change: retention::DeleteEvidence, retention::KeepEvidence);
 run!(query: retention::List, retention::Due);
+run!(change: disclosure::End);
+run!(query: disclosure::List);

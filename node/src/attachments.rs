@@ -17,7 +17,7 @@ use crate::actions::evidence::trail::{
 use crate::actions::evidence::{Evidence, Markers, Notes, Show, Trail};
 use crate::actions::{Action as _, Caller, Error, ErrorKind, Run, Way, reach};
 use crate::blobs::Placed;
-use crate::event::{Entry, Event, StoredBlob};
+use crate::event::{AddedFile, Entry, Event, StoredBlob};
 use crate::journal::{Body, Position};
 use crate::node::Node;
 use crate::store::table;
@@ -130,32 +130,44 @@ impl Node {
                 return Ok(());
             }
             let _brings = self.parts().moment.bringing.begin().await;
-            let mut items = Vec::new();
-            let mut stored = Vec::new();
-            for wanted in due {
-                let evidence = wanted.evidence;
-                let node = self.clone();
-                let documents = self
-                    .read(move |view| documents(&node, view, wanted))
-                    .await?;
-                let mut files = Vec::new();
-                for (kind, bytes) in documents {
-                    let (file, fresh) = self.attachment(kind, bytes).await?;
-                    files.push(file);
-                    stored.extend(fresh.filter(|fresh: &StoredBlob| {
-                        let same = |held: &StoredBlob| held.blake3 == fresh.blake3;
-                        !stored.iter().any(same)
-                    }));
-                }
-                items.push((evidence, files));
-            }
+            let (items, stored) = self.make(due).await?;
             self.decide(None, Way::Timer, move |context| {
                 trail::made(context, share, items, stored)
             })
             .await?;
         }
     }
+
+    /// Makes what goes along with items durable; with what is recorded of bytes that are new here.
+    ///
+    /// # Errors
+    /// [`Error`] where the disk can't.
+    pub(crate) async fn make(&self, due: Vec<Wanted>) -> Result<Made, Error> {
+        let mut items = Vec::new();
+        let mut stored: Vec<StoredBlob> = Vec::new();
+        for wanted in due {
+            let evidence = wanted.evidence;
+            let node = self.clone();
+            let documents = self
+                .read(move |view| documents(&node, view, wanted))
+                .await?;
+            let mut files = Vec::new();
+            for (kind, bytes) in documents {
+                let (file, fresh) = self.attachment(kind, bytes).await?;
+                files.push(file);
+                stored.extend(fresh.filter(|fresh| {
+                    let same = |held: &StoredBlob| held.blake3 == fresh.blake3;
+                    !stored.iter().any(same)
+                }));
+            }
+            items.push((evidence, files));
+        }
+        Ok((items, stored))
+    }
 }
+
+/// What was made of items, and those of its bytes that are new here.
+pub(crate) type Made = (Vec<(EvidenceId, Vec<AddedFile>)>, Vec<StoredBlob>);
 
 /// What is made of an item.
 fn documents(

@@ -10,6 +10,7 @@ mod backup;
 mod case;
 mod client;
 mod demo;
+mod disclosure;
 mod error;
 mod evidence;
 mod external;
@@ -148,6 +149,9 @@ enum Command {
     /// Shares with partners.
     #[command(subcommand)]
     Share(share::Command),
+    /// Disclosures: what of cases guests read in the portal of this node.
+    #[command(subcommand)]
+    Disclosure(disclosure::Command),
     /// External cases: what partners share with people here.
     #[command(subcommand)]
     External(external::Command),
@@ -220,6 +224,7 @@ impl Command {
             Self::Evidence(command) => command.run(context).await,
             Self::Metadata(command) => command.run(context).await,
             Self::Share(command) => command.run(context).await,
+            Self::Disclosure(command) => command.run(context).await,
             Self::External(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Check => status::check(context).await,

@@ -5,6 +5,7 @@
 //! of it.
 
 mod body;
+mod disclosure;
 mod evidence;
 mod incoming;
 mod people;
@@ -34,6 +35,10 @@ pub use self::body::{
     RevocationCountersigned, RevocationReceived, SealedErased, SealedPart, SessionClosed,
     SessionEnd, SessionOpened, ShareFrozen, ShareMade, ShareRevoked, ShareTargets, ShareWidened,
     StoredBlob, TargetEdited, TargetRemoved,
+};
+pub use self::disclosure::{
+    CaseDisclosed, Disclosed, DisclosureMade, DisclosureOpened, DisclosureWidened,
+    EvidenceDisclosed,
 };
 pub use self::evidence::{
     AddedFile, AttachmentsMade, EvidenceAdded, EvidenceEdited, EvidenceOpened, EvidenceViewed,
@@ -343,6 +348,21 @@ events! {
     CaseErased(CaseErased), 179, "case erased", erased => KeyId::NODE, [erased.case.uuid()];
     /// Keys and bytes of what was erased are destroyed.
     ErasureDone(ErasureDone), 180, "erasure done", done => KeyId::NODE, done.keys.as_slice();
+    /// Something of a case is for guests from now on.
+    // To whom what was disclosed, and who opened it, is known by ids, and outlives both.
+    DisclosureMade(DisclosureMade), 210, "disclosure made", made => KeyId::NODE, with(made.disclosure.uuid(), &made.guests, &[made.case.uuid()]);
+    /// What a disclosure says of its case.
+    CaseDisclosed(CaseDisclosed), 211, "case disclosed", said => KeyId(said.case.uuid()), [said.case.uuid()];
+    /// Evidence is in a disclosure from now on.
+    DisclosureWidened(DisclosureWidened), 212, "disclosure widened", widened => KeyId::NODE, [widened.disclosure.uuid(), widened.case.uuid()];
+    /// What a disclosure says of an item of evidence: one record each, so that each can be erased.
+    EvidenceDisclosed(EvidenceDisclosed), 213, "evidence disclosed", said => KeyId(said.item.evidence.uuid()), [said.item.evidence.uuid(), said.case.uuid()];
+    /// A disclosure is over.
+    DisclosureEnded(Disclosed), 214, "disclosure ended", ended => KeyId::NODE, [ended.disclosure.uuid(), ended.case.uuid()];
+    /// A guest looked at what was disclosed to them.
+    DisclosureViewed(Disclosed), 215, "disclosure viewed", viewed => KeyId::NODE, [viewed.disclosure.uuid(), viewed.case.uuid()];
+    /// A guest opened a file.
+    DisclosureOpened(DisclosureOpened), 216, "file opened by a guest", opened => KeyId::NODE, [opened.disclosure.uuid(), opened.evidence.uuid(), opened.case.uuid()];
     /// A backup was begun; it holds this record.
     BackupBegun(BackupBegun), 96, "backup begun", _ => KeyId::NODE, [];
 }

@@ -325,17 +325,28 @@ impl Node {
                 request.decide(context)
             })
             .await?;
-        let (out, bytes) = mpsc::channel(AHEAD);
-        let node = self.clone();
-        threads::spawn(move || node.give_out(&placed, &out));
-        Ok(Opened {
-            name,
-            size: placed.size,
-            bytes,
-        })
+        Ok(self.give(name, placed, || true))
     }
 
-    fn give_out(&self, placed: &Placed, out: &mpsc::Sender<io::Result<Bytes>>) {
+    /// Gives a file out, for as long as whoever reads it may.
+    pub(crate) fn give(
+        &self,
+        name: String,
+        placed: Placed,
+        may: impl FnMut() -> bool + Send + 'static,
+    ) -> Opened {
+        let (out, bytes) = mpsc::channel(AHEAD);
+        let (node, size) = (self.clone(), placed.size);
+        threads::spawn(move || node.give_out(&placed, &out, may));
+        Opened { name, size, bytes }
+    }
+
+    fn give_out(
+        &self,
+        placed: &Placed,
+        out: &mpsc::Sender<io::Result<Bytes>>,
+        mut may: impl FnMut() -> bool,
+    ) {
         let mut reader = match self.parts().blobs.read(placed, 0..placed.size) {
             Ok(reader) => reader,
             Err(error) => {
@@ -348,6 +359,7 @@ impl Node {
         loop {
             let piece = match reader.read(&mut buffer) {
                 Ok(0) => return,
+                Ok(_) if !may() => Err(io::Error::other("it may not be read any more")),
                 Ok(read) => Ok(Bytes::copy_from_slice(&buffer[..read])),
                 Err(error) => Err(error),
             };

@@ -28,6 +28,7 @@ pub mod keyring;
 pub mod keys;
 pub mod leases;
 pub mod log;
+pub mod looks;
 pub mod metrics;
 pub mod node;
 pub mod process;

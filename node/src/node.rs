@@ -35,6 +35,7 @@ use crate::journal::{Head, Reader};
 use crate::keyring::{KeyId, Keyring};
 use crate::keys::{Keys, Leaf, Pins};
 use crate::leases::Leases;
+use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::refusals::Refusals;
 use crate::rules;
@@ -93,6 +94,8 @@ pub struct Moment {
     pub signins: SignIns,
     /// The read sessions that people at partners have open here.
     pub sessions: Sessions,
+    /// How often guests looked.
+    pub(crate) looks: Looks,
     /// How much more of what partners send is kept in this hour.
     pub(crate) allowances: Allowances,
     doubts: Mutex<BTreeSet<(ShareId, Digest)>>,

@@ -95,10 +95,14 @@ pub fn timed(action: &str) -> bool {
 
 const TIMED: &[&str] = &[
     "case.delete",
+    "disclosure.make",
     "evidence.delete",
     "partner.accept",
     "partner.confirm",
     "partner.invite",
+    "portal.get",
+    "portal.list",
+    "portal.show",
     "share.advanced",
     "share.copy",
     "share.reference",

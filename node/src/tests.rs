@@ -15,6 +15,7 @@ mod live;
 mod metadata;
 pub(crate) mod network;
 mod people;
+mod portal;
 mod reach;
 mod reading;
 mod rebuild;

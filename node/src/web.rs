@@ -10,6 +10,8 @@ mod bytes;
 mod endpoint;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz;
+#[cfg(test)]
+mod guest;
 mod listen;
 mod metrics;
 mod openapi;

@@ -14,21 +14,26 @@ use serde_json::{Value, json};
 
 use crate::secrets::loud;
 
-const PASSWORD: &str = "nine quiet herons at dusk";
+pub(crate) const PASSWORD: &str = "nine quiet herons at dusk";
 
-fn curl(node: &Node, secret: Option<&str>, path: &str, body: Option<&Value>) -> (u16, Value) {
+pub(crate) fn curl(
+    node: &Node,
+    secret: Option<&str>,
+    path: &str,
+    body: Option<&Value>,
+) -> (u16, Value) {
     let root = node.data.join("keys/root.pem");
     let body = body.map(ToString::to_string);
     https::call(&root, node.api, secret, path, body.as_deref()).unwrap()
 }
 
-fn done(answer: (u16, Value)) -> Value {
+pub(crate) fn done(answer: (u16, Value)) -> Value {
     assert_eq!(answer.0, 200, "{}", answer.1);
     answer.1
 }
 
 /// What an authenticator shows so many steps from now.
-fn code(key: &str, later: u64) -> String {
+pub(crate) fn code(key: &str, later: u64) -> String {
     let key = BASE32_NOPAD.decode(key.as_bytes()).unwrap();
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     totp::code(&key, now.as_secs() / 30 + later)

@@ -21,6 +21,10 @@ fn names() -> BTreeMap<&'static str, &'static str> {
     let bytes = [
         (actions::evidence::GET, "Read a file of evidence"),
         (actions::external::GET, "Read a file of an external case"),
+        (
+            actions::portal::GET,
+            "Read a file that was disclosed to oneself as a guest",
+        ),
     ];
     names.0.extend(bytes);
     names.0
@@ -90,7 +94,13 @@ fn sharing_with_partners_needs_four_permissions_by_name() {
         let needed = needs(action, role).unwrap();
         needed.into_iter().map(Permission::name).collect()
     };
-    for action in ["share.reference", "share.copy", "share.advanced"] {
+    for action in [
+        "share.reference",
+        "share.copy",
+        "share.advanced",
+        "disclosure.make",
+        "disclosure.update",
+    ] {
         assert_eq!(names(action, POLICE), needed, "{action}");
         assert!(names(action, COURT).starts_with(&needed), "{action}");
     }
@@ -103,7 +113,11 @@ fn sharing_with_partners_needs_four_permissions_by_name() {
 #[test]
 fn only_a_justice_organisation_asks_for_the_permission_to_share_by_copy() {
     let held = without(CaseShareCopy);
-    for action in ["share.copy", "share.add", "share.reshare"] {
+    let disclosures = ["disclosure.make", "disclosure.update"];
+    for action in ["share.copy", "share.add", "share.reshare"]
+        .into_iter()
+        .chain(disclosures)
+    {
         assert_eq!(check(&held, action, POLICE), Ok(()));
         let denied = check(&held, action, COURT);
         assert_eq!(denied, Err(Denied::Lacks(CaseShareCopy)));
@@ -142,6 +156,32 @@ fn investigators_reach_what_they_were_given_access_to_and_nothing_of_the_node() 
     }
 }
 
+/// AJ-17: of all that a node does.
+#[test]
+fn guests_sign_in_and_read_what_was_disclosed_to_them_and_do_nothing_else() {
+    let held = built_in(GUEST).unwrap().permissions();
+    for role in [POLICE, COURT] {
+        let may = |action: &&str| check(&held, action, role).is_ok();
+        let allowed = names().into_keys().filter(may);
+        let expected = [
+            "enrolment.begin",
+            "enrolment.confirm",
+            "password.set",
+            "portal.get",
+            "portal.list",
+            "portal.show",
+            "session.end",
+        ];
+        assert!(allowed.eq(expected));
+    }
+    assert!(!reaches_all(&held) && !sees_all_external(&held) && !sees_offers(&held));
+    // And nobody else of those that every node has reads there, but for who holds everything.
+    for role in [INVESTIGATOR, AUDITOR] {
+        let held = built_in(role).unwrap().permissions();
+        assert!(check(&held, "portal.list", POLICE).is_err(), "{role}");
+    }
+}
+
 #[test]
 fn administrators_hold_everything() {
     let held = built_in(ADMINISTRATOR).unwrap().permissions();
@@ -176,8 +216,9 @@ fn the_page_of_permissions_is_what_roles_hold_and_actions_need() {
 const HEAD: &str = "\
 # Permissions
 
-What people may do is what their role holds, for the cases to which they or their groups have access. Three roles are
+What people may do is what their role holds, for the cases to which they or their groups have access. Four roles are
 there on every node and stay as they are; `interdocket role add` makes others. Nobody can give what they do not hold.
+Guests are people outside of the organisation, who [read in its portal](sign-in.md#guests), and become nothing else.
 ";
 
 fn page() -> String {

@@ -15,6 +15,7 @@ use super::{
     Caller, Change, Error, ErrorKind, Query, exchange, metadata, people, reach, retention, target,
     user,
 };
+use crate::access::GUEST;
 use crate::event::{
     AccessChanged, CaseAssigned, CaseEdited, CaseMade, CaseNumbered, Event, Matter, TagsChanged,
 };
@@ -385,6 +386,7 @@ impl Change for Assign {
         let mut assignees: Vec<Uuid> = Vec::new();
         for name in &self.users {
             let (user, found) = people::user(&context.view, name)?;
+            people::member(&found)?;
             people::able(&found)?;
             if !assignees.contains(&user) {
                 assignees.push(user);
@@ -410,7 +412,7 @@ impl Query for Assignable {
     fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<People, Error> {
         let limit = decide::limit(self.limit)?;
         let (find, after) = (self.find.as_deref(), self.after.clone());
-        let active = |user: &user::User| user.disabled_at.is_none();
+        let active = |user: &user::User| user.disabled_at.is_none() && user.role != GUEST;
         let found = user::search(view, find, after, limit, active)?;
         let person = |user: user::User| Person {
             name: user.name,

@@ -503,7 +503,8 @@ impl Evidence {
 }
 
 impl FileKind {
-    const fn of(kind: told::FileKind) -> Self {
+    /// As it is shown.
+    pub(super) const fn of(kind: told::FileKind) -> Self {
         match kind {
             told::FileKind::Original => Self::Original,
             told::FileKind::GpsTrack => Self::GpsTrack,

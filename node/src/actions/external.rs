@@ -421,7 +421,8 @@ fn listed(
 }
 
 impl Case {
-    fn of(info: CaseInfo) -> Self {
+    /// As a case is described.
+    pub(super) fn of(info: CaseInfo) -> Self {
         let target = |target: log_entry::Target| Target {
             id: target.id,
             name: target.name,

@@ -39,7 +39,7 @@ pub fn named(actor: &Actor) -> Value {
     }
 }
 
-/// The name of whoever is called so and is not disabled; none where nobody is.
+/// The name of whoever of this organisation is called so and is not disabled; none where nobody is.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
@@ -47,7 +47,7 @@ pub fn name(view: &View<'_>, text: &str) -> Result<Option<String>, Error> {
     let found = match known(view, text)? {
         Some(Known::User(id)) => {
             let user = view.get(&table::USER, &id)?;
-            let active = user.filter(|user| user.disabled_at.is_none());
+            let active = user.filter(|user| user.disabled_at.is_none() && !user.guest());
             active.map(|user| user.name)
         }
         Some(Known::Group(id)) => view.get(&table::GROUP, &id)?.map(|group| group.name),
@@ -84,10 +84,10 @@ pub fn of(view: &View<'_>, id: Uuid) -> Result<String, Error> {
     Ok(group.map_or_else(|| id.to_string(), |group| group.name))
 }
 
-/// Users and groups, each once.
+/// Users and groups of this organisation, each once.
 ///
 /// # Errors
-/// `NotFound` for the first text that nobody is called by.
+/// `NotFound` for the first text that nobody is called by, `Conflict` for one that a guest is.
 pub fn ids(view: &View<'_>, texts: &[String]) -> Result<Vec<Uuid>, Error> {
     let id = |text: &String| match known(view, text)? {
         Some(Known::User(id) | Known::Group(id)) => Ok(id),
@@ -96,6 +96,9 @@ pub fn ids(view: &View<'_>, texts: &[String]) -> Result<Vec<Uuid>, Error> {
     let mut ids: Vec<Uuid> = Vec::new();
     for id in texts.iter().map(id) {
         let id = id?;
+        if let Some(user) = view.get(&table::USER, &id)? {
+            member(&user)?;
+        }
         if !ids.contains(&id) {
             ids.push(id);
         }
@@ -128,6 +131,22 @@ pub fn able(user: &entity::User) -> Result<(), Error> {
     let message = format!("{} is disabled", user.name);
     Err(Error::new(ErrorKind::Conflict, message)
         .hint("choose somebody else, or enable them: interdocket user enable USER"))
+}
+
+/// Refuses what is for people of this organisation, where it would be given to a guest.
+///
+/// # Errors
+/// `Conflict`.
+pub fn member(user: &entity::User) -> Result<(), Error> {
+    if !user.guest() {
+        return Ok(());
+    }
+    let message = format!(
+        "{} is a guest, who has what is disclosed to them",
+        user.name
+    );
+    Err(Error::new(ErrorKind::Conflict, message)
+        .hint("disclose something: interdocket disclosure make CASE --guest NAME"))
 }
 
 fn nobody(text: &str) -> Error {

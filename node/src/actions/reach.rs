@@ -8,7 +8,7 @@ use interdocket_sync::id::CaseId;
 use uuid::Uuid;
 
 use super::decide::{self, broken, whole};
-use super::{About, Caller, Error, ErrorKind, evidence, people, settings};
+use super::{About, Caller, Error, ErrorKind, disclosure, evidence, people, settings};
 use crate::access;
 use crate::store::entity::Known;
 use crate::store::table;
@@ -38,6 +38,10 @@ pub fn check(view: &View<'_>, caller: &Caller, action: &str, about: &About) -> R
         About::Evidence(id) => {
             let found = view.get(&table::EVIDENCE, id)?;
             (found.map(|found| found.case), evidence::missing(*id))
+        }
+        About::Disclosure(id) => {
+            let found = view.get(&table::DISCLOSURE, id)?;
+            (found.map(|found| found.case), disclosure::missing(*id))
         }
         // What nothing here came of is an external case: its recipients have commands of their own.
         About::Share(id) => (decide::share(view, *id)?.case, decide::no_share(*id)),

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::decide::{Context, Decided, Effect, filled, line};
 use super::people::called;
-use super::{Caller, Change, Error, ErrorKind, Query};
+use super::{Caller, Change, Error, ErrorKind, Query, settings};
 use crate::access::{self, Permissions};
 use crate::event::{Event, RoleSet};
 use crate::store::view::View;
@@ -119,7 +119,10 @@ impl Change for Remove {
 
 impl Query for List {
     fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Roles, Error> {
-        let mut roles: Vec<Role> = access::BUILT_IN.iter().map(Role::built_in).collect();
+        let portal = settings::of(view)?.disclosure_portal;
+        let given = |role: &&access::BuiltIn| portal || role.name != access::GUEST;
+        let built_in = access::BUILT_IN.iter().filter(given);
+        let mut roles: Vec<Role> = built_in.map(Role::built_in).collect();
         let own = view.page(&table::ROLE, &(), None, usize::MAX)?;
         roles.extend(own.into_iter().map(|(_, role)| Role::of(&role.name, &role)));
         Ok(Roles { roles })

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Context, Decided, bounded, broken};
+use super::decide::{Context, Decided, Effect, bounded, broken};
 use super::{Caller, Change, Error, ErrorKind, Query, retention};
 use crate::event::Event;
 use crate::store::table;
@@ -26,6 +26,9 @@ pub struct Set {
     /// How many days lie between that something is queued for deletion and that it is deleted; 0 for at once.
     #[serde(default)]
     pub deletion_days: Option<u32>,
+    /// Whether there is a portal: where guests sign in and read what was disclosed to them.
+    #[serde(default)]
+    pub disclosure_portal: Option<bool>,
 }
 
 /// What is set.
@@ -37,6 +40,9 @@ pub struct Settings {
     pub banner: String,
     /// How many days lie between that something is queued for deletion and that it is deleted; 0 for at once.
     pub deletion_days: u32,
+    /// Whether there is a portal: where guests sign in and read what was disclosed to them.
+    #[serde(default)]
+    pub disclosure_portal: bool,
 }
 
 impl Default for Settings {
@@ -45,6 +51,7 @@ impl Default for Settings {
             restrict_edit: false,
             banner: String::new(),
             deletion_days: 7,
+            disclosure_portal: false,
         }
     }
 }
@@ -59,6 +66,7 @@ impl Change for Set {
                 None => held.banner.clone(),
             },
             deletion_days: self.deletion_days.unwrap_or(held.deletion_days),
+            disclosure_portal: self.disclosure_portal.unwrap_or(held.disclosure_portal),
         };
         if set.deletion_days > retention::DAYS_MAX {
             let message = format!("at most {} days can be waited", retention::DAYS_MAX);
@@ -68,7 +76,7 @@ impl Change for Set {
             true => Vec::new(),
             false => vec![Event::SettingsSet(set.clone())],
         };
-        Ok(Decided::new(events, move |_| Ok(set)))
+        Ok(Decided::new(events, move |_| Ok(set)).then(Effect::Recheck))
     }
 }
 

@@ -36,6 +36,7 @@ pub use self::life::{Add, Cancel, End, Recipients, Release, Resume, Revoke, Susp
 pub use self::offer::{Advanced, Copy, Made, Reference, Targets, To, bounded_recipients};
 #[cfg(test)]
 pub(crate) use self::offer::{FOLDERS_BYTES_MAX, FOLDERS_MAX};
+pub(in crate::actions) use self::offer::{choose, folders};
 pub use self::recall::{Answer, Answered, Recall, Recalled};
 pub use self::reshare::{Reshare, Shown as Reshared, all as reshares};
 pub use self::retry::Retry;

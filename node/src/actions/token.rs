@@ -79,6 +79,7 @@ pub struct Page {
 impl Change for Add {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Issued>, Error> {
         let (user, found) = people::user(&context.view, &self.user)?;
+        people::member(&found)?;
         people::able(&found)?;
         // Whoever holds the token is that user.
         context.grants(&role::held(&context.view, &found.role)?)?;

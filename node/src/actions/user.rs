@@ -7,12 +7,13 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decide::{Context, Decided, Effect, broken, filled, line};
-use super::{Caller, Change, Error, ErrorKind, Query, Way, decide, people, role};
+use super::{Caller, Change, Error, ErrorKind, Query, Way, decide, people, portal, role};
+use crate::access::GUEST;
 use crate::event::{Event, UserAdded, UserDisabled, UserEdited};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
-/// Adds a user.
+/// Adds a user, or a guest where that is the role.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 pub struct Add {
     /// The name, unique on this node.
@@ -118,6 +119,9 @@ impl Change for Add {
         let badge = line("badge", &self.badge, limits::BADGE_MAX)?;
         let (role, permissions) = role::named(&context.view, &self.role)?;
         context.grants(&permissions)?;
+        if role == GUEST {
+            portal::set_up(&context.view)?;
+        }
         let id = context.id();
         people::free(&context.view, id, [&name, &email, &badge])?;
         let added = UserAdded {
@@ -145,6 +149,7 @@ impl Change for Edit {
             Some(role) => {
                 let (role, permissions) = role::named(&context.view, role)?;
                 context.grants(&permissions)?;
+                stays(&user, &role)?;
                 context.grants(&role::held(&context.view, &user.role)?)?;
                 role
             }
@@ -266,6 +271,20 @@ pub fn shown(view: &View<'_>, id: Uuid) -> Result<User, Error> {
     let user = view.get(&table::USER, &id)?;
     let user = user.ok_or_else(|| broken("a user is missing"))?;
     Ok(User::of(id, user, view.has(&table::CREDENTIAL, &id)?))
+}
+
+/// Refuses to make a user of a guest, or a guest of a user: what they were given as the one, they would have as the other.
+fn stays(user: &entity::User, role: &str) -> Result<(), Error> {
+    if user.guest() == (role == GUEST) {
+        return Ok(());
+    }
+    let name = &user.name;
+    let message = match user.guest() {
+        true => format!("{name} is a guest, and becomes no user of this node"),
+        false => format!("{name} is a user of this node, and becomes no guest"),
+    };
+    Err(Error::new(ErrorKind::Conflict, message)
+        .hint("add them once more by another name: interdocket user add NAME --role ROLE"))
 }
 
 fn email(text: &str) -> Result<String, Error> {

@@ -24,6 +24,9 @@ pub(super) enum Command {
         /// How many days lie between that something is queued for deletion and that it is deleted; 0 for at once.
         #[arg(long, value_name = "DAYS")]
         deletion_days: Option<u32>,
+        /// Whether there is a portal: where guests sign in and read what was disclosed to them.
+        #[arg(long, value_name = "BOOL")]
+        disclosure_portal: Option<bool>,
     },
 }
 
@@ -35,11 +38,13 @@ impl Command {
                 restrict_edit,
                 banner,
                 deletion_days,
+                disclosure_portal,
             } => {
                 let request = settings::Set {
                     restrict_edit,
                     banner,
                     deletion_days,
+                    disclosure_portal,
                 };
                 context.client.call(&request).await?
             }
@@ -57,5 +62,7 @@ fn table(settings: &Settings) -> String {
     };
     table.row(["banner", banner]);
     table.row(["deletion days", &settings.deletion_days.to_string()]);
+    let portal = settings.disclosure_portal.to_string();
+    table.row(["disclosure portal", &portal]);
     table.to_string()
 }

@@ -11,11 +11,14 @@ use crate::text;
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Add a user.
-    #[command(after_help = "Example:\n  interdocket user add 'Kim Berg' --role investigator")]
+    #[command(
+        after_help = "Example:\n  interdocket user add 'Kim Berg' --role investigator\n  interdocket user add 'Dee Lund' --role guest"
+    )]
     Add {
         /// The name, unique on this node.
         name: String,
-        /// The role: administrator, investigator, auditor, or one of your own.
+        /// The role: administrator, investigator, auditor, or one of your own. A guest is nobody of this
+        /// organisation, and reads in its portal.
         #[arg(long)]
         role: String,
         /// The e-mail address.

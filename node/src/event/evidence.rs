@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::copy::Field;
-use interdocket_sync::evidence::FileKind;
+use interdocket_sync::evidence::{File, FileKind};
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use serde::{Deserialize, Serialize};
 
@@ -84,6 +84,20 @@ pub struct AddedFile {
     /// Its media type; empty where its name does not say.
     #[serde(default)]
     pub format: String,
+}
+
+impl AddedFile {
+    /// As it is told to others.
+    pub fn told(self) -> File {
+        File {
+            name: self.name,
+            size: self.size,
+            blake3: self.blake3,
+            sha256: self.sha256,
+            kind: self.kind,
+            format: self.format,
+        }
+    }
 }
 
 /// A file of evidence was opened for reading.

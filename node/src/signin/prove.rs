@@ -13,7 +13,9 @@ use super::{Place, password, totp};
 use crate::access::Permissions;
 use crate::actions::decide::{Decided, Effect, whole};
 use crate::actions::signin::{SignIn, SignedIn};
-use crate::actions::{Actor, Caller, Error, ErrorKind, Progress, Way, people, role, token};
+use crate::actions::{
+    Actor, Caller, Error, ErrorKind, Progress, Way, people, role, settings, token,
+};
 use crate::chance;
 use crate::event::{self, Event, Proof, Refused, SignedOut, UserLocked};
 use crate::federation::history;
@@ -289,15 +291,18 @@ impl Node {
     }
 }
 
-/// The user of an id, who is not disabled. A record about them that can't be read may say that they are, or that a token
-/// of theirs was revoked.
+/// The user of an id, who is not disabled; guests only where there is a portal. A record about them that can't be read
+/// may say that they are, or that a token of theirs was revoked.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
 pub(crate) fn active(view: &View<'_>, id: Uuid) -> Result<Option<User>, Error> {
     let user = view.get(&table::USER, &id)?;
-    let active = user.filter(|user| user.disabled_at.is_none());
-    Ok(active.filter(|_| whole(view, id).is_ok()))
+    let active = user.filter(|user| user.disabled_at.is_none() && whole(view, id).is_ok());
+    match active {
+        Some(guest) if guest.guest() && !settings::of(view)?.disclosure_portal => Ok(None),
+        active => Ok(active),
+    }
 }
 
 /// Whether somebody may sign in.

@@ -13,7 +13,7 @@ use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use crate::access::Permissions;
+use crate::access::{GUEST, Permissions};
 use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::actions::group::Kind as GroupKind;
@@ -23,8 +23,10 @@ use crate::blobs::Place;
 use crate::event::{Bytes, Matter, Watermark, Why};
 use crate::features::Features;
 
+mod disclosure;
 mod share;
 
+pub use self::disclosure::{Disclosed, Disclosure};
 pub use self::share::{
     Answered, Import, Pending, Recalled, Reshare, Revocation, Sealed, Session, Set, Share, Update,
 };
@@ -69,6 +71,13 @@ pub struct User {
     pub disabled_at: Option<DateTime<Utc>>,
     /// Since when they can't sign in, after too many wrong tries.
     pub locked_at: Option<DateTime<Utc>>,
+}
+
+impl User {
+    /// Whether they are no part of this organisation, and read in the portal only.
+    pub fn guest(&self) -> bool {
+        self.role == GUEST
+    }
 }
 
 /// How a user signs in: where the records are that can tell whether they do. Nothing here is secret.

@@ -3,6 +3,7 @@
 //! Only what is in the journal counts: no clock, no chance, no other file. So the database can be
 //! dropped and built again.
 
+mod disclosure;
 mod evidence;
 mod people;
 mod retention;
@@ -37,7 +38,7 @@ pub(crate) use self::retention::micros;
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 22;
+pub const SHAPE: u32 = 23;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -362,11 +363,21 @@ impl Step<'_> {
             Event::DeletionUndone(undone) => self.unqueue(undone.what.id()),
             Event::EvidenceErased(erased) => self.evidence_erased(erased),
             Event::CaseErased(erased) => self.case_erased(erased),
+            Event::DisclosureMade(made) => {
+                self.disclosure_made(made, entry.actor.clone());
+                Ok(())
+            }
+            Event::CaseDisclosed(said) => self.case_disclosed(said),
+            Event::DisclosureWidened(widened) => self.disclosure_widened(widened),
+            Event::EvidenceDisclosed(said) => self.evidence_disclosed(said),
+            Event::DisclosureEnded(ended) => self.disclosure_ended(ended),
             Event::ErasureDone(done) => {
                 self.erasure_done(done);
                 Ok(())
             }
-            Event::Refused(_)
+            Event::DisclosureViewed(_)
+            | Event::DisclosureOpened(_)
+            | Event::Refused(_)
             | Event::EnrolmentMade(_)
             | Event::SignedOut(_)
             | Event::RecipientsAsked(_)

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::engine::Tree;
 use super::entity;
+use crate::actions::disclosure::DisclosureId;
 use crate::actions::evidence::MarkerKind;
 use crate::actions::share::SetId;
 
@@ -69,6 +70,7 @@ macro_rules! fixed {
 fixed! {
     CaseId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     EvidenceId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    DisclosureId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     SetId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     TargetId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     ShareId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
@@ -247,6 +249,10 @@ tables! {
     RECALLED: ShareId => entity::Recalled, Entity 42;
     /// Offers that wait for an administrator of this node.
     PENDING: ShareId => entity::Pending, Entity 43;
+    /// What was disclosed to guests.
+    DISCLOSURE: DisclosureId => entity::Disclosure, Entity 90;
+    /// The items of disclosures.
+    DISCLOSED: (DisclosureId, EvidenceId) => entity::Disclosed, Entity 91;
     /// What both logs of a share say of what it lists.
     FACT: (ShareId, share::Key) => share::Fact, Entity 11;
 
@@ -269,6 +275,13 @@ tables! {
     DOOMED_KEY: Uuid => (), Index 73;
     /// Bytes of what was erased that are still to be deleted.
     DOOMED_BLOB: Digest => entity::Unused, Index 74;
+
+    /// The disclosures of a case.
+    CASE_DISCLOSURE: (CaseId, DisclosureId) => (), Index 92;
+    /// The disclosures that are for a guest.
+    GUEST_DISCLOSURE: (Uuid, DisclosureId) => (), Index 93;
+    /// The disclosures that an item of evidence is in.
+    EVIDENCE_DISCLOSURE: (EvidenceId, DisclosureId) => (), Index 94;
 
     /// Users and groups by all that they are called, in small letters.
     KNOWN: String => entity::Known, Index 1;

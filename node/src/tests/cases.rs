@@ -43,6 +43,7 @@ async fn restrict(at: &Bench, restrict: bool) {
         restrict_edit: Some(restrict),
         banner: None,
         deletion_days: None,
+        disclosure_portal: None,
     };
     assert_eq!(at.change(set).await.unwrap().restrict_edit, restrict);
 }

@@ -22,7 +22,7 @@ use crate::tests::bench::{Bench, pair, settle};
 use crate::tests::retention::{delete, items, two};
 
 /// All that a node keeps: its tables, what of its journal can be read, and its blobs.
-fn kept(at: &Bench) -> Vec<Vec<u8>> {
+pub(super) fn kept(at: &Bench) -> Vec<Vec<u8>> {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     for (key, value) in at.tables() {
         kept.extend([key, value]);
@@ -47,7 +47,7 @@ fn files(folder: &Path, found: &mut Vec<Vec<u8>>) {
     }
 }
 
-fn tells(kept: &[Vec<u8>], what: &[u8]) -> bool {
+pub(super) fn tells(kept: &[Vec<u8>], what: &[u8]) -> bool {
     let tells = |bytes: &Vec<u8>| bytes.windows(what.len()).any(|window| window == what);
     kept.iter().any(tells)
 }
@@ -476,6 +476,7 @@ async fn whatever_was_deleted_a_rebuild_gives_the_same_tables() {
         let (mut north, mut south) = pair().await;
         let set = settings::Set {
             deletion_days: Some(0),
+            disclosure_portal: None,
             ..settings::Set::default()
         };
         north.change(set.clone()).await.unwrap();

@@ -502,6 +502,7 @@ async fn nothing_is_deleted_by_a_clock_that_nobody_trusts() {
     let (north, _south, item) = two(Investigation).await;
     let set = settings::Set {
         deletion_days: Some(0),
+        disclosure_portal: None,
         ..settings::Set::default()
     };
     north.change(set).await.unwrap();

@@ -24,7 +24,12 @@ async fn person(at: &Bench, name: &str, role: &str) -> user::User {
     at.change(add).await.unwrap()
 }
 
-async fn try_in(at: &Bench, user: &str, password: &str, code: &str) -> Result<SignedIn, Error> {
+pub(super) async fn try_in(
+    at: &Bench,
+    user: &str,
+    password: &str,
+    code: &str,
+) -> Result<SignedIn, Error> {
     let request = SignIn {
         user: user.into(),
         password: password.into(),
@@ -46,7 +51,7 @@ async fn code(at: &Bench, user: &str) -> String {
 }
 
 /// An authenticator, as it is set up by its base32 key.
-struct Phone(Vec<u8>);
+pub(super) struct Phone(Vec<u8>);
 
 impl Phone {
     /// What it shows next: a code counts once.
@@ -56,14 +61,14 @@ impl Phone {
         totp::code(&self.0, now.unsigned_abs() / 30)
     }
 
-    async fn sign_in(&self, at: &Bench, user: &str) -> Result<SignedIn, Error> {
+    pub(super) async fn sign_in(&self, at: &Bench, user: &str) -> Result<SignedIn, Error> {
         let code = self.next(at);
         try_in(at, user, PASSWORD, &code).await
     }
 }
 
 /// Enrols somebody: their session, authenticator and recovery codes.
-async fn enrol(at: &Bench, user: &str) -> (String, Phone, Vec<String>) {
+pub(super) async fn enrol(at: &Bench, user: &str) -> (String, Phone, Vec<String>) {
     let signed = try_in(at, user, &code(at, user).await, "").await.unwrap();
     assert!(signed.enrolling);
     let begin = Begin {
@@ -531,6 +536,7 @@ async fn the_banner_is_what_the_organisation_set() {
     }
     let set = |banner: &str| settings::Set {
         deletion_days: None,
+        disclosure_portal: None,
         restrict_edit: None,
         banner: Some(banner.into()),
     };

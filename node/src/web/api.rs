@@ -23,7 +23,7 @@ use super::endpoint::{Endpoint, invalid, status};
 use super::{Probes, bytes, openapi, signin, stream};
 use crate::actions::signin::{Banner, SignIn, SignedIn};
 use crate::actions::{
-    self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence, external,
+    self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence, external, portal,
 };
 use crate::intake::Opened;
 use crate::metrics::{self, Outcome};
@@ -54,6 +54,12 @@ pub(super) trait Backend: Clone + Send + Sync + 'static {
         &self,
         caller: &Caller,
         request: external::Get,
+    ) -> impl Future<Output = Result<Opened, Error>> + Send;
+    /// See [`Node::open_disclosed`].
+    fn open_disclosed(
+        &self,
+        caller: &Caller,
+        request: portal::Get,
     ) -> impl Future<Output = Result<Opened, Error>> + Send;
     /// See [`Node::upload_evidence`].
     fn upload(
@@ -93,6 +99,10 @@ impl Backend for Node {
         request: external::Get,
     ) -> Result<Opened, Error> {
         Self::open_external(self, caller, request).await
+    }
+
+    async fn open_disclosed(&self, caller: &Caller, request: portal::Get) -> Result<Opened, Error> {
+        Self::open_disclosed(self, caller, request).await
     }
 
     async fn upload(

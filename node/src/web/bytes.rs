@@ -1,4 +1,4 @@
-//! The two places of the API where bytes travel as they are: a file out, and a file in.
+//! The places of the API where bytes travel as they are: a file out, and a file in.
 //!
 //! Invariant: a body that ends early, for whatever reason, ends with an error at the node: a part of
 //! a file is never taken for the whole. Nothing holds a whole file in memory.
@@ -23,7 +23,8 @@ use tokio::sync::mpsc;
 
 use super::api::{Backend, json, refuse, unreadable_path};
 use super::endpoint::invalid;
-use crate::actions::{Caller, Error, evidence, external};
+use crate::actions::evidence::Purpose;
+use crate::actions::{Caller, Error, evidence, external, portal};
 use crate::intake::Opened;
 use crate::text;
 
@@ -33,6 +34,9 @@ pub(crate) const FILE: &str = "/v0/evidence/{evidence}/files/{file}";
 /// Where a file of an external case is read.
 pub(crate) const EXTERNAL: &str = "/v0/external/{share}/evidence/{evidence}/files/{file}";
 
+/// Where a guest reads a file that was disclosed to them.
+pub(crate) const PORTAL: &str = "/v0/portal/{disclosure}/evidence/{evidence}/files/{file}";
+
 /// Where a file is sent.
 pub(crate) const FILES: &str = "/v0/cases/{case}/files";
 
@@ -41,6 +45,7 @@ pub(super) fn router<B: Backend>(backend: B) -> Router {
     Router::new()
         .route(FILE, routing::get(download::<B>))
         .route(EXTERNAL, routing::get(part::<B>))
+        .route(PORTAL, routing::get(disclosed::<B>))
         .route(FILES, routing::post(upload::<B>))
         .with_state(Arc::new(backend))
 }
@@ -127,6 +132,46 @@ async fn part<B: Backend>(
         download: part.download,
     };
     give(backend.open_external(&caller, request).await, part.download)
+}
+
+/// What the query of a file that was disclosed says; what names it stands in the path.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct For {
+    #[serde(default)]
+    purpose: Purpose,
+}
+
+async fn disclosed<B: Backend>(
+    State(backend): State<Arc<B>>,
+    Extension(caller): Extension<Caller>,
+    path: Result<Path<(String, String, String)>, PathRejection>,
+    request: Request,
+) -> Response {
+    let Ok(Path((disclosure, evidence, file))) = path else {
+        return refuse(&unreadable_path());
+    };
+    let ids = (disclosure.parse(), evidence.parse(), file.parse());
+    let (Ok(disclosure), Ok(evidence), Ok(file)) = ids else {
+        return refuse(&invalid(
+            "a file is named by the ids of its disclosure and evidence and a number from 0",
+        ));
+    };
+    let purpose = match Query::<For>::try_from_uri(request.uri()) {
+        Ok(Query(asked)) => asked.purpose,
+        Err(error) => {
+            let error = invalid(format!("the query cannot be used: {}", error.body_text()));
+            return refuse(&error.hint("its field is: purpose"));
+        }
+    };
+    let request = portal::Get {
+        disclosure,
+        evidence,
+        file,
+        purpose,
+    };
+    let opened = backend.open_disclosed(&caller, request).await;
+    give(opened, purpose == Purpose::Download)
 }
 
 /// Gives a file that was opened, to keep or to look at.

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::{bytes, signin, stream, uri};
 use crate::actions::signin::{Banner, SignIn, SignedIn};
-use crate::actions::{self, Action, Error, Method, Run, Visitor, evidence, external};
+use crate::actions::{self, Action, Error, Method, Run, Visitor, evidence, external, portal};
 
 /// Where the description stands, for everybody.
 pub(super) const PATH: &str = "/openapi.json";
@@ -111,6 +111,16 @@ impl Describe {
         let mut get = operation("external.get", summary, &parameters);
         get["responses"]["200"] = json!({ "description": "The bytes", "content": octets });
         self.insert(bytes::EXTERNAL, Method::Get, get);
+
+        let mut request = self::request::<portal::Get>();
+        let mut parameters: Vec<_> = ["disclosure", "evidence", "file"]
+            .map(|name| parameter(name, "path", request.take(name)))
+            .into();
+        parameters.push(parameter("purpose", "query", request.take("purpose")));
+        let summary = "Read a file that was disclosed to oneself as a guest";
+        let mut get = operation("portal.get", summary, &parameters);
+        get["responses"]["200"] = json!({ "description": "The file", "content": octets });
+        self.insert(bytes::PORTAL, Method::Get, get);
 
         let mut request = self::request::<evidence::Upload>();
         let mut parameters = vec![parameter("case", "path", request.take("case"))];

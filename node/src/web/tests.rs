@@ -23,7 +23,9 @@ use super::endpoint::{Endpoint, status};
 use super::*;
 use crate::access::ADMINISTRATOR;
 use crate::actions::signin::{Banner, SignIn, SignedIn};
-use crate::actions::{self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence, external};
+use crate::actions::{
+    self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence, external, portal,
+};
 use crate::intake::Opened;
 use crate::tests::bench::holds;
 
@@ -89,6 +91,13 @@ impl Backend for Fake {
 
     async fn open_external(&self, _: &Caller, _: external::Get) -> Result<Opened, actions::Error> {
         Err(actions::Error::new(ErrorKind::NotFound, "no such share"))
+    }
+
+    async fn open_disclosed(&self, _: &Caller, _: portal::Get) -> Result<Opened, actions::Error> {
+        Err(actions::Error::new(
+            ErrorKind::NotFound,
+            "no such disclosure",
+        ))
     }
 
     async fn upload(
@@ -435,6 +444,22 @@ async fn part_of_an_external_file_is_asked_for_in_words_that_are_known() {
         assert_eq!(get(&format!("{place}{query}")).await.0, code, "{query}");
     }
     let strange = format!("/v0/external/x/evidence/{nil}/files/0");
+    assert_eq!(get(&strange).await.0, StatusCode::BAD_REQUEST);
+}
+
+#[tokio::test]
+async fn disclosed_file_is_asked_for_in_words_that_are_known() {
+    let nil = uuid::Uuid::nil();
+    let place = format!("/v0/portal/{nil}/evidence/{nil}/files/0");
+    for (query, code) in [
+        ("", StatusCode::NOT_FOUND),
+        ("?purpose=playback", StatusCode::NOT_FOUND),
+        ("?purpose=theft", StatusCode::BAD_REQUEST),
+        ("?original=true", StatusCode::BAD_REQUEST),
+    ] {
+        assert_eq!(get(&format!("{place}{query}")).await.0, code, "{query}");
+    }
+    let strange = format!("/v0/portal/x/evidence/{nil}/files/0");
     assert_eq!(get(&strange).await.0, StatusCode::BAD_REQUEST);
 }
 

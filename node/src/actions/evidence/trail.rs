@@ -166,6 +166,13 @@ pub fn activity(event: &Event) -> (Option<&'static str>, bool) {
             (Some(what), opened.confidential)
         }
         Event::EvidenceViewed(viewed) => (None, viewed.confidential),
+        Event::DisclosureOpened(opened) => {
+            let what = match opened.purpose {
+                Purpose::Download => "file downloaded by a guest",
+                Purpose::Playback => "video played by a guest",
+            };
+            (Some(what), false)
+        }
         _ => (None, false),
     }
 }
@@ -189,13 +196,17 @@ impl Wanted {
     }
 }
 
-/// What of an item goes along with a share beside its own files, where there is anything.
-fn wanted(
+/// What of an item goes along with these attachments beside its own files, where there is anything.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn wanted(
     view: &View<'_>,
-    share: &entity::Share,
+    attachments: &BTreeSet<Attachment>,
+    own: OrganisationId,
     evidence: EvidenceId,
 ) -> Result<Option<Wanted>, Error> {
-    let has = |attachment| share.attachments.contains(&attachment);
+    let has = |attachment| attachments.contains(&attachment);
     let mut wanted = Wanted {
         evidence,
         trail: has(Attachment::AuditTrail),
@@ -205,7 +216,7 @@ fn wanted(
     if has(Attachment::Notes) {
         wanted.notes = note::notes(view, evidence)?;
         for note in &mut wanted.notes {
-            note.by.organisation.get_or_insert(share.header.owner);
+            note.by.organisation.get_or_insert(own);
         }
     }
     if has(Attachment::Markers) {
@@ -230,7 +241,8 @@ pub fn unprepared(
         return Ok(false);
     }
     let key = (share.header.share, evidence);
-    Ok(!view.has(&table::PREPARED, &key)? && wanted(view, share, evidence)?.is_some())
+    let wanted = || wanted(view, &share.attachments, share.header.owner, evidence);
+    Ok(!view.has(&table::PREPARED, &key)? && wanted()?.is_some())
 }
 
 /// What is to be made for the items that wait in a share: a few at once.
@@ -247,7 +259,8 @@ pub fn due(view: &View<'_>, id: ShareId) -> Result<Vec<Wanted>, Error> {
         if view.has(&table::PREPARED, &(id, evidence))? {
             continue;
         }
-        due.extend(wanted(view, &share, evidence)?);
+        let owner = share.header.owner;
+        due.extend(wanted(view, &share.attachments, owner, evidence)?);
         if due.len() == DUE_MAX {
             break;
         }

@@ -203,6 +203,10 @@ fn erased(
         let made = view.page(&table::ATTACHED, &(share, id), None, usize::MAX)?;
         all.extend(made.into_iter().map(|(_, file)| file.blake3));
     }
+    for ((_, disclosure), ()) in view.page(&table::EVIDENCE_DISCLOSURE, &id, None, usize::MAX)? {
+        let disclosed = view.get(&table::DISCLOSED, &(disclosure, id))?;
+        all.extend(disclosed.into_iter().flat_map(|disclosed| disclosed.made));
+    }
     // And with what was drawn of it.
     for (_, rendition) in view.page(&table::RENDITION, &id, None, usize::MAX)? {
         if let Watermark::Drawn(file) = rendition.watermark {

@@ -129,7 +129,7 @@ impl Change for Add {
             return Err(Error::new(ErrorKind::Conflict, message)
                 .hint("share what else is needed: interdocket share advanced"));
         }
-        let chosen = choose(context, case, &self.evidence, &[])?;
+        let chosen = choose(&context.view, case, &self.evidence, &[])?;
         let fresh = fresh(context, &share, chosen)?;
         let (id, now) = (self.share, context.now);
         Ok(

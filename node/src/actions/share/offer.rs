@@ -244,7 +244,7 @@ impl Offer {
         let (case, found) = decide::case(&context.view, &self.case)?;
         let partners = partners(&context.view, &self.to)?;
         decide::whole(&context.view, case.uuid())?;
-        let chosen = choose(context, case, &self.evidence, &self.folders)?;
+        let chosen = choose(&context.view, case, &self.evidence, &self.folders)?;
         // What lives may begin empty: what is added later is shared by itself.
         if chosen.is_empty() && (kind == Kind::Copy || !self.evidence.is_empty()) {
             let message = format!("nothing of case \"{}\" was chosen", found.number);
@@ -458,14 +458,14 @@ fn refuse(against: Option<Against>, partner: &entity::Partner, kind: Kind) -> Re
 
 /// The evidence that was asked for, where all of it belongs to the case: nobody's empty list means
 /// the entire case, a list that names something else is refused.
-pub(super) fn choose(
-    context: &Context<'_>,
+pub(in crate::actions) fn choose(
+    view: &View<'_>,
     case: CaseId,
     named: &[EvidenceId],
     folders: &[String],
 ) -> Result<Vec<EvidenceId>, Error> {
     for id in named {
-        if !context.view.has(&table::CASE_EVIDENCE, &(case, *id))? {
+        if !view.has(&table::CASE_EVIDENCE, &(case, *id))? {
             let message = format!("evidence {id} is not in this case");
             return Err(Error::new(ErrorKind::NotFound, message)
                 .hint("list what is: interdocket evidence list CASE"));
@@ -473,11 +473,9 @@ pub(super) fn choose(
     }
     let mut chosen: Vec<EvidenceId> = named.to_vec();
     if named.is_empty() || !folders.is_empty() {
-        let rows = context
-            .view
-            .page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
+        let rows = view.page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
         for ((_, id), ()) in rows {
-            if folders.is_empty() || inside(context, id, folders)? {
+            if folders.is_empty() || inside(view, id, folders)? {
                 chosen.push(id);
             }
         }
@@ -487,15 +485,14 @@ pub(super) fn choose(
     Ok(chosen)
 }
 
-fn inside(context: &Context<'_>, id: EvidenceId, folders: &[String]) -> Result<bool, Error> {
-    let evidence = context
-        .view
+fn inside(view: &View<'_>, id: EvidenceId, folders: &[String]) -> Result<bool, Error> {
+    let evidence = view
         .get(&table::EVIDENCE, &id)?
         .ok_or_else(|| broken("an item of evidence is missing"))?;
     Ok(rules::within(&evidence.folder, folders))
 }
 
-fn folders(named: &[String]) -> Result<Vec<String>, Error> {
+pub(in crate::actions) fn folders(named: &[String]) -> Result<Vec<String>, Error> {
     if named.len() > FOLDERS_MAX {
         let message = format!("{} folders are more than {FOLDERS_MAX}", named.len());
         return Err(Error::new(ErrorKind::Invalid, message).hint("name the folder above them"));

@@ -75,7 +75,7 @@ impl Change for Reshare {
         };
         let mut chosen = Vec::new();
         if !self.evidence.is_empty() {
-            let named = choose(context, case, &self.evidence, &[])?;
+            let named = choose(&context.view, case, &self.evidence, &[])?;
             chosen = fresh(context, &share, named)?;
         }
         let command = Command::Reshare(exchange::actor(context)?, said);

@@ -14,8 +14,8 @@ use crate::actions::evidence::rendition;
 use crate::actions::metadata::multicam;
 use crate::actions::people;
 use crate::event::{
-    AddedFile, AttachmentsMade, Entry, EvidenceAdded, EvidenceEdited, FileAttached, NoteAdded,
-    RenditionMade, TagsChanged, Watermark,
+    AttachmentsMade, Entry, EvidenceAdded, EvidenceEdited, FileAttached, NoteAdded, RenditionMade,
+    TagsChanged, Watermark,
 };
 use crate::store::{entity, table};
 
@@ -41,7 +41,7 @@ impl Step<'_> {
         };
         self.put(&table::EVIDENCE, &added.id, &evidence);
         self.dated(added.case, added.id, self.meta.at);
-        self.file(added.id, 0, &file(&added.file))?;
+        self.file(added.id, 0, &added.file.clone().told())?;
         self.counted(added.case, added.id, added.file.size)?;
         self.evidence_followed(added.case, added.id, &added.folder)
     }
@@ -84,7 +84,11 @@ impl Step<'_> {
 
     pub(super) fn file_attached(&mut self, attached: &FileAttached) -> Result<(), Error> {
         let mut evidence = self.get(&table::EVIDENCE, &attached.evidence)?;
-        self.file(attached.evidence, evidence.files, &file(&attached.file))?;
+        self.file(
+            attached.evidence,
+            evidence.files,
+            &attached.file.clone().told(),
+        )?;
         evidence.files += 1;
         self.put(&table::EVIDENCE, &attached.evidence, &evidence);
         let mut case = self.get(&table::CASE, &attached.case)?;
@@ -122,7 +126,7 @@ impl Step<'_> {
     pub(super) fn attachments_made(&mut self, made: &AttachmentsMade) -> Result<(), Error> {
         for (evidence, files) in &made.items {
             for (place, added) in (0..).zip(files) {
-                let file = file(added);
+                let file = added.clone().told();
                 let key = (made.share, *evidence, place);
                 self.put(&table::ATTACHED, &key, &entity::File::received(&file));
                 self.used(file.blake3)?;
@@ -230,16 +234,5 @@ impl Step<'_> {
             case.evidence += 1;
             case.bytes = case.bytes.saturating_add(bytes);
         })
-    }
-}
-
-fn file(added: &AddedFile) -> File {
-    File {
-        name: added.name.clone(),
-        size: added.size,
-        blake3: added.blake3,
-        sha256: added.sha256,
-        kind: added.kind,
-        format: added.format.clone(),
     }
 }

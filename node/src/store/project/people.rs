@@ -226,7 +226,7 @@ impl Step<'_> {
             match self.view().get(&table::KNOWN, &called(recipient))? {
                 Some(Known::User(who)) => {
                     let user = self.view().get(&table::USER, &who)?;
-                    if user.is_none_or(|user| user.disabled_at.is_some()) {
+                    if user.is_none_or(|user| user.disabled_at.is_some() || user.guest()) {
                         continue;
                     }
                     self.give_access(case, who);

@@ -165,6 +165,7 @@ impl Step<'_> {
         }
         self.changes.delete(&table::VIEWS, &erased.evidence);
         self.attachments_erased(erased)?;
+        self.undisclosed(erased.evidence)?;
         self.renditions_erased(erased.evidence)?;
         for file in &erased.files {
             if let Some(origin) = &erased.origin {
@@ -319,6 +320,7 @@ impl Step<'_> {
         for (row, _) in self.view().page(&table::TARGET, &id, None, usize::MAX)? {
             self.changes.delete(&table::TARGET, &row);
         }
+        self.case_undisclosed(id)?;
         self.changes.delete(&table::CASE_NUMBER, &erased.number);
         self.changes.delete(&table::CASE, &id);
         self.forget(id.uuid(), id.uuid())?;

@@ -77,6 +77,7 @@ async fn what_is_deleted_at_its_owner_is_withdrawn_from_advanced_shares() {
     .await;
     let set = settings::Set {
         deletion_days: Some(0),
+        disclosure_portal: None,
         ..settings::Set::default()
     };
     north.change(set).await.unwrap();

@@ -43,6 +43,8 @@ impl Step<'_> {
         if planted(Bug::SameLife) {
             node.incarnation -= 1;
         }
+        // What was ended since, or who was disabled, is not known any more.
+        node.settings.disclosure_portal = false;
         self.put(&table::NODE, &(), &node);
         let partners = self.view().page(&table::PARTNER, &(), None, usize::MAX)?;
         for (id, mut partner) in partners {
