@@ -394,6 +394,8 @@ actions! {
     target::List, "target.list", get "/v0/cases/{case}/targets", target::Targets, "List the targets of a case", case;
     target::Edit, "target.edit", post "/v0/cases/{case}/targets/{target}", target::Targets, "Change what is said of a target", case;
     target::Remove, "target.remove", post "/v0/cases/{case}/targets/{target}/remove", target::Targets, "Take a target out of a case", case;
+    evidence::Include, "case.include", post "/v0/cases/{case}/include", case::Case, "Put evidence of other cases into a case as well", case;
+    evidence::Exclude, "case.exclude", post "/v0/cases/{case}/exclude", case::Case, "Take evidence out of a case that is in another one as well", case;
     evidence::Add, "evidence.add", post "/v0/cases/{case}/evidence", evidence::Evidence, "Add a file to a case as evidence", case;
     evidence::List, "evidence.list", get "/v0/cases/{case}/evidence", evidence::Page, "List the evidence of a case", case;
     metadata::List, "metadata.list", get "/v0/metadata", metadata::Pieces, "List every piece of metadata, and what a copy has of it", nothing;
@@ -472,6 +474,7 @@ run!(change: feature::Enable, feature::Disable);
 run!(query: settings::Show, feature::List);
 run!(change: share::Add, share::Withdraw, share::End, share::Cancel, share::Revoke, share::Suspend);
 run!(change: share::Resume, share::Release, partner::SetPolicy, evidence::Edit, evidence::Tag, case::Tag);
+run!(change: evidence::Include, evidence::Exclude);
 run!(change: evidence::AddNote, evidence::SetMarker, evidence::RemoveMarker);
 run!(query: metadata::List, evidence::Multicam);
 run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List);

@@ -30,6 +30,7 @@ impl Run for Show {
         let (who, about) = (caller.clone(), self.about());
         node.decide(Some(caller.actor.clone()), caller.way, move |context| {
             reach::check(&context.view, &who, Self::NAME, &about)?;
+            context.held = who.permissions;
             trail::view(context, self.evidence, self.confidential)
         })
         .await
@@ -52,9 +53,12 @@ pub fn confidential(caller: &Caller, asked: bool) -> Result<(), Error> {
 impl Run for Trail {
     async fn run(self, node: &Node, caller: &Caller) -> Result<AuditTrail, Error> {
         node.permit(caller, &self).await?;
-        let all = caller.permissions.contains(&Permission::AuditConfidential);
+        let whom = match caller.permissions.contains(&Permission::AuditConfidential) {
+            true => For::All,
+            false => For::Some,
+        };
         let of = node.clone();
-        node.read(move |view| trail_of(&of, view, self.evidence, all))
+        node.read(move |view| trail_of(&of, view, self.evidence, whom))
             .await
     }
 }
@@ -177,7 +181,7 @@ fn documents(
 ) -> Result<Vec<(FileKind, Vec<u8>)>, Error> {
     let mut documents = Vec::new();
     if wanted.trail {
-        let trail = trail_of(node, view, wanted.evidence, true)?;
+        let trail = trail_of(node, view, wanted.evidence, For::Partner)?;
         documents.push((FileKind::AuditTrail, json(&trail)));
     }
     if !wanted.notes.is_empty() {
@@ -199,20 +203,26 @@ fn json(document: &impl serde::Serialize) -> Vec<u8> {
     serde_json::to_vec_pretty(document).expect("a document has text for keys")
 }
 
+/// For whom an audit trail is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum For {
+    /// People here who may see confidential activity.
+    All,
+    /// Other people here.
+    Some,
+    /// A partner, or a guest: with confidential activity, and without what concerns other cases.
+    Partner,
+}
+
 /// What is recorded of an item, from its first record to the last.
-fn trail_of(
-    node: &Node,
-    view: &View<'_>,
-    id: EvidenceId,
-    confidential: bool,
-) -> Result<AuditTrail, Error> {
+fn trail_of(node: &Node, view: &View<'_>, id: EvidenceId, whom: For) -> Result<AuditTrail, Error> {
     let journal = node.parts().journal.head();
     let head = JournalHead {
         records: journal.count,
         hash: Sha256(journal.hash),
     };
     let mut found = trail::head(view, id, head)?;
-    if !confidential {
+    if whom == For::Some {
         found.confidential_activity = Confidential::NotIncluded;
     }
     let mut after = 0;
@@ -221,7 +231,7 @@ fn trail_of(
         for ((_, seq), ()) in &rows {
             after = *seq;
             let number = found.events.len() as u64 + 1;
-            let event = event_of(node, view, *seq, number, confidential)?;
+            let event = event_of(node, view, *seq, number, whom)?;
             found.events.extend(event);
         }
         if rows.len() < ROWS {
@@ -235,7 +245,7 @@ fn event_of(
     view: &View<'_>,
     seq: u64,
     number: u64,
-    confidential: bool,
+    whom: For,
 ) -> Result<Option<TrailEvent>, Error> {
     let offset = view.get(&table::POSITION, &seq)?.unwrap_or(0);
     let read = node.parts().journal.read(Position { seq, offset });
@@ -248,7 +258,17 @@ fn event_of(
         .as_ref()
         .map(|entry| trail::activity(&entry.event))
         .unwrap_or_default();
-    if hidden && !confidential {
+    let inward = || {
+        entry
+            .as_ref()
+            .is_none_or(|entry| trail::inward(&entry.event))
+    };
+    let withheld = match whom {
+        For::All => false,
+        For::Some => hidden,
+        For::Partner => inward(),
+    };
+    if withheld {
         return Ok(None);
     }
     let activity = said.unwrap_or_else(|| Event::name(record.kind));

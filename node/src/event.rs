@@ -15,7 +15,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::Digest;
-use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -27,8 +27,8 @@ use crate::journal::Draft;
 use crate::keyring::KeyId;
 
 pub use self::body::{
-    AccessChanged, BackupBegun, BlobCompared, CaseAssigned, CaseEdited, CaseImported, CaseMade,
-    CaseUpdated, ClockSuspected, EvidenceImported, EvidenceReceived, EvidenceSealed,
+    AccessChanged, BackupBegun, Became, BlobCompared, CaseAssigned, CaseEdited, CaseImported,
+    CaseMade, CaseUpdated, ClockSuspected, EvidenceImported, EvidenceReceived, EvidenceSealed,
     ExternalOpened, HeadCountersigned, ImportAsked, ImportEnded, InvitationMade, LogReceived,
     LogRecovered, LogWritten, NodeMade, NodeRestored, NodeRewound, PartnerEnabled, PartnerFeatures,
     PartnerHandedOver, PartnerMet, PartnerRecovered, PolicySet, RecipientsAsked, Refused,
@@ -41,8 +41,9 @@ pub use self::disclosure::{
     EvidenceDisclosed,
 };
 pub use self::evidence::{
-    AddedFile, AttachmentsMade, EvidenceAdded, EvidenceEdited, EvidenceOpened, EvidenceViewed,
-    FileAttached, MarkerSet, NoteAdded, RenditionMade, TagsChanged, Watermark,
+    AddedFile, AttachmentsMade, EvidenceAdded, EvidenceEdited, EvidenceExcluded, EvidenceIncluded,
+    EvidenceOpened, EvidenceViewed, FileAttached, MarkerSet, NoteAdded, RenditionMade, TagsChanged,
+    Watermark,
 };
 pub use self::incoming::{InboundSet, ShareFinalised};
 pub use self::people::{
@@ -87,7 +88,8 @@ impl std::fmt::Debug for Bytes {
 }
 
 /// Every event: its type, its number in a record's header, what the audit calls it, the key under which its body
-/// is sealed (one per case, item of evidence, share and user, so that each can be erased), and what it is about.
+/// is sealed (one per case, item of evidence, share and user, so that each can be erased), and what it is about:
+/// what is about evidence is about its cases as well, and that is not said here.
 ///
 /// A number is never used again for another event.
 macro_rules! events {
@@ -232,25 +234,30 @@ events! {
     /// Evidence was taken in.
     EvidenceAdded(EvidenceAdded), 50, "evidence added", added => KeyId(added.id.uuid()), [added.id.uuid(), added.case.uuid()];
     /// Evidence was described anew.
-    EvidenceEdited(EvidenceEdited), 55, "evidence edited", edited => KeyId(edited.id.uuid()), [edited.id.uuid(), edited.case.uuid()];
+    EvidenceEdited(EvidenceEdited), 55, "evidence edited", edited => KeyId(edited.id.uuid()), [edited.id.uuid()];
+    /// Evidence was put into a case, or into another folder of it.
+    EvidenceIncluded(EvidenceIncluded), 200, "evidence put into a case", included => KeyId(included.evidence.uuid()), [included.evidence.uuid(), included.case.uuid()];
+    /// Evidence was taken out of a case.
+    // By ids only: it is known where the evidence is gone.
+    EvidenceExcluded(EvidenceExcluded), 201, "evidence taken out of a case", excluded => KeyId::NODE, [excluded.evidence.uuid(), excluded.case.uuid()];
     /// What evidence or a case is labelled with was changed.
-    TagsChanged(TagsChanged), 140, "tags changed", changed => KeyId(labelled(changed)), with(changed.case.uuid(), changed.evidence.map(EvidenceId::uuid).as_slice(), &[]);
+    TagsChanged(TagsChanged), 140, "tags changed", changed => KeyId(changed.what.id()), [changed.what.id()];
     /// A file was added to evidence that was there.
-    FileAttached(FileAttached), 141, "file attached", attached => KeyId(attached.evidence.uuid()), [attached.evidence.uuid(), attached.case.uuid()];
+    FileAttached(FileAttached), 141, "file attached", attached => KeyId(attached.evidence.uuid()), [attached.evidence.uuid()];
     /// Somebody looked at what is said of evidence.
-    EvidenceViewed(EvidenceViewed), 142, "evidence viewed", viewed => KeyId::NODE, [viewed.evidence.uuid(), viewed.case.uuid()];
+    EvidenceViewed(EvidenceViewed), 142, "evidence viewed", viewed => KeyId::NODE, [viewed.evidence.uuid()];
     /// Something was noted of evidence.
-    NoteAdded(NoteAdded), 143, "note added", note => KeyId(note.evidence.uuid()), [note.evidence.uuid(), note.case.uuid()];
+    NoteAdded(NoteAdded), 143, "note added", note => KeyId(note.evidence.uuid()), [note.evidence.uuid()];
     /// A place in evidence was marked.
-    MarkerSet(MarkerSet), 144, "marker set", marker => KeyId(marker.evidence.uuid()), [marker.evidence.uuid(), marker.case.uuid()];
+    MarkerSet(MarkerSet), 144, "marker set", marker => KeyId(marker.evidence.uuid()), [marker.evidence.uuid()];
     /// A place in evidence is not marked any more.
-    MarkerRemoved(MarkerSet), 145, "marker removed", marker => KeyId(marker.evidence.uuid()), [marker.evidence.uuid(), marker.case.uuid()];
+    MarkerRemoved(MarkerSet), 145, "marker removed", marker => KeyId(marker.evidence.uuid()), [marker.evidence.uuid()];
     /// What goes along with items of a share beside their own files was made.
     AttachmentsMade(AttachmentsMade), 146, "attachments made", made => KeyId(made.share.uuid()), [made.share.uuid()];
     /// The watermark of a file that was received was drawn into a rendition, or can't be.
-    RenditionMade(RenditionMade), 150, "rendition made", made => KeyId(made.evidence.uuid()), [made.evidence.uuid(), made.case.uuid()];
+    RenditionMade(RenditionMade), 150, "rendition made", made => KeyId(made.evidence.uuid()), [made.evidence.uuid()];
     /// A file of evidence was opened for reading.
-    EvidenceOpened(EvidenceOpened), 51, "evidence opened", opened => KeyId::NODE, [opened.evidence.uuid(), opened.case.uuid()];
+    EvidenceOpened(EvidenceOpened), 51, "evidence opened", opened => KeyId::NODE, [opened.evidence.uuid()];
     /// SHA-256 of a received file was compared.
     BlobCompared(BlobCompared), 52, "blob compared", _ => KeyId::NODE, [];
     /// A blob's bytes were found damaged.
@@ -311,7 +318,7 @@ events! {
     /// Somebody took over how the owner of an imported case describes it.
     CaseUpdated(CaseUpdated), 79, "case updated", updated => KeyId(updated.case.id.uuid()), [updated.case.id.uuid()];
     /// An item of a share became this node's own: one record each, so that each can be erased.
-    EvidenceImported(EvidenceImported), 78, "evidence imported", imported => KeyId(imported.id().uuid()), [imported.id().uuid(), imported.case.uuid()];
+    EvidenceImported(EvidenceImported), 78, "evidence imported", imported => KeyId(imported.became.id.uuid()), [imported.became.id.uuid(), imported.case.uuid()];
     /// A recipient at a partner opened a read session.
     SessionOpened(SessionOpened), 81, "read session opened", session => KeyId(session.share.uuid()), [session.share.uuid(), subject(session.partner)];
     /// A read session ended.
@@ -335,15 +342,15 @@ events! {
     /// A case got another retention policy.
     CaseRetained(CaseRetained), 173, "retention of a case set", retained => KeyId::NODE, [retained.case.uuid()];
     /// Something was put on legal hold.
-    HoldPlaced(Reasoned), 174, "put on legal hold", held => KeyId::NODE, of_matter(held.what);
+    HoldPlaced(Reasoned), 174, "put on legal hold", held => KeyId::NODE, [held.what.id()];
     /// Something was released from legal hold.
-    HoldLifted(Reasoned), 175, "released from legal hold", lifted => KeyId::NODE, of_matter(lifted.what);
+    HoldLifted(Reasoned), 175, "released from legal hold", lifted => KeyId::NODE, [lifted.what.id()];
     /// Something was queued for deletion.
-    DeletionQueued(DeletionQueued), 176, "queued for deletion", queued => KeyId::NODE, of_matter(queued.what);
+    DeletionQueued(DeletionQueued), 176, "queued for deletion", queued => KeyId::NODE, [queued.what.id()];
     /// Something was taken back from being deleted.
-    DeletionUndone(Reasoned), 177, "taken back from deletion", kept => KeyId::NODE, of_matter(kept.what);
+    DeletionUndone(Reasoned), 177, "taken back from deletion", kept => KeyId::NODE, [kept.what.id()];
     /// An item of evidence is gone.
-    EvidenceErased(EvidenceErased), 178, "evidence erased", erased => KeyId::NODE, [erased.evidence.uuid(), erased.case.uuid()];
+    EvidenceErased(EvidenceErased), 178, "evidence erased", erased => KeyId::NODE, of_erased(erased);
     /// A case is gone.
     CaseErased(CaseErased), 179, "case erased", erased => KeyId::NODE, [erased.case.uuid()];
     /// Keys and bytes of what was erased are destroyed.
@@ -418,15 +425,11 @@ fn of_finalised(finalised: &ShareFinalised) -> Vec<Uuid> {
         .collect()
 }
 
-/// What the key of labels belongs to.
-fn labelled(changed: &TagsChanged) -> Uuid {
-    let case = changed.case.uuid();
-    changed.evidence.map_or(case, EvidenceId::uuid)
-}
-
-fn of_matter(what: Matter) -> Vec<Uuid> {
-    let evidence = what.evidence.map(EvidenceId::uuid);
-    evidence.into_iter().chain([what.case.uuid()]).collect()
+fn of_erased(erased: &EvidenceErased) -> Vec<Uuid> {
+    let cases = erased.cases.iter().map(|case| case.uuid());
+    std::iter::once(erased.evidence.uuid())
+        .chain(cases)
+        .collect()
 }
 
 fn of_refusal(refused: &Refused) -> Vec<Uuid> {

@@ -192,6 +192,7 @@ impl Node {
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
             // The bytes may have taken hours.
             reach::check(&context.view, &who, Attach::NAME, &about)?;
+            context.held = who.permissions;
             attached.decide(context)
         })
         .await
@@ -258,6 +259,7 @@ impl Node {
         self.decide(Some(caller.actor.clone()), caller.way, move |context| {
             // The bytes may have taken hours.
             reach::check(&context.view, &who, Add::NAME, &about)?;
+            context.held = who.permissions;
             taken.decide(context)
         })
         .await

@@ -9,6 +9,7 @@ mod classic;
 mod copy;
 mod erase;
 mod features;
+mod included;
 mod incoming;
 mod liar;
 mod live;

@@ -206,6 +206,7 @@ impl Bench {
                 evidence: self.items[round],
                 title: Some(format!("Title {round}")),
                 folder: None,
+                case: None,
                 fields: BTreeMap::new(),
             };
             Ok(self.node.change(&self.owner, edit).await?)

@@ -271,7 +271,7 @@ impl Change for Edit {
         }
         events.push(Event::CaseEdited(edited));
         let mut decided = Decided::new(events, move |view| shown(view, id));
-        for partner in exchange::following(&context.view, id)? {
+        for partner in exchange::following(&context.view, &[id])? {
             decided = decided.then(Effect::Nudge(partner));
         }
         Ok(decided)
@@ -289,15 +289,14 @@ impl Change for Tag {
             return Ok(Decided::new(Vec::new(), move |view| shown(view, id)));
         }
         let changed = TagsChanged {
-            evidence: None,
-            case: id,
+            what: Matter::Case(id),
             kind: kind.field(),
             added,
             removed,
         };
         let events = vec![Event::TagsChanged(changed)];
         let mut decided = Decided::new(events, move |view| shown(view, id));
-        for partner in exchange::following(&context.view, id)? {
+        for partner in exchange::following(&context.view, &[id])? {
             decided = decided.then(Effect::Nudge(partner));
         }
         Ok(decided)
@@ -437,7 +436,7 @@ impl Query for List {
     fn answer(&self, view: &View<'_>, caller: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after: Option<CaseId> = decide::after(self.after.as_deref())?;
-        let ids = reach::cases(view, caller, after, limit)?;
+        let ids = reach::cases(view, &caller.into(), after, limit)?;
         let next = (ids.len() == limit).then(|| ids.last().map(ToString::to_string));
         let cases = ids.into_iter().map(|id| shown(view, id));
         let cases = cases.collect::<Result<_, _>>()?;
@@ -461,15 +460,11 @@ impl Case {
         let labels = metadata::labels(view, id.uuid())?.into_iter();
         let assignees = case.assignees.iter().map(|who| people::of(view, *who));
         let assignees = assignees.collect::<Result<Vec<String>, Error>>()?;
-        let what = Matter {
-            case: id,
-            evidence: None,
-        };
         Ok(Self {
             id,
             retention: retention::policy(view, &case)?,
             retention_until: retention::case_until(view, id, &case)?,
-            hold: retention::held(view, what)?,
+            hold: retention::hold(view, Matter::Case(id), &[])?,
             queued_for_deletion_on: retention::queued(view, id.uuid())?,
             number: case.number,
             title: case.title,

@@ -2,6 +2,7 @@
 
 mod attach;
 mod describe;
+mod include;
 mod multicam;
 pub mod note;
 pub mod rendition;
@@ -20,6 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::case::Origin;
 use super::decide::{self, Context, Decided, Effect, bounded, broken, filled, line};
+use super::reach::{self, Reader};
 use super::{Caller, Error, ErrorKind, Query, exchange, metadata, retention};
 use crate::blobs::{Place, Placed};
 use crate::event::{AddedFile, Event, EvidenceAdded, EvidenceOpened, Matter, StoredBlob};
@@ -29,6 +31,7 @@ use crate::store::view::View;
 
 pub use self::attach::{Attach, Attachable, Attached};
 pub use self::describe::{Edit, Tag};
+pub use self::include::{Exclude, Include};
 pub use self::multicam::{Camera, Cameras, Multicam};
 pub use self::note::{AddNote, MarkerKind, Markers, Notes, RemoveMarker, SetMarker};
 pub use self::rendition::{Rendition, RenditionState};
@@ -122,12 +125,11 @@ pub struct Evidence {
     /// Its id on this node.
     #[schemars(with = "uuid::Uuid")]
     pub id: EvidenceId,
-    /// The case that it belongs to.
-    #[schemars(with = "uuid::Uuid")]
-    pub case: CaseId,
+    /// The cases that it is in, as far as the caller reaches them.
+    pub cases: Vec<InCase>,
     /// What it is, on one line.
     pub title: String,
-    /// The folder inside the case; empty for the top.
+    /// The folder inside the case that is listed, else inside the first of its cases; empty for the top.
     pub folder: String,
     /// When this node took it in.
     pub added_at: DateTime<Utc>,
@@ -145,12 +147,24 @@ pub struct Evidence {
     pub renditions: Vec<Rendition>,
     /// From whom it was received, where it was.
     pub origin: Option<Origin>,
-    /// Until when the retention policy of its case keeps it; none where that is until it is deleted by hand.
+    /// Until when the retention policies of its cases keep it; none where that is until it is deleted by hand.
     pub retention_until: Option<DateTime<Utc>>,
-    /// The legal hold that keeps it: its own, or that of its case.
+    /// The legal hold that keeps it: its own, or that of one of `cases`.
     pub hold: Option<retention::Held>,
     /// When it is deleted, where it is queued for that.
     pub queued_for_deletion_on: Option<DateTime<Utc>>,
+}
+
+/// A case that evidence is in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct InCase {
+    /// The case's id.
+    #[schemars(with = "uuid::Uuid")]
+    pub case: CaseId,
+    /// Its number.
+    pub number: String,
+    /// The folder inside it; empty for the top.
+    pub folder: String,
 }
 
 /// One file of an item of evidence.
@@ -308,8 +322,9 @@ impl Taken {
             self.place,
         )?;
         let events = stored.into_iter().chain([Event::EvidenceAdded(added)]);
-        let mut decided = Decided::new(events.collect(), move |view| shown(view, id));
-        for partner in exchange::following(&context.view, case)? {
+        let reader = Reader::from(&*context);
+        let mut decided = Decided::new(events.collect(), move |view| shown(view, &reader, id));
+        for partner in exchange::following(&context.view, &[case])? {
             decided = decided.then(Effect::Nudge(partner));
         }
         Ok(decided)
@@ -370,10 +385,10 @@ impl Get {
     /// [`Error`] where there is no such file, or its bytes are damaged.
     pub fn decide(self, context: &mut Context<'_>) -> Result<Decided<(String, Placed)>, Error> {
         let view = &context.view;
-        let evidence = view
-            .get(&table::EVIDENCE, &self.evidence)?
-            .ok_or_else(|| self.missing())?;
-        decide::whole(view, evidence.case.uuid())?;
+        whole(view, self.evidence).map_err(|error| match error.kind {
+            ErrorKind::NotFound => self.missing(),
+            _ => error,
+        })?;
         let key = (self.evidence, self.file);
         let file = view
             .get(&table::FILE, &key)?
@@ -392,7 +407,6 @@ impl Get {
         }
         let opened = EvidenceOpened {
             evidence: self.evidence,
-            case: evidence.case,
             file: self.file,
             blake3: file.blake3,
             purpose: self.purpose,
@@ -420,28 +434,30 @@ impl Get {
 }
 
 impl Query for Show {
-    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Evidence, Error> {
+    fn answer(&self, view: &View<'_>, who: &Caller, _: DateTime<Utc>) -> Result<Evidence, Error> {
         let evidence = view
             .get(&table::EVIDENCE, &self.evidence)?
             .ok_or_else(|| missing(self.evidence))?;
-        Evidence::of(view, self.evidence, evidence)
+        Evidence::of(view, &who.into(), self.evidence, evidence)
     }
 }
 
 impl Query for List {
-    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, who: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
+        let reader = Reader::from(who);
         let (case, _) = decide::case(view, &self.case)?;
         let limit = decide::limit(self.limit)?;
         let after: Option<EvidenceId> = decide::after(self.after.as_deref())?;
         let after = after.map(|id| (case, id));
         let rows = view.page(&table::CASE_EVIDENCE, &case, after.as_ref(), limit)?;
-        let next = (rows.len() == limit).then(|| rows.last().map(|((_, id), ())| id.to_string()));
+        let next = (rows.len() == limit).then(|| rows.last().map(|((_, id), _)| id.to_string()));
         let mut page = Page {
             evidence: Vec::with_capacity(rows.len()),
             next: next.flatten(),
         };
-        for ((_, id), ()) in rows {
-            let shown = shown(view, id)?;
+        for ((_, id), link) in rows {
+            let mut shown = shown(view, &reader, id)?;
+            shown.folder = link.folder;
             if !self.uncategorised || shown.metadata.categories.is_empty() {
                 page.evidence.push(shown);
             }
@@ -451,14 +467,16 @@ impl Query for List {
 }
 
 impl Evidence {
-    fn of(view: &View<'_>, id: EvidenceId, evidence: entity::Evidence) -> Result<Self, Error> {
+    fn of(
+        view: &View<'_>,
+        reader: &Reader,
+        id: EvidenceId,
+        evidence: entity::Evidence,
+    ) -> Result<Self, Error> {
         let metadata = metadata::Metadata::of(view, id)?;
-        let case = view.get(&table::CASE, &evidence.case)?;
-        let case = case.ok_or_else(|| broken("a case is missing"))?;
-        let what = Matter {
-            case: evidence.case,
-            evidence: Some(id),
-        };
+        let reached = reach::among(view, reader, id)?;
+        let cases = reached.iter().map(|case| InCase::of(view, *case, id));
+        let cases = cases.collect::<Result<Vec<_>, _>>()?;
         let mut files = Vec::new();
         for (_, file) in view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)? {
             let blob = view.get(&table::BLOB, &file.blake3)?;
@@ -481,9 +499,11 @@ impl Evidence {
         }
         Ok(Self {
             id,
-            case: evidence.case,
             title: evidence.title,
-            folder: evidence.folder,
+            folder: cases
+                .first()
+                .map_or_else(String::new, |case| case.folder.clone()),
+            cases,
             added_at: evidence.added_at,
             uploaded_at: evidence.uploaded_at,
             added_by: metadata::Value::of(evidence.added_by),
@@ -495,9 +515,23 @@ impl Evidence {
             files,
             renditions: rendition::shown(view, id)?,
             origin: evidence.origin,
-            retention_until: retention::until(view, &case, evidence.dated_at)?,
-            hold: retention::held(view, what)?,
+            retention_until: retention::kept(view, id, evidence.dated_at)?,
+            hold: retention::hold(view, Matter::Evidence(id), &reached)?,
             queued_for_deletion_on: retention::queued(view, id.uuid())?,
+        })
+    }
+}
+
+impl InCase {
+    fn of(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<Self, Error> {
+        let held = view.get(&table::CASE, &case)?;
+        let held = held.ok_or_else(|| broken("a case is missing"))?;
+        let link = view.get(&table::CASE_EVIDENCE, &(case, id))?;
+        let link = link.ok_or_else(|| broken("evidence is not in its case"))?;
+        Ok(Self {
+            case,
+            number: held.number,
+            folder: link.folder,
         })
     }
 }
@@ -547,9 +581,34 @@ fn provenance(
     Field::ALL.iter().filter_map(way).collect()
 }
 
-pub(super) fn shown(view: &View<'_>, id: EvidenceId) -> Result<Evidence, Error> {
+pub(super) fn shown(view: &View<'_>, reader: &Reader, id: EvidenceId) -> Result<Evidence, Error> {
     let evidence = view
         .get(&table::EVIDENCE, &id)?
         .ok_or_else(|| broken("an item of evidence is missing"))?;
-    Evidence::of(view, id, evidence)
+    Evidence::of(view, reader, id, evidence)
 }
+
+/// The cases that evidence is in: at least one, where there is such evidence.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn cases(view: &View<'_>, id: EvidenceId) -> Result<Vec<CaseId>, Error> {
+    let rows = view.page(&table::EVIDENCE_CASE, &id, None, usize::MAX)?;
+    Ok(rows.into_iter().map(|((_, case), ())| case).collect())
+}
+
+/// Evidence whose cases can be told.
+///
+/// # Errors
+/// `NotFound`; `Unavailable` where a record about one of its cases can't be read.
+pub fn whole(view: &View<'_>, id: EvidenceId) -> Result<entity::Evidence, Error> {
+    let evidence = view.get(&table::EVIDENCE, &id)?;
+    let evidence = evidence.ok_or_else(|| missing(id))?;
+    for case in cases(view, id)? {
+        decide::whole(view, case.uuid())?;
+    }
+    Ok(evidence)
+}
+
+/// Cases of one item of evidence: what happens to it is recorded in the index of each.
+pub const CASES_MAX: usize = 64;

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::decide::{self, Context, Decided, broken, filled, line};
-use super::{Caller, Change, Error, ErrorKind, Query, case, feature, people};
+use super::{Caller, Change, Error, ErrorKind, Query, case, evidence, feature, people};
 use crate::event::{CaseRetained, Event, RetentionSet};
 use crate::features::Feature;
 use crate::store::view::View;
@@ -24,8 +24,7 @@ use crate::store::{entity, table};
 
 pub use self::delete::{DeleteCase, DeleteEvidence, KeepCase, KeepEvidence};
 pub use self::due::{Due, Page, Subject};
-pub use self::hold::held;
-pub use self::hold::{Held, HoldCase, HoldEvidence, ReleaseCase, ReleaseEvidence};
+pub use self::hold::{Held, HoldCase, HoldEvidence, ReleaseCase, ReleaseEvidence, held, hold};
 
 /// Lists the retention policies.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -268,11 +267,8 @@ pub fn policy(view: &View<'_>, case: &entity::Case) -> Result<Option<String>, Er
     ))
 }
 
-/// Until when the policy of its case keeps evidence of this date; none where that is until it is deleted by hand.
-///
-/// # Errors
-/// [`Error`] where the tables fail.
-pub fn until(
+/// Until when the policy of a case keeps evidence of this date; none where that is until it is deleted by hand.
+fn until(
     view: &View<'_>,
     case: &entity::Case,
     dated: DateTime<Utc>,
@@ -311,13 +307,31 @@ pub fn queued(view: &View<'_>, id: Uuid) -> Result<Option<DateTime<Utc>>, Error>
     Ok(view.get(&table::QUEUED, &id)?.map(|queued| queued.on))
 }
 
-/// Evidence and its case.
-fn item(view: &View<'_>, id: EvidenceId) -> Result<(entity::Evidence, entity::Case), Error> {
+/// Until when the policies of its cases keep evidence: that which keeps it longest counts; none where that is until it
+/// is deleted by hand.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn kept(
+    view: &View<'_>,
+    id: EvidenceId,
+    dated: DateTime<Utc>,
+) -> Result<Option<DateTime<Utc>>, Error> {
+    let mut longest = None;
+    for case in evidence::cases(view, id)? {
+        let case = view.get(&table::CASE, &case)?;
+        let case = case.ok_or_else(|| broken("a case is missing"))?;
+        match until(view, &case, dated)? {
+            Some(until) => longest = longest.max(Some(until)),
+            None => return Ok(None),
+        }
+    }
+    Ok(longest)
+}
+
+fn item(view: &View<'_>, id: EvidenceId) -> Result<entity::Evidence, Error> {
     let evidence = view.get(&table::EVIDENCE, &id)?;
-    let evidence = evidence.ok_or_else(|| super::evidence::missing(id))?;
-    let case = view.get(&table::CASE, &evidence.case)?;
-    let case = case.ok_or_else(|| broken("a case is missing"))?;
-    Ok((evidence, case))
+    evidence.ok_or_else(|| evidence::missing(id))
 }
 
 /// Why something is done, as somebody writes it.

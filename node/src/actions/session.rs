@@ -113,7 +113,7 @@ pub fn candidates(
             let after = after.map(|evidence| (case, evidence));
             let rows = view.page(&table::CASE_EVIDENCE, &case, after.as_ref(), most)?;
             rows.into_iter()
-                .map(|((_, evidence), ())| evidence)
+                .map(|((_, evidence), _)| evidence)
                 .collect()
         }
     })

@@ -163,7 +163,7 @@ impl Query for List {
 
 fn decided(context: &Context<'_>, case: CaseId, event: Event) -> Result<Decided<Targets>, Error> {
     let mut decided = Decided::new(vec![event], move |view| listed(view, case));
-    for partner in exchange::following(&context.view, case)? {
+    for partner in exchange::following(&context.view, &[case])? {
         decided = decided.then(Effect::Nudge(partner));
     }
     Ok(decided)

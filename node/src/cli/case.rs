@@ -1,13 +1,17 @@
 //! Cases.
 
 use clap::Subcommand;
+use interdocket_sync::id::EvidenceId;
 
+use super::client::Client;
 use super::error::Error;
 use super::evidence::{Tags, tag};
 use super::retention::{Why, kept};
 use super::table::{Table, count, size, time};
 use super::{Context, Range, name};
+use crate::actions;
 use crate::actions::case::{self, Case, Page};
+use crate::actions::evidence::{Exclude, Include};
 use crate::actions::retention;
 
 #[derive(Debug, Subcommand)]
@@ -97,6 +101,8 @@ pub(super) enum Command {
         #[command(flatten)]
         range: Range,
     },
+    #[command(flatten)]
+    Contents(Contents),
     /// Open a closed case again.
     #[command(after_help = "Example:\n  interdocket case reopen 2026-17")]
     Reopen {
@@ -151,6 +157,56 @@ pub(super) enum Command {
     },
 }
 
+/// What is in a case.
+#[derive(Debug, Subcommand)]
+pub(super) enum Contents {
+    /// Put evidence of other cases into a case as well, or into another folder of it. It stays one item.
+    #[command(
+        after_help = "Example:\n  interdocket case include 2026-18 0197a3e4-5b6c-7d8e-9f00-112233445566 --folder calls"
+    )]
+    Include {
+        /// The case's number or id.
+        case: String,
+        /// The evidence, by id.
+        #[arg(required = true)]
+        evidence: Vec<EvidenceId>,
+        /// The folder inside the case; the top where left out.
+        #[arg(long, default_value = "")]
+        folder: String,
+    },
+    /// Take evidence out of a case that is in another one as well.
+    #[command(
+        after_help = "Example:\n  interdocket case exclude 2026-18 0197a3e4-5b6c-7d8e-9f00-112233445566"
+    )]
+    Exclude {
+        /// The case's number or id.
+        case: String,
+        /// The evidence, by id.
+        #[arg(required = true)]
+        evidence: Vec<EvidenceId>,
+    },
+}
+
+impl Contents {
+    async fn run(self, client: &Client) -> Result<Case, actions::Error> {
+        match self {
+            Self::Include {
+                case,
+                evidence,
+                folder,
+            } => {
+                let request = Include {
+                    case,
+                    evidence,
+                    folder,
+                };
+                client.call(&request).await
+            }
+            Self::Exclude { case, evidence } => client.call(&Exclude { case, evidence }).await,
+        }
+    }
+}
+
 impl Command {
     pub(super) async fn run(self, context: &Context) -> Result<(), Error> {
         let client = &context.client;
@@ -196,6 +252,7 @@ impl Command {
             Self::Assignable { case, find, range } => {
                 return assignable(context, case, find, range).await;
             }
+            Self::Contents(command) => command.run(client).await?,
             Self::Reopen { case } => client.call(&case::Reopen { case }).await?,
             Self::Close { case } => client.call(&case::Close { case }).await?,
             Self::Retain { case, policy } => {
@@ -207,9 +264,8 @@ impl Command {
             }
             Self::Release { case, why } => {
                 let reason = why.reason;
-                client
-                    .call(&retention::ReleaseCase { case, reason })
-                    .await?
+                let release = retention::ReleaseCase { case, reason };
+                client.call(&release).await?
             }
             Self::Delete { case, why } => {
                 let reason = why.reason;

@@ -54,9 +54,12 @@ pub(super) enum Command {
         /// The new title.
         #[arg(long)]
         title: Option<String>,
-        /// The new folder inside the case; empty for the top.
+        /// The new folder inside a case; empty for the top.
         #[arg(long)]
         folder: Option<String>,
+        /// The number or id of that case, where it is in several.
+        #[arg(long, requires = "folder")]
+        case: Option<String>,
         /// A field with its new value, as `device_model='Body 4'`; repeat it for more. Which there are:
         /// `interdocket metadata list`.
         #[arg(long, value_name = "FIELD=VALUE", value_parser = field)]
@@ -146,6 +149,7 @@ impl Command {
                 evidence,
                 title,
                 folder,
+                case,
                 set,
                 unset,
             } => {
@@ -154,6 +158,7 @@ impl Command {
                     evidence,
                     title,
                     folder,
+                    case,
                     fields,
                 };
                 client.call(&request).await?
@@ -311,7 +316,6 @@ pub(super) fn table(items: &[Evidence]) -> String {
 fn show(item: &Evidence) -> String {
     let mut table = Table::pairs();
     table.row(["Title", &item.title]);
-    table.row(["Folder", &item.folder]);
     table.row(["Added", &time(item.added_at)]);
     if item.uploaded_at != item.added_at {
         table.row(["Uploaded", &time(item.uploaded_at)]);
@@ -319,7 +323,10 @@ fn show(item: &Evidence) -> String {
     table.row(["By", &valued(&item.added_by)]);
     said(&mut table, &item.metadata);
     table.row(["Id", &item.id.to_string()]);
-    table.row(["Case", &item.case.to_string()]);
+    for case in &item.cases {
+        table.row(["Case", &case.number]);
+        table.row(["  Folder", &case.folder]);
+    }
     if let Some(origin) = &item.origin {
         table.row(["From", &origin.organisation.to_string()]);
     }

@@ -73,7 +73,7 @@ pub(super) fn case() -> Vec<u8> {
 pub(super) fn item(files: Vec<evidence::File>) -> Vec<u8> {
     json(&evidence::Evidence {
         id: EvidenceId::new(Uuid::nil()),
-        case: CaseId::new(Uuid::nil()),
+        cases: Vec::new(),
         title: String::new(),
         folder: String::new(),
         added_at: DateTime::UNIX_EPOCH,

@@ -439,8 +439,19 @@ pub struct ShareFrozen {
 pub struct EvidenceReceived {
     /// The share.
     pub share: ShareId,
-    /// The items, by their ids at the owner.
-    pub evidence: Vec<EvidenceId>,
+    /// The items.
+    pub items: Vec<Became>,
+}
+
+/// Which evidence here an item of a share became.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Became {
+    /// The item's id at its owner.
+    pub origin: EvidenceId,
+    /// The id here: of the record that is here of it already, or of a new one.
+    pub id: EvidenceId,
+    /// Whether there is a record of it that has no room, so that this one stands beside it.
+    pub apart: bool,
 }
 
 /// Files of a synchronised share are verified and durable here, sealed under its lease.
@@ -519,13 +530,8 @@ pub struct EvidenceImported {
     pub case: CaseId,
     /// The item, with its id at the owner.
     pub item: Item,
-}
-
-impl EvidenceImported {
-    /// The item's id here.
-    pub fn id(&self) -> EvidenceId {
-        EvidenceId::received(self.share, self.item.evidence)
-    }
+    /// Which evidence here it became.
+    pub became: Became,
 }
 
 /// A recipient at a partner opened a read session.

@@ -8,6 +8,7 @@ use interdocket_sync::evidence::{File, FileKind};
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use serde::{Deserialize, Serialize};
 
+use super::Matter;
 use crate::actions::evidence::{MarkerKind, Purpose};
 
 /// Evidence was taken in.
@@ -15,14 +16,36 @@ use crate::actions::evidence::{MarkerKind, Purpose};
 pub struct EvidenceAdded {
     /// Its id.
     pub id: EvidenceId,
-    /// The case.
+    /// The case that it is in first.
     pub case: CaseId,
     /// What it is.
     pub title: String,
-    /// The folder inside the case.
+    /// The folder inside that case.
     pub folder: String,
     /// Its file.
     pub file: AddedFile,
+}
+
+/// Evidence is in a case from now on, or lies in another folder of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceIncluded {
+    /// The evidence.
+    pub evidence: EvidenceId,
+    /// The case.
+    pub case: CaseId,
+    /// The folder inside the case.
+    pub folder: String,
+}
+
+/// Evidence is not in a case any more; it is in another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvidenceExcluded {
+    /// The evidence.
+    pub evidence: EvidenceId,
+    /// The case.
+    pub case: CaseId,
+    /// Whether that is because the case is being deleted.
+    pub deleted: bool,
 }
 
 /// Evidence was described anew: the values from now on.
@@ -30,12 +53,8 @@ pub struct EvidenceAdded {
 pub struct EvidenceEdited {
     /// Its id.
     pub id: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// What it is.
     pub title: String,
-    /// The folder inside the case.
-    pub folder: String,
     /// Fields that have another value, or none any more.
     #[serde(default)]
     pub fields: BTreeMap<Field, Option<String>>,
@@ -44,10 +63,8 @@ pub struct EvidenceEdited {
 /// What evidence or a case is labelled with was changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TagsChanged {
-    /// The evidence; none where it is the case.
-    pub evidence: Option<EvidenceId>,
-    /// The case.
-    pub case: CaseId,
+    /// The case or the evidence.
+    pub what: Matter,
     /// Tags, categories or custom metadata.
     pub kind: Field,
     /// What it has from now on.
@@ -61,8 +78,6 @@ pub struct TagsChanged {
 pub struct FileAttached {
     /// The evidence.
     pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// The file.
     pub file: AddedFile,
 }
@@ -105,8 +120,6 @@ impl AddedFile {
 pub struct EvidenceOpened {
     /// The evidence.
     pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// Which of its files.
     pub file: u32,
     /// The file's digest.
@@ -124,8 +137,6 @@ pub struct EvidenceOpened {
 pub struct EvidenceViewed {
     /// The evidence.
     pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// Whether only who may see confidential activity is shown it.
     pub confidential: bool,
 }
@@ -135,8 +146,6 @@ pub struct EvidenceViewed {
 pub struct NoteAdded {
     /// The evidence.
     pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// What.
     pub text: String,
 }
@@ -146,8 +155,6 @@ pub struct NoteAdded {
 pub struct MarkerSet {
     /// The evidence.
     pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// How far into the recording it is, in milliseconds.
     pub position: u64,
     /// What is there; no two markers of a place say the same.
@@ -170,8 +177,6 @@ pub struct AttachmentsMade {
 pub struct RenditionMade {
     /// The evidence.
     pub evidence: EvidenceId,
-    /// The case that it belongs to.
-    pub case: CaseId,
     /// Which of its files.
     pub file: u32,
     /// What the watermark says.

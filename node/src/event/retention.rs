@@ -43,11 +43,12 @@ pub struct CaseRetained {
 
 /// A case, or one item of evidence: what is put on hold, deleted or kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Matter {
-    /// The case, or that of the evidence.
-    pub case: CaseId,
-    /// The evidence; none where it is the case.
-    pub evidence: Option<EvidenceId>,
+#[serde(rename_all = "snake_case")]
+pub enum Matter {
+    /// A case.
+    Case(CaseId),
+    /// Evidence, in whatever cases it is.
+    Evidence(EvidenceId),
 }
 
 /// Something was put on legal hold, released from it, or taken back from being deleted.
@@ -74,7 +75,7 @@ pub struct DeletionQueued {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// The retention policy of its case says so.
+    /// The retention policies of all its cases say so.
     Retention,
     /// Somebody wants it deleted.
     Asked {
@@ -90,10 +91,12 @@ pub enum Why {
 pub struct EvidenceErased {
     /// Its id.
     pub evidence: EvidenceId,
-    /// The case that it belonged to.
-    pub case: CaseId,
+    /// The cases that it was in, also those that it had been taken out of.
+    pub cases: Vec<CaseId>,
     /// From whom it was received.
     pub origin: Option<Origin>,
+    /// All shares that brought it.
+    pub brought: Vec<ShareId>,
     /// Its files.
     pub files: Vec<ErasedFile>,
     /// Why.

@@ -158,7 +158,7 @@ impl Listing {
         let whole = rows.len() < ROWS;
         for id in rows {
             if exchange::covered(view, share, id)? {
-                let item = exchange::item(view, id)?;
+                let item = exchange::item(view, share.case, id)?;
                 let bytes = self.bytes + wire::size(&item);
                 let room = bytes <= limits::LIST_BYTES_MAX || self.items.is_empty();
                 if !room || self.items.len() == self.most {

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::copy::Field;
 use interdocket_sync::evidence::{self, FileKind};
-use interdocket_sync::id::{CaseId, ShareId};
+use interdocket_sync::id::ShareId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::metadata::Value;
 use interdocket_sync::share::Policy;
@@ -238,15 +238,11 @@ impl Case {
     }
 }
 
-/// An item of evidence, but for its files.
+/// An item of evidence, but for its files and the cases that it is in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
-    /// The case.
-    pub case: CaseId,
     /// What it is.
     pub title: String,
-    /// The folder inside the case.
-    pub folder: String,
     /// When this node took it in.
     pub added_at: DateTime<Utc>,
     /// When the node that took it in first did.
@@ -259,6 +255,13 @@ pub struct Evidence {
     pub files: u32,
     /// From whom it was received.
     pub origin: Option<Origin>,
+}
+
+/// What is said of evidence in one of its cases.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InCase {
+    /// The folder inside the case.
+    pub folder: String,
 }
 
 /// A note of evidence, by the record that it was made in.

@@ -3,6 +3,7 @@
 //! Only what is in the journal counts: no clock, no chance, no other file. So the database can be
 //! dropped and built again.
 
+mod cases;
 mod disclosure;
 mod evidence;
 mod people;
@@ -12,7 +13,7 @@ mod target;
 
 use chrono::{DateTime, Utc};
 use interdocket_sync::blob::{Digest, Sha256};
-use interdocket_sync::id::{CaseId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::wire::Malformed;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -38,7 +39,7 @@ pub(crate) use self::retention::micros;
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 23;
+pub const SHAPE: u32 = 24;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -84,6 +85,10 @@ pub fn project(
     step.event(entry)?;
     for about in entry.event.subjects() {
         step.put(&table::ABOUT, &(about, meta.seq), &());
+        // What happened to evidence is also about its cases.
+        for case in step.cases_of(EvidenceId::new(about))? {
+            step.put(&table::ABOUT, &(case.uuid(), meta.seq), &());
+        }
         // What happened in a share is also about the partner with whom it is.
         let Some(share) = step.view().get(&table::SHARE, &ShareId::new(about))? else {
             continue;
@@ -282,6 +287,10 @@ impl Step<'_> {
             Event::SharePaused(share) => self.hold(*share, false),
             Event::EvidenceReceived(received) => self.evidence_received(received),
             Event::EvidenceEdited(edited) => self.evidence_edited(edited),
+            Event::EvidenceIncluded(included) => {
+                self.included(included.case, included.evidence, &included.folder)
+            }
+            Event::EvidenceExcluded(excluded) => self.evidence_excluded(*excluded),
             Event::EvidenceViewed(viewed) => self.viewed(viewed.evidence, |views| views.pages += 1),
             Event::EvidenceOpened(opened) => {
                 self.viewed(opened.evidence, |views| match opened.purpose {

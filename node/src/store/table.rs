@@ -223,7 +223,7 @@ tables! {
     FILE: (EvidenceId, u32) => entity::File, Entity 8;
     /// Renditions of files of evidence, by their place.
     RENDITION: (EvidenceId, u32) => entity::Rendition, Entity 44;
-    /// What is said of evidence beyond its title and folder.
+    /// What is said of evidence beyond its title.
     FIELDS: EvidenceId => BTreeMap<Field, Value>, Entity 18;
     /// Blobs.
     BLOB: Digest => entity::Blob, Entity 9;
@@ -310,7 +310,15 @@ tables! {
     /// Cases by number.
     CASE_NUMBER: String => CaseId, Index 3;
     /// The evidence of a case.
-    CASE_EVIDENCE: (CaseId, EvidenceId) => (), Index 4;
+    CASE_EVIDENCE: (CaseId, EvidenceId) => entity::InCase, Index 4;
+    /// The cases of evidence.
+    EVIDENCE_CASE: (EvidenceId, CaseId) => (), Index 80;
+    /// Cases that evidence was taken out of: their shares may still say something of it.
+    LEFT_CASE: (EvidenceId, CaseId) => (), Index 81;
+    /// The record here of what another organisation shared as its evidence, by its id there.
+    ORIGIN: (OrganisationId, EvidenceId) => EvidenceId, Index 82;
+    /// Which evidence here an item of a received share became, by its id there; also where that was deleted.
+    BECAME: (ShareId, EvidenceId) => EvidenceId, Index 83;
     /// What evidence or a case is labelled with: by the number of the field, and the text.
     LABEL: (Uuid, u32, String) => entity::Label, Index 36;
     /// What was noted of evidence, by the record.

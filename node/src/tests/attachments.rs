@@ -105,7 +105,7 @@ async fn notes_go_along_where_they_were_chosen_and_not_otherwise() {
             false => &[],
         };
         let share = copy(&north, &south, Some(with)).await;
-        let received = EvidenceId::received(share, item);
+        let received = south.became(share, item).unwrap();
         if !chosen {
             assert_eq!(notes(&south, received).await, []);
             assert_eq!(kinds(&south, received), [FileKind::Original]);
@@ -153,7 +153,7 @@ async fn transcripts_go_along_where_they_were_chosen_and_not_otherwise() {
             false => &[],
         };
         let share = copy(&north, &south, Some(with)).await;
-        let received = EvidenceId::received(share, item);
+        let received = south.became(share, item).unwrap();
         let all = kinds(&south, received);
         let expected: &[FileKind] = match chosen {
             true => &[FileKind::Original, FileKind::Transcript, FileKind::GpsTrack],
@@ -181,7 +181,7 @@ async fn what_an_update_brings_has_the_attachments_that_were_chosen() {
     };
     north.change(add).await.unwrap();
     settle(&north, &south, share).await;
-    let received = EvidenceId::received(share, late);
+    let received = south.became(share, late).unwrap();
     let kinds = kinds(&south, received);
     assert_eq!(
         kinds,
@@ -209,7 +209,7 @@ async fn markers_go_along_as_bookmarks_but_those_of_signals_do_not() {
     assert_eq!(markers(&north, item).await.len(), 6);
     // They go along where nothing else was chosen.
     let share = copy(&north, &south, None).await;
-    let received = EvidenceId::received(share, item);
+    let received = south.became(share, item).unwrap();
     let mut expected: Vec<Marker> = set[..5]
         .iter()
         .map(|(position, title, kind)| Marker {
@@ -284,6 +284,7 @@ async fn used(north: &Bench, item: EvidenceId) {
         evidence: item,
         title: None,
         folder: None,
+        case: None,
         fields: [("device_serial".to_owned(), Some("X81".to_owned()))].into(),
     };
     north.change(serial).await.unwrap();
@@ -313,7 +314,7 @@ async fn the_audit_trail_that_goes_along_has_everything_and_the_copy_begins_its_
     let owner = north.node.owner();
     let last = north.node.parts().clock.now();
     let share = copy(&north, &south, Some(&[Attachment::AuditTrail])).await;
-    let received = EvidenceId::received(share, item);
+    let received = south.became(share, item).unwrap();
     let trail = came(&south, received).await;
     assert_eq!(trail.evidence, item);
     assert_eq!(trail.serial_number.as_deref(), Some("X81"));

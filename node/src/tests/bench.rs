@@ -524,7 +524,13 @@ impl Bench {
         let rows = reading
             .view()
             .page(&table::CASE_EVIDENCE, &case, None, 1000);
-        rows.unwrap().into_iter().map(|((_, id), ())| id).collect()
+        rows.unwrap().into_iter().map(|((_, id), _)| id).collect()
+    }
+
+    /// What an item of a share became here.
+    pub(crate) fn became(&self, share: ShareId, item: EvidenceId) -> Option<EvidenceId> {
+        let reading = self.node.parts().store.read();
+        reading.view().get(&table::BECAME, &(share, item)).unwrap()
     }
 
     /// Evidence that this node wants of a share.

@@ -183,6 +183,7 @@ async fn where_editing_is_restricted_only_who_made_a_case_assignees_and_administ
         evidence: item,
         title: Some("Anew".into()),
         folder: None,
+        case: None,
         fields: Default::default(),
     };
     let add = || target::Add {

@@ -195,6 +195,7 @@ async fn a_copy_is_its_partners_to_give_and_change_and_the_original_stays_as_it_
             evidence: items(&south)[0].id,
             title: Some("Exhibit 1".into()),
             folder: Some("trial".into()),
+            case: None,
             fields: Default::default(),
         };
         describe.run(&south.node, &caller(&bob)).await.unwrap();

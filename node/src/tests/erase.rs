@@ -77,6 +77,7 @@ async fn described(at: &Bench, case: &str) -> Evidence {
         evidence,
         title: Some("canary-title".into()),
         folder: Some("canary-folder".into()),
+        case: None,
         fields: fields.into(),
     };
     at.change(edit).await.unwrap();
@@ -531,6 +532,7 @@ async fn act(dice: &mut Dice, at: &Bench, north: &Bench, south: &Bench) {
                 evidence,
                 title,
                 folder: None,
+                case: None,
                 fields: Default::default(),
             };
             drop(at.change(edit).await);

@@ -3,6 +3,7 @@
 
 mod damaged;
 mod features;
+mod included;
 mod incoming;
 mod lease;
 mod own;
@@ -80,6 +81,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         evidence,
         title: None,
         folder: Some(folder.into()),
+        case: None,
         fields: Default::default(),
     };
     north.change(folder(item, "scene/photos")).await.unwrap();
@@ -106,6 +108,7 @@ async fn changes_follow_and_what_leaves_the_folder_is_withdrawn() {
         evidence: item,
         title: Some("A better title".into()),
         folder: None,
+        case: None,
         fields: Default::default(),
     };
     north.change(edit).await.unwrap();

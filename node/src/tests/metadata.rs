@@ -29,6 +29,7 @@ fn edit(evidence: EvidenceId, fields: &[(&str, Option<&str>)]) -> evidence::Edit
         evidence,
         title: None,
         folder: None,
+        case: None,
         fields: fields.iter().map(owned).collect(),
     }
 }
@@ -135,6 +136,7 @@ async fn described(north: &Bench, item: EvidenceId) {
         evidence: item,
         title: None,
         folder: Some("scene/photos".into()),
+        case: None,
         fields: fields.collect(),
     };
     north.change(all).await.unwrap();
@@ -551,7 +553,7 @@ async fn recordings_of_one_event_are_seen_together_as_far_as_they_were_shared() 
     };
     let share = only(north.change(copy).await.unwrap()).id;
     settle(&north, &south, share).await;
-    let received = EvidenceId::received(share, first);
+    let received = south.became(share, first).unwrap();
     assert_eq!(
         seen(&south, received).await,
         [all[0].clone(), all[2].clone()]

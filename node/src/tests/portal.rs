@@ -210,6 +210,7 @@ async fn described(at: &Bench, evidence: EvidenceId) {
         evidence,
         title: Some("The quay".into()),
         folder: Some("scene".into()),
+        case: None,
         fields: fields.map(field).into(),
     };
     at.change(edit).await.unwrap();
@@ -307,6 +308,7 @@ async fn a_disclosure_stays_as_it_was_and_grows_only_by_updates() {
         evidence: item.id,
         title: Some("Another title".into()),
         folder: None,
+        case: None,
         fields: Default::default(),
     };
     court.change(edit).await.unwrap();
@@ -344,6 +346,7 @@ async fn an_update_without_names_takes_what_was_chosen_first_and_nothing_beside(
             evidence: id,
             title: None,
             folder: Some(folder.into()),
+            case: None,
             fields: Default::default(),
         };
         court.change(edit).await.unwrap();
@@ -462,7 +465,7 @@ async fn the_audit_says_which_guest_looked_at_what_and_who_was_refused() {
         ..get(id, item.id, 0)
     };
     read(&court, &dee, play).await.unwrap().unwrap();
-    for about in [item.case.uuid(), id.uuid()] {
+    for about in [item.cases[0].case.uuid(), id.uuid()] {
         let events = court.about(about);
         let viewed = events.iter();
         let viewed = viewed.filter(|event| matches!(event, Event::DisclosureViewed(_)));

@@ -420,6 +420,7 @@ async fn what_changes_at_the_owner_is_seen_at_once() {
         evidence: first,
         title: Some("Statement".into()),
         folder: None,
+        case: None,
         fields: Default::default(),
     };
     north.change(edit).await.unwrap();

@@ -172,6 +172,7 @@ async fn received_case_gets_the_default_of_who_receives_it_and_none_where_there_
                 evidence: item,
                 title: None,
                 folder: None,
+                case: None,
                 fields: [("recorded_on".to_owned(), Some(recorded.to_owned()))].into(),
             };
             north.change(edit).await.unwrap();
@@ -533,6 +534,7 @@ async fn evidence_from_the_future_is_kept_no_longer_than_from_when_it_came() {
         evidence: item,
         title: None,
         folder: None,
+        case: None,
         fields: [(
             "recorded_on".to_owned(),
             Some("9000-01-01T00:00:00Z".to_owned()),

@@ -35,6 +35,7 @@ async fn copied(name: &str, bytes: &[u8]) -> (Bench, Bench) {
         evidence: item.id,
         title: None,
         folder: None,
+        case: None,
         fields: fields.map(field).into(),
     };
     north.change(edit).await.unwrap();

@@ -295,7 +295,7 @@ fn told(
     attachments: &BTreeSet<Attachment>,
     made: Vec<AddedFile>,
 ) -> Result<EvidenceDisclosed, Error> {
-    let mut item = exchange::item(view, id)?;
+    let mut item = exchange::item(view, Some(case), id)?;
     let renditions = rendition::shown(view, id)?;
     let (mut files, mut watermarks) = (Vec::new(), BTreeMap::new());
     for (place, file) in (0..).zip(std::mem::take(&mut item.files)) {

@@ -7,12 +7,14 @@ use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, format, intake, missing, shown, stored};
+use super::{Evidence, cases, format, intake, missing, shown, stored};
 use crate::actions::decide::{Context, Decided};
+use crate::actions::reach::Reader;
 use crate::actions::{Error, ErrorKind};
 use crate::blobs::Place;
 use crate::event::{AddedFile, Event, FileAttached};
 use crate::store::table;
+use crate::store::view::View;
 
 /// Adds one file that lies on the node's machine to evidence that is there. Only over the local socket;
 /// elsewhere a file is sent as the body of the request. What was shared before stays without it.
@@ -69,7 +71,7 @@ impl Attached {
         let evidence = view
             .get(&table::EVIDENCE, &id)?
             .ok_or_else(|| missing(id))?;
-        intake(view, &evidence.case.to_string())?;
+        open(view, id)?;
         if evidence.files as usize >= ATTACHED_MAX {
             let message = format!("this evidence has {} files already", evidence.files);
             return Err(Error::new(ErrorKind::Invalid, message)
@@ -77,7 +79,6 @@ impl Attached {
         }
         let attached = FileAttached {
             evidence: id,
-            case: evidence.case,
             file: AddedFile {
                 format: format(&self.name),
                 name: self.name,
@@ -92,8 +93,23 @@ impl Attached {
         };
         let stored = stored(view, self.size, self.blake3, self.sha256, self.place)?;
         let events = stored.into_iter().chain([Event::FileAttached(attached)]);
-        Ok(Decided::new(events.collect(), move |view| shown(view, id)))
+        let reader = Reader::from(&*context);
+        Ok(Decided::new(events.collect(), move |view| {
+            shown(view, &reader, id)
+        }))
     }
+}
+
+/// Refuses files for evidence all of whose cases are closed or queued for deletion.
+fn open(view: &View<'_>, id: EvidenceId) -> Result<(), Error> {
+    let mut refused = missing(id);
+    for case in cases(view, id)? {
+        match intake(view, &case.to_string()) {
+            Ok(_) => return Ok(()),
+            Err(error) => refused = error,
+        }
+    }
+    Err(refused)
 }
 
 /// Files of one item that people add: as many are left for what a share brings along.

@@ -1,14 +1,15 @@
 //! Recordings of one event, seen together.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use interdocket_sync::copy::Field;
 use interdocket_sync::id::EvidenceId;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::missing;
 use crate::actions::decide::broken;
-use crate::actions::{Caller, Error, Query, metadata};
+use crate::actions::{Caller, Error, Query, metadata, reach};
 use crate::store::table;
 use crate::store::view::View;
 
@@ -40,16 +41,18 @@ pub struct Camera {
 }
 
 impl Query for Multicam {
-    fn answer(&self, view: &View<'_>, _: &Caller, _: DateTime<Utc>) -> Result<Cameras, Error> {
+    fn answer(&self, view: &View<'_>, who: &Caller, _: DateTime<Utc>) -> Result<Cameras, Error> {
         let id = self.evidence;
-        let evidence = view
-            .get(&table::EVIDENCE, &id)?
-            .ok_or_else(|| missing(id))?;
         let fields = view.get(&table::FIELDS, &id)?.unwrap_or_default();
         let mut cameras = Vec::new();
         if let Some(event) = fields.get(&Field::Multicam) {
-            let key = (evidence.case, metadata::multicam(&event.text));
-            for ((_, _, id), ()) in view.page(&table::MULTICAM, &key, None, CAMERAS_MAX)? {
+            let mut ids = BTreeSet::from([id]);
+            for case in reach::among(view, &who.into(), id)? {
+                let key = (case, metadata::multicam(&event.text));
+                let rows = view.page(&table::MULTICAM, &key, None, CAMERAS_MAX)?;
+                ids.extend(rows.into_iter().map(|((_, _, id), ())| id));
+            }
+            for id in ids.into_iter().take(CAMERAS_MAX) {
                 cameras.push(camera(view, id)?);
             }
         }

@@ -6,8 +6,8 @@ use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::missing;
-use crate::actions::decide::{self, Context, Decided, bounded, filled, line};
+use super::whole;
+use crate::actions::decide::{Context, Decided, bounded, filled, line};
 use crate::actions::{Change, Error, ErrorKind, metadata};
 use crate::event::{Event, MarkerSet, NoteAdded};
 use crate::store::view::View;
@@ -151,18 +151,14 @@ impl MarkerKind {
 impl Change for AddNote {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Noted>, Error> {
         let (id, view) = (self.evidence, &context.view);
-        let evidence = found(view, id)?;
+        whole(view, id)?;
         let text = filled("note", bounded("note", self.text.trim(), NOTE_MAX)?)?;
         if view.page(&table::NOTE, &id, None, NOTES_MAX)?.len() == NOTES_MAX {
             let message = format!("this evidence has {NOTES_MAX} notes already");
             return Err(Error::new(ErrorKind::Invalid, message)
                 .hint("add a text as evidence of its own: interdocket evidence add CASE FILE"));
         }
-        let added = NoteAdded {
-            evidence: id,
-            case: evidence.case,
-            text,
-        };
+        let added = NoteAdded { evidence: id, text };
         Ok(Decided::new(vec![Event::NoteAdded(added)], move |view| {
             Ok(Noted {
                 notes: notes(view, id)?,
@@ -174,7 +170,7 @@ impl Change for AddNote {
 impl Change for SetMarker {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Marked>, Error> {
         let (id, view) = (self.evidence, &context.view);
-        let evidence = found(view, id)?;
+        whole(view, id)?;
         let title = line("title", &self.title, limits::TAG_MAX)?;
         let title = filled("title", title)?;
         let held = view.page(&table::MARKER, &id, None, MARKERS_MAX)?;
@@ -184,7 +180,6 @@ impl Change for SetMarker {
         }
         let set = MarkerSet {
             evidence: id,
-            case: evidence.case,
             position: self.position,
             title,
             kind: self.kind,
@@ -200,7 +195,7 @@ impl Change for SetMarker {
 impl Change for RemoveMarker {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Marked>, Error> {
         let (id, view) = (self.evidence, &context.view);
-        let evidence = found(view, id)?;
+        whole(view, id)?;
         let key = (id, self.position, self.title.clone());
         let kind = view.get(&table::MARKER, &key)?.ok_or_else(|| {
             let message = format!("nothing says \"{}\" at {} ms", self.title, self.position);
@@ -209,7 +204,6 @@ impl Change for RemoveMarker {
         })?;
         let removed = MarkerSet {
             evidence: id,
-            case: evidence.case,
             position: self.position,
             title: self.title,
             kind,
@@ -221,13 +215,6 @@ impl Change for RemoveMarker {
             })
         }))
     }
-}
-
-fn found(view: &View<'_>, id: EvidenceId) -> Result<entity::Evidence, Error> {
-    let evidence = view.get(&table::EVIDENCE, &id)?;
-    let evidence = evidence.ok_or_else(|| missing(id))?;
-    decide::whole(view, evidence.case.uuid())?;
-    Ok(evidence)
 }
 
 /// What was noted of evidence here.

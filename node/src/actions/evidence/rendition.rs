@@ -182,11 +182,11 @@ pub fn made(
     watermark: Watermark,
     stored: Option<StoredBlob>,
 ) -> Result<Decided<()>, Error> {
-    let item = context.view.get(&table::EVIDENCE, &evidence)?;
-    let item = item.ok_or_else(|| broken("an item of evidence is missing"))?;
+    if !context.view.has(&table::EVIDENCE, &evidence)? {
+        return Err(broken("an item of evidence is missing"));
+    }
     let made = RenditionMade {
         evidence,
-        case: item.case,
         file,
         text,
         watermark,

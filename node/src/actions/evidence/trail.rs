@@ -13,8 +13,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::note::{self, MarkerIs};
-use super::{Evidence, missing, shown};
+use super::{Evidence, missing, shown, whole};
 use crate::actions::decide::{self, Context, Decided, broken};
+use crate::actions::reach::Reader;
 use crate::actions::share::Attachment;
 use crate::actions::{Actor, Error, people};
 use crate::blobs::Placed;
@@ -110,16 +111,14 @@ pub fn view(
     id: EvidenceId,
     confidential: bool,
 ) -> Result<Decided<Evidence>, Error> {
-    let evidence = context.view.get(&table::EVIDENCE, &id)?;
-    let evidence = evidence.ok_or_else(|| missing(id))?;
-    decide::whole(&context.view, evidence.case.uuid())?;
+    whole(&context.view, id)?;
     let viewed = EvidenceViewed {
         evidence: id,
-        case: evidence.case,
         confidential,
     };
     let events = vec![Event::EvidenceViewed(viewed)];
-    Ok(Decided::new(events, move |view| shown(view, id)))
+    let reader = Reader::from(context);
+    Ok(Decided::new(events, move |view| shown(view, &reader, id)))
 }
 
 /// The head of an audit trail, without its events.
@@ -175,6 +174,14 @@ pub fn activity(event: &Event) -> (Option<&'static str>, bool) {
         }
         _ => (None, false),
     }
+}
+
+/// Whether an event is told to nobody but this organisation: that evidence is in other cases concerns no partner.
+pub const fn inward(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::EvidenceIncluded(_) | Event::EvidenceExcluded(_)
+    )
 }
 
 /// What is to be made of an item before a share discloses it.

@@ -107,7 +107,7 @@ fn waiting(view: &View<'_>, id: ShareId, share: &entity::Share) -> Result<Waitin
             (Some(_), false) if planted(Bug::WithdrawnKept) => waiting.nothing.push(evidence),
             (Some(_), false) => waiting.withdraw.push(evidence),
             (Some(listed), true) => {
-                let now = item(view, evidence)?;
+                let now = item(view, share.case, evidence)?;
                 let change = ItemChange {
                     evidence,
                     title: now.title,
@@ -137,12 +137,12 @@ fn waiting(view: &View<'_>, id: ShareId, share: &entity::Share) -> Result<Waitin
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn covered(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result<bool, Error> {
-    let Some(evidence) = view.get(&table::EVIDENCE, &id)? else {
+    let link = share
+        .case
+        .map(|case| view.get(&table::CASE_EVIDENCE, &(case, id)));
+    let Some(link) = link.transpose()?.flatten() else {
         return Ok(false);
     };
-    if Some(evidence.case) != share.case {
-        return Ok(false);
-    }
     // What a copy brings was chosen once, and stays the partner's wherever it is put.
     if share.header.kind == Terms::Copy {
         return Ok(true);
@@ -153,21 +153,23 @@ pub fn covered(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result
     }
     Ok(match &share.scope {
         Scope::Entire => true,
-        Scope::Folders(folders) => rules::within(&evidence.folder, folders),
+        Scope::Folders(folders) => rules::within(&link.folder, folders),
         Scope::Selected => view.has(&table::SELECTED, &(share.header.share, id))?,
     })
 }
 
-/// The partners with whom a case is shared as it goes on: they are to learn of what changes.
+/// The partners with whom one of these cases is shared as it goes on: they are to learn of what changes.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub fn following(view: &View<'_>, case: CaseId) -> Result<Vec<OrganisationId>, Error> {
+pub fn following(view: &View<'_>, cases: &[CaseId]) -> Result<Vec<OrganisationId>, Error> {
     let mut partners = Vec::new();
-    for ((_, id), ()) in view.page(&table::CASE_SHARE, &case, None, usize::MAX)? {
-        let header = decide::share(view, id)?.header;
-        if matches!(header.kind, Terms::Advanced(_)) && header.open_to_owner() {
-            partners.push(header.partner);
+    for case in cases {
+        for ((_, id), ()) in view.page(&table::CASE_SHARE, case, None, usize::MAX)? {
+            let header = decide::share(view, id)?.header;
+            if matches!(header.kind, Terms::Advanced(_)) && header.open_to_owner() {
+                partners.push(header.partner);
+            }
         }
     }
     Ok(partners)
@@ -226,7 +228,7 @@ pub fn tags(view: &View<'_>, owner: OrganisationId, case: CaseId) -> Result<Vec<
 
 /// An item as a share discloses it: in a copy with the files that go along, and no others.
 fn shared(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result<Item, Error> {
-    let mut item = item(view, id)?;
+    let mut item = item(view, share.case, id)?;
     if share.header.kind != Terms::Copy {
         return Ok(item);
     }
@@ -239,14 +241,18 @@ fn shared(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result<Item
     Ok(item)
 }
 
-/// An item of evidence as it is described to a partner.
+/// An item of evidence as it is described to others with one of its cases: in the folder where it lies there, and with
+/// nothing of other cases.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub fn item(view: &View<'_>, id: EvidenceId) -> Result<Item, Error> {
-    let evidence = view
-        .get(&table::EVIDENCE, &id)?
-        .ok_or_else(|| broken("an item of evidence is missing"))?;
+pub fn item(view: &View<'_>, case: Option<CaseId>, id: EvidenceId) -> Result<Item, Error> {
+    let missing = || broken("an item of evidence is missing");
+    let evidence = view.get(&table::EVIDENCE, &id)?.ok_or_else(missing)?;
+    let case = case.ok_or_else(missing)?;
+    let link = view
+        .get(&table::CASE_EVIDENCE, &(case, id))?
+        .ok_or_else(missing)?;
     let node = view.get(&table::NODE, &())?;
     let own = node.ok_or_else(|| broken("the node's own record is missing"))?;
     let own = own.organisation;
@@ -256,7 +262,7 @@ pub fn item(view: &View<'_>, id: EvidenceId) -> Result<Item, Error> {
     Ok(Item {
         evidence: id,
         title: evidence.title,
-        folder: evidence.folder,
+        folder: link.folder,
         added_at: evidence.uploaded_at,
         added_by: Value {
             organisation: evidence.added_by.organisation.or(Some(own)),

@@ -11,7 +11,7 @@ use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::decide::{Command, decide as next};
 use interdocket_sync::share::{Fact, Facts as _, Header, ItemFact, Key, Kind};
 
-use super::store::{held, stored_blob};
+use super::store::{became, held, stored_blob};
 use super::{salt, written};
 use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::{Error, ErrorKind, case, share};
@@ -255,13 +255,14 @@ pub fn import(
             case
         }
     };
-    let imported = |item| EvidenceImported {
-        share: id,
-        case,
-        item,
-    };
-    let items = due.own.into_iter().map(imported);
-    events.extend(items.map(Event::EvidenceImported));
+    for item in due.own {
+        events.push(Event::EvidenceImported(EvidenceImported {
+            share: id,
+            case,
+            became: became(&context.view, header, item.evidence, &item.files)?,
+            item,
+        }));
+    }
     events.extend(written(context, header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(header.owner)))
 }
@@ -364,8 +365,7 @@ fn deleted(view: &View<'_>, share: &entity::Share) -> Result<bool, Error> {
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn own_already(view: &View<'_>, share: ShareId, evidence: EvidenceId) -> Result<bool, Error> {
-    let id = EvidenceId::received(share, evidence);
-    Ok(view.has(&table::EVIDENCE, &id)? || view.has(&table::GONE, &id.uuid())?)
+    Ok(view.has(&table::BECAME, &(share, evidence))?)
 }
 
 /// The items of a share from one on, in the order of their ids, that may be imported and were not.

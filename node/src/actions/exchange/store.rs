@@ -5,15 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use interdocket_sync::blob::Digest;
 use interdocket_sync::evidence::File;
 use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::limits;
 use interdocket_sync::log::entry::StoredItem;
-use interdocket_sync::share::Facts as _;
 use interdocket_sync::share::decide::{Command, decide as next};
+use interdocket_sync::share::{Facts as _, Header};
 
 use super::{salt, written};
-use crate::actions::Error;
 use crate::actions::decide::{self, Context, Decided, Effect, broken};
+use crate::actions::{Error, evidence};
 use crate::blobs::Placed;
-use crate::event::{Event, EvidenceReceived, EvidenceSealed, SealedPart, StoredBlob};
+use crate::event::{Became, Event, EvidenceReceived, EvidenceSealed, SealedPart, StoredBlob};
 use crate::seal;
 use crate::store::project::ShareFacts;
 use crate::store::view::View;
@@ -41,7 +42,7 @@ pub fn store(
     let facts = ShareFacts::new(context.view, id);
     let places: BTreeMap<Digest, &Placed> = placed.iter().map(|blob| (blob.digest, blob)).collect();
     let mut fresh: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
-    let mut wanted = Vec::new();
+    let mut items = Vec::new();
     let mut stored: Vec<StoredItem> = Vec::new();
     for evidence in evidence {
         if !context.view.has(&table::WANTED, &(id, *evidence))? {
@@ -64,7 +65,7 @@ pub fn store(
             let placed = places.get(&file.blake3)?;
             Some((file.blake3, stored_blob(placed, file)))
         }));
-        wanted.push(*evidence);
+        items.push(became(&context.view, &share.header, *evidence, &files)?);
         stored.push(StoredItem {
             evidence: *evidence,
             files: files.iter().map(|file| file.blake3).collect(),
@@ -81,13 +82,10 @@ pub fn store(
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     };
     facts.done()?;
-    if wanted.is_empty() {
+    if items.is_empty() {
         return Ok(Decided::new(Vec::new(), |_| Ok(())));
     }
-    let received = EvidenceReceived {
-        share: id,
-        evidence: wanted,
-    };
+    let received = EvidenceReceived { share: id, items };
     let mut events = Vec::new();
     if !fresh.is_empty() {
         events.push(Event::BlobsStored(fresh.into_values().collect()));
@@ -95,6 +93,38 @@ pub fn store(
     events.push(Event::EvidenceReceived(received));
     events.extend(written(context, &share.header, &node, entries));
     Ok(Decided::new(events, |_| Ok(())).then(Effect::Nudge(share.header.owner)))
+}
+
+/// Which evidence here an item of a share becomes: what is here of it already, where its owner shared it before.
+pub(super) fn became(
+    view: &View<'_>,
+    header: &Header,
+    origin: EvidenceId,
+    files: &[File],
+) -> Result<Became, Error> {
+    let known = view.get(&table::ORIGIN, &(header.owner, origin))?;
+    let room = match known {
+        Some(known) => room(view, known, files)?,
+        None => false,
+    };
+    Ok(Became {
+        origin,
+        id: match known {
+            Some(known) if room => known,
+            _ => EvidenceId::received(header.share, origin),
+        },
+        apart: known.is_some() && !room,
+    })
+}
+
+/// Whether evidence can be in one more case, with these files.
+fn room(view: &View<'_>, id: EvidenceId, files: &[File]) -> Result<bool, Error> {
+    let held = view.page(&table::FILE, &id, None, usize::MAX)?;
+    let same =
+        |held: &entity::File, file: &File| (held.blake3, held.kind) == (file.blake3, file.kind);
+    let new = |file: &&File| !held.iter().any(|(_, held)| same(held, file));
+    let all = held.len() + files.iter().filter(new).count();
+    Ok(all <= limits::ITEM_FILES_MAX && evidence::cases(view, id)?.len() < evidence::CASES_MAX)
 }
 
 pub(super) fn stored_blob(placed: &Placed, file: &File) -> StoredBlob {

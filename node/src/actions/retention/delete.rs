@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::hold::held;
+use super::hold::{held, hold};
 use super::{item, reason};
 use crate::actions::case::{self, Case};
 use crate::actions::decide::{self, Context, Decided};
 use crate::actions::evidence::{self, Evidence};
+use crate::actions::reach::{self, Reader};
 use crate::actions::{Change, Error, ErrorKind};
 use crate::event::{DeletionQueued, Event, Matter, Reasoned, Why};
 use crate::store::table;
@@ -63,10 +64,7 @@ impl Change for DeleteCase {
                 .hint("end a copy: interdocket share end SHARE")
                 .hint("revoke what is read or followed: interdocket share revoke SHARE"));
         }
-        let what = Matter {
-            case: id,
-            evidence: None,
-        };
+        let what = Matter::Case(id);
         let events = queue(context, what, &self.reason)?;
         Ok(Decided::new(events, move |view| case::shown(view, id)))
     }
@@ -75,10 +73,7 @@ impl Change for DeleteCase {
 impl Change for KeepCase {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, _) = decide::case(&context.view, &self.case)?;
-        let what = Matter {
-            case: id,
-            evidence: None,
-        };
+        let what = Matter::Case(id);
         let events = keep(&context.view, what, &self.reason)?;
         Ok(Decided::new(events, move |view| case::shown(view, id)))
     }
@@ -87,34 +82,33 @@ impl Change for KeepCase {
 impl Change for DeleteEvidence {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
         let id = self.evidence;
-        let what = Matter {
-            case: item(&context.view, id)?.0.case,
-            evidence: Some(id),
-        };
+        item(&context.view, id)?;
+        let what = Matter::Evidence(id);
         let events = queue(context, what, &self.reason)?;
-        Ok(Decided::new(events, move |view| evidence::shown(view, id)))
+        let reader = Reader::from(&*context);
+        Ok(Decided::new(events, move |view| {
+            evidence::shown(view, &reader, id)
+        }))
     }
 }
 
 impl Change for KeepEvidence {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
         let id = self.evidence;
-        let what = Matter {
-            case: item(&context.view, id)?.0.case,
-            evidence: Some(id),
-        };
+        item(&context.view, id)?;
+        let what = Matter::Evidence(id);
         let events = keep(&context.view, what, &self.reason)?;
-        Ok(Decided::new(events, move |view| evidence::shown(view, id)))
+        let reader = Reader::from(&*context);
+        Ok(Decided::new(events, move |view| {
+            evidence::shown(view, &reader, id)
+        }))
     }
 }
 
 fn queue(context: &Context<'_>, what: Matter, why: &str) -> Result<Vec<Event>, Error> {
     let reason = reason(why)?;
-    if let Some(held) = held(&context.view, what)? {
-        let message = format!("this is on legal hold: {}", held.reason);
-        return Err(
-            Error::new(ErrorKind::Conflict, message).hint("it is kept until the hold is released")
-        );
+    if held(&context.view, what)? {
+        return Err(held_by(context, what)?);
     }
     // Once is enough; what retention deletes some day may be deleted earlier.
     let asked = |why: &Why| matches!(why, Why::Asked { .. });
@@ -134,6 +128,19 @@ fn queue(context: &Context<'_>, what: Matter, why: &str) -> Result<Vec<Event>, E
     Ok(vec![Event::DeletionQueued(queued)])
 }
 
+/// That something is on legal hold; why, where who asks reaches what is.
+fn held_by(context: &Context<'_>, what: Matter) -> Result<Error, Error> {
+    let reached = match what {
+        Matter::Case(_) => Vec::new(),
+        Matter::Evidence(evidence) => reach::among(&context.view, &context.into(), evidence)?,
+    };
+    let message = match hold(&context.view, what, &reached)? {
+        Some(held) => format!("this is on legal hold: {}", held.reason),
+        None => "this is on legal hold".to_owned(),
+    };
+    Ok(Error::new(ErrorKind::Conflict, message).hint("it is kept until the hold is released"))
+}
+
 fn keep(view: &View<'_>, what: Matter, why: &str) -> Result<Vec<Event>, Error> {
     let reason = reason(why)?;
     let conflict = |message: &str| Error::new(ErrorKind::Conflict, message);
@@ -142,9 +149,11 @@ fn keep(view: &View<'_>, what: Matter, why: &str) -> Result<Vec<Event>, Error> {
             .hint("see what is: interdocket retention due"));
     };
     if queued.why == Why::Retention {
-        return Err(conflict("the retention policy of its case has it deleted")
-            .hint("set another one: interdocket case retain CASE POLICY")
-            .hint("or put it on legal hold: interdocket evidence hold EVIDENCE --reason WHY"));
+        return Err(
+            conflict("the retention policies of its cases have it deleted")
+                .hint("set another one: interdocket case retain CASE POLICY")
+                .hint("or put it on legal hold: interdocket evidence hold EVIDENCE --reason WHY"),
+        );
     }
     Ok(vec![Event::DeletionUndone(Reasoned { what, reason })])
 }

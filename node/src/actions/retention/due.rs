@@ -7,10 +7,11 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::hold::held;
-use super::{item, until};
+use super::{item, kept};
 use crate::actions::decide;
-use crate::actions::{Caller, Error, ErrorKind, Query, reach};
-use crate::event::Why;
+use crate::actions::reach::{self, Reader};
+use crate::actions::{Caller, Error, ErrorKind, Query};
+use crate::event::{Matter, Why};
 use crate::store::view::View;
 use crate::store::{entity, table};
 
@@ -38,7 +39,7 @@ pub struct Page {
 /// A case or evidence that is about to be deleted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Subject {
-    /// The case, or that of the evidence.
+    /// The case, or one that the evidence is in and the caller reaches.
     #[schemars(with = "Uuid")]
     pub case: CaseId,
     /// The number of the case.
@@ -50,7 +51,7 @@ pub struct Subject {
     pub title: String,
     /// When it is deleted.
     pub on: DateTime<Utc>,
-    /// Who wants it; nobody where the retention policy of its case says so.
+    /// Who wants it; nobody where retention policies say so.
     pub by: Option<String>,
     /// Why.
     pub reason: String,
@@ -70,10 +71,20 @@ impl Query for Due {
             next: next.map(|((on, id), ())| format!("{on}.{id}")),
         };
         for ((_, id), ()) in rows {
-            if let Some(queued) = view.get(&table::QUEUED, &id)?
-                && reach::case(view, caller, queued.what.case)?
+            let Some(queued) = view.get(&table::QUEUED, &id)? else {
+                continue;
+            };
+            let reader = Reader::from(caller);
+            let case = match queued.what {
+                Matter::Case(case) => Some(case),
+                Matter::Evidence(evidence) => {
+                    reach::among(view, &reader, evidence)?.first().copied()
+                }
+            };
+            if let Some(case) = case
+                && reach::case(view, &reader, case)?
             {
-                page.due.extend(subject(view, queued)?);
+                page.due.extend(subject(view, case, queued)?);
             }
         }
         Ok(page)
@@ -91,15 +102,16 @@ fn place(text: &str) -> Result<(u64, Uuid), Error> {
 }
 
 /// As it is shown; none where its retention was changed since, so that it stays.
-fn subject(view: &View<'_>, queued: entity::Queued) -> Result<Option<Subject>, Error> {
+fn subject(view: &View<'_>, id: CaseId, queued: entity::Queued) -> Result<Option<Subject>, Error> {
     let what = queued.what;
-    let (_, case) = decide::case(view, &what.case.to_string())?;
-    let (title, kept) = match what.evidence {
-        Some(evidence) => {
-            let (evidence, case) = item(view, evidence)?;
-            (evidence.title, until(view, &case, evidence.dated_at)?)
+    let (_, case) = decide::case(view, &id.to_string())?;
+    let (evidence, title, kept) = match what {
+        Matter::Evidence(id) => {
+            let evidence = item(view, id)?;
+            let kept = kept(view, id, evidence.dated_at)?;
+            (Some(id), evidence.title, kept)
         }
-        None => (case.title, None),
+        Matter::Case(_) => (None, case.title, None),
     };
     let (on, by, reason) = match queued.why {
         Why::Asked { by, reason } => (queued.on, by.map(|by| by.name), reason),
@@ -109,13 +121,13 @@ fn subject(view: &View<'_>, queued: entity::Queued) -> Result<Option<Subject>, E
         },
     };
     Ok(Some(Subject {
-        case: what.case,
+        case: id,
         case_number: case.number,
-        evidence: what.evidence,
+        evidence,
         title,
         on,
         by,
         reason,
-        held: held(view, what)?.is_some(),
+        held: held(view, what)?,
     }))
 }

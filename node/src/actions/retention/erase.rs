@@ -13,14 +13,14 @@ use uuid::Uuid;
 
 use super::delete::shared;
 use super::hold::held;
-use super::{days, item, node, until};
+use super::{days, item, kept, node};
 use crate::actions::case::Origin;
 use crate::actions::decide::{self, Context, Decided, Effect};
-use crate::actions::{Error, exchange};
+use crate::actions::{Error, evidence, exchange};
 use crate::blobs::Placed;
 use crate::event::{
-    CaseErased, DeletionQueued, ErasedFile, ErasureDone, Event, EvidenceErased, Matter, Reasoned,
-    Watermark, Why,
+    CaseErased, DeletionQueued, ErasedFile, ErasureDone, Event, EvidenceErased, EvidenceExcluded,
+    Matter, Reasoned, Watermark, Why,
 };
 use crate::node::timely;
 use crate::store::project::{ShareFacts, micros};
@@ -30,8 +30,8 @@ use crate::store::{entity, table};
 /// Where looking for what is due goes on: a row of evidence by its date.
 pub type Place = (CaseId, u64, EvidenceId);
 
-/// Evidence that its case's policy has deleted within the days that lie between queueing and deleting, and that is
-/// not queued; with where to go on, if there is more to look at.
+/// Evidence that the policy of a case has deleted within the days that lie between queueing and deleting, and that is
+/// not queued; another of its cases may keep it; with where to go on, if there is more to look at.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
@@ -87,7 +87,7 @@ pub fn due(
     }
 }
 
-/// Queues evidence that its case's policy has deleted: at its date, or later where that was not seen coming.
+/// Queues evidence that the policies of all its cases have deleted: at its date, or later where that was not seen coming.
 ///
 /// # Errors
 /// [`Error`] where the clock is not to be trusted, or the tables fail.
@@ -100,14 +100,10 @@ pub fn queue(context: &Context<'_>, due: &[EvidenceId]) -> Result<Decided<()>, E
         if !view.has(&table::EVIDENCE, id)? || view.has(&table::QUEUED, &id.uuid())? {
             continue;
         }
-        let (evidence, case) = item(view, *id)?;
-        let kept = until(view, &case, evidence.dated_at)?;
-        let what = Matter {
-            case: evidence.case,
-            evidence: Some(*id),
-        };
+        let kept = kept(view, *id, item(view, *id)?.dated_at)?;
+        let what = Matter::Evidence(*id);
         if let Some(kept) = kept.filter(|kept| *kept <= notice)
-            && held(view, what)?.is_none()
+            && !held(view, what)?
         {
             events.push(Event::DeletionQueued(DeletionQueued {
                 what,
@@ -149,29 +145,53 @@ pub fn erase(
     let Some(queued) = queued.filter(|queued| queued.on <= context.now) else {
         return Ok(Decided::new(Vec::new(), |_| Ok(None)));
     };
-    let what = queued.what;
-    let ids: Vec<EvidenceId> = match what.evidence {
-        Some(evidence) => vec![evidence],
-        None => {
-            let after = after.map(|evidence| (what.case, evidence));
-            let rows = view.page(&table::CASE_EVIDENCE, &what.case, after.as_ref(), STEP)?;
-            rows.into_iter().map(|((_, id), ())| id).collect()
+    let ids: Vec<EvidenceId> = match queued.what {
+        Matter::Evidence(evidence) => vec![evidence],
+        Matter::Case(case) => {
+            let after = after.map(|evidence| (case, evidence));
+            let rows = view.page(&table::CASE_EVIDENCE, &case, after.as_ref(), STEP)?;
+            rows.into_iter().map(|((_, id), _)| id).collect()
         }
+    };
+    let cases = match queued.what {
+        Matter::Evidence(evidence) => evidence::cases(view, evidence)?,
+        Matter::Case(case) => vec![case],
     };
     let next = ids.last().copied().filter(|_| ids.len() == STEP);
     let (mut events, mut dropped) = (Vec::new(), BTreeMap::new());
     for evidence in ids {
-        events.extend(erased(context, evidence, &queued, &mut dropped)?);
+        events.extend(match queued.what {
+            Matter::Case(case) if elsewhere(view, case, evidence)? => left(view, case, evidence)?,
+            _ => erased(context, evidence, &queued, &mut dropped)?,
+        });
     }
     let changed = !events.is_empty();
     let mut decided = Decided::new(events, move |_| Ok(next));
     if changed {
         decided = decided.then(Effect::Recheck);
-        for partner in exchange::following(view, what.case)? {
+        for partner in exchange::following(view, &cases)? {
             decided = decided.then(Effect::Nudge(partner));
         }
     }
     Ok(decided)
+}
+
+/// Whether evidence of a case is in another one as well.
+fn elsewhere(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<bool, Error> {
+    let cases = evidence::cases(view, id)?;
+    Ok(cases.iter().any(|other| *other != case))
+}
+
+/// Evidence that is in another case as well is taken out of one that is deleted.
+fn left(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<Option<Event>, Error> {
+    if held(view, Matter::Case(case))? || owed(view, &[case], id)? {
+        return Ok(None);
+    }
+    Ok(Some(Event::EvidenceExcluded(EvidenceExcluded {
+        evidence: id,
+        case,
+        deleted: true,
+    })))
 }
 
 fn erased(
@@ -181,25 +201,23 @@ fn erased(
     dropped: &mut BTreeMap<Digest, u64>,
 ) -> Result<Option<Event>, Error> {
     let view = &context.view;
-    let (evidence, case) = item(view, id)?;
-    let what = Matter {
-        case: evidence.case,
-        evidence: Some(id),
-    };
+    let evidence = item(view, id)?;
+    let what = Matter::Evidence(id);
     if queued.why == Why::Retention {
-        let kept = until(view, &case, evidence.dated_at)?;
+        let kept = kept(view, id, evidence.dated_at)?;
         if kept.is_none_or(|kept| kept > context.now) {
             let reason = "its retention was changed".to_owned();
             return Ok(Some(Event::DeletionUndone(Reasoned { what, reason })));
         }
     }
-    if held(view, what)?.is_some() || owed(view, evidence.case, id)? {
+    let cases = ever(view, id)?;
+    if held(view, what)? || owed(view, &cases, id)? {
         return Ok(None);
     }
     let own = view.page(&table::FILE, &id, None, usize::MAX)?;
     let mut all: Vec<Digest> = own.into_iter().map(|(_, file)| file.blake3).collect();
     // With what was made to go along with it.
-    for ((_, share), ()) in view.page(&table::CASE_SHARE, &evidence.case, None, usize::MAX)? {
+    for share in shares(view, &cases)? {
         let made = view.page(&table::ATTACHED, &(share, id), None, usize::MAX)?;
         all.extend(made.into_iter().map(|(_, file)| file.blake3));
     }
@@ -225,18 +243,57 @@ fn erased(
     }
     Ok(Some(Event::EvidenceErased(EvidenceErased {
         evidence: id,
-        case: evidence.case,
+        brought: brought(view, &cases, id, evidence.origin.as_ref())?,
+        cases,
         origin: evidence.origin,
         files,
         why: queued.why.clone(),
     })))
 }
 
-/// Whether an open copy has evidence to deliver: what was disclosed is owed until it is stored there, or the share is
-/// ended or cancelled.
-fn owed(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<bool, Error> {
+/// The cases that evidence is in, and those that it was taken out of.
+fn ever(view: &View<'_>, id: EvidenceId) -> Result<Vec<CaseId>, Error> {
+    let mut cases = evidence::cases(view, id)?;
+    let left = view.page(&table::LEFT_CASE, &id, None, usize::MAX)?;
+    cases.extend(left.into_iter().map(|((_, case), ())| case));
+    Ok(cases)
+}
+
+/// The shares that these cases have or had.
+fn shares(view: &View<'_>, cases: &[CaseId]) -> Result<Vec<ShareId>, Error> {
+    let mut shares = Vec::new();
+    for case in cases {
+        let rows = view.page(&table::CASE_SHARE, case, None, usize::MAX)?;
+        shares.extend(rows.into_iter().map(|((_, share), ())| share));
+    }
+    Ok(shares)
+}
+
+/// The shares that brought evidence: each made it evidence of its case.
+fn brought(
+    view: &View<'_>,
+    cases: &[CaseId],
+    id: EvidenceId,
+    origin: Option<&Origin>,
+) -> Result<Vec<ShareId>, Error> {
+    let Some(origin) = origin else {
+        return Ok(Vec::new());
+    };
+    let mut brought = Vec::new();
+    for share in shares(view, cases)? {
+        let row = (share, EvidenceId::new(origin.id));
+        if view.get(&table::BECAME, &row)? == Some(id) {
+            brought.push(share);
+        }
+    }
+    Ok(brought)
+}
+
+/// Whether an open copy of one of these cases has evidence to deliver: what was disclosed is owed until it is stored
+/// there, or the share is ended or cancelled.
+fn owed(view: &View<'_>, cases: &[CaseId], id: EvidenceId) -> Result<bool, Error> {
     let own = node(view)?.organisation;
-    for ((_, share), ()) in view.page(&table::CASE_SHARE, &case, None, usize::MAX)? {
+    for share in shares(view, cases)? {
         let header = decide::share(view, share)?.header;
         if header.kind != Kind::Copy || header.owner != own || !header.open_to_owner() {
             continue;
@@ -262,12 +319,14 @@ pub fn erase_case(context: &Context<'_>, id: Uuid) -> Result<Decided<()>, Error>
     let nothing = Ok(Decided::new(Vec::new(), |_| Ok(())));
     let queued = view.get(&table::QUEUED, &id)?;
     let queued = queued.filter(|queued| queued.on <= context.now);
-    let Some(queued) = queued.filter(|queued| queued.what.evidence.is_none()) else {
+    let Some((queued, case)) = queued.and_then(|queued| match queued.what {
+        Matter::Case(case) => Some((queued, case)),
+        Matter::Evidence(_) => None,
+    }) else {
         return nothing;
     };
-    let case = queued.what.case;
     let left = view.page(&table::CASE_EVIDENCE, &case, None, 1)?;
-    if !left.is_empty() || held(view, queued.what)?.is_some() || shared(view, case)?.is_some() {
+    if !left.is_empty() || held(view, queued.what)? || shared(view, case)?.is_some() {
         return nothing;
     }
     let (_, found) = decide::case(view, &case.to_string())?;

@@ -1,7 +1,7 @@
 //! Legal holds: nothing of what is held is deleted, whoever wants it.
 
 use chrono::{DateTime, Utc};
-use interdocket_sync::id::EvidenceId;
+use interdocket_sync::id::{CaseId, EvidenceId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -10,6 +10,7 @@ use super::{item, reason};
 use crate::actions::case::{self, Case};
 use crate::actions::decide::{self, Context, Decided};
 use crate::actions::evidence::{self, Evidence};
+use crate::actions::reach::Reader;
 use crate::actions::{Change, Error, ErrorKind};
 use crate::event::{Event, Matter, Reasoned};
 use crate::store::table;
@@ -67,10 +68,7 @@ pub struct Held {
 impl Change for HoldCase {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, _) = decide::case(&context.view, &self.case)?;
-        let what = Matter {
-            case: id,
-            evidence: None,
-        };
+        let what = Matter::Case(id);
         let events = place(&context.view, what, &self.reason)?;
         Ok(Decided::new(events, move |view| case::shown(view, id)))
     }
@@ -79,10 +77,7 @@ impl Change for HoldCase {
 impl Change for ReleaseCase {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Case>, Error> {
         let (id, _) = decide::case(&context.view, &self.case)?;
-        let what = Matter {
-            case: id,
-            evidence: None,
-        };
+        let what = Matter::Case(id);
         let events = lift(&context.view, what, &self.reason)?;
         Ok(Decided::new(events, move |view| case::shown(view, id)))
     }
@@ -91,24 +86,26 @@ impl Change for ReleaseCase {
 impl Change for HoldEvidence {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
         let id = self.evidence;
-        let what = Matter {
-            case: item(&context.view, id)?.0.case,
-            evidence: Some(id),
-        };
+        item(&context.view, id)?;
+        let what = Matter::Evidence(id);
         let events = place(&context.view, what, &self.reason)?;
-        Ok(Decided::new(events, move |view| evidence::shown(view, id)))
+        let reader = Reader::from(&*context);
+        Ok(Decided::new(events, move |view| {
+            evidence::shown(view, &reader, id)
+        }))
     }
 }
 
 impl Change for ReleaseEvidence {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Evidence>, Error> {
         let id = self.evidence;
-        let what = Matter {
-            case: item(&context.view, id)?.0.case,
-            evidence: Some(id),
-        };
+        item(&context.view, id)?;
+        let what = Matter::Evidence(id);
         let events = lift(&context.view, what, &self.reason)?;
-        Ok(Decided::new(events, move |view| evidence::shown(view, id)))
+        let reader = Reader::from(&*context);
+        Ok(Decided::new(events, move |view| {
+            evidence::shown(view, &reader, id)
+        }))
     }
 }
 
@@ -132,19 +129,32 @@ fn lift(view: &View<'_>, what: Matter, why: &str) -> Result<Vec<Event>, Error> {
     Ok(vec![Event::HoldLifted(Reasoned { what, reason })])
 }
 
-/// The legal hold on something: its own, or that of its case.
+/// Whether something is on legal hold: by itself, or with any of its cases.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub fn held(view: &View<'_>, what: Matter) -> Result<Option<Held>, Error> {
-    let own = view.get(&table::HELD, &what.id())?;
-    let held = match own {
-        Some(own) => Some(own),
-        None => view.get(&table::HELD, &what.case.uuid())?,
+pub fn held(view: &View<'_>, what: Matter) -> Result<bool, Error> {
+    let cases = match what {
+        Matter::Case(_) => Vec::new(),
+        Matter::Evidence(evidence) => evidence::cases(view, evidence)?,
     };
-    Ok(held.map(|held| Held {
-        at: held.at,
-        by: held.by.map(|by| by.name),
-        reason: held.reason,
-    }))
+    Ok(hold(view, what, &cases)?.is_some())
+}
+
+/// The legal hold on something: its own, or that of one of these cases.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn hold(view: &View<'_>, what: Matter, cases: &[CaseId]) -> Result<Option<Held>, Error> {
+    let cases = cases.iter().map(|case| case.uuid());
+    for id in std::iter::once(what.id()).chain(cases) {
+        if let Some(held) = view.get(&table::HELD, &id)? {
+            return Ok(Some(Held {
+                at: held.at,
+                by: held.by.map(|by| by.name),
+                reason: held.reason,
+            }));
+        }
+    }
+    Ok(None)
 }

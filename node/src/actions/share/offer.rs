@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{Attachment, Scope, SetId, Share, shown};
-use crate::actions::decide::{self, Context, Decided, Effect, bounded, broken, line};
+use crate::actions::decide::{self, Context, Decided, Effect, bounded, line};
 use crate::actions::partner::Kind;
 use crate::actions::{Change, Error, ErrorKind, case, exchange, feature, people};
 use crate::event::{Bytes, Event, ShareMade, ShareWidened};
@@ -474,8 +474,8 @@ pub(in crate::actions) fn choose(
     let mut chosen: Vec<EvidenceId> = named.to_vec();
     if named.is_empty() || !folders.is_empty() {
         let rows = view.page(&table::CASE_EVIDENCE, &case, None, usize::MAX)?;
-        for ((_, id), ()) in rows {
-            if folders.is_empty() || inside(view, id, folders)? {
+        for ((_, id), link) in rows {
+            if folders.is_empty() || rules::within(&link.folder, folders) {
                 chosen.push(id);
             }
         }
@@ -483,13 +483,6 @@ pub(in crate::actions) fn choose(
     chosen.sort_unstable();
     chosen.dedup();
     Ok(chosen)
-}
-
-fn inside(view: &View<'_>, id: EvidenceId, folders: &[String]) -> Result<bool, Error> {
-    let evidence = view
-        .get(&table::EVIDENCE, &id)?
-        .ok_or_else(|| broken("an item of evidence is missing"))?;
-    Ok(rules::within(&evidence.folder, folders))
 }
 
 pub(in crate::actions) fn folders(named: &[String]) -> Result<Vec<String>, Error> {

@@ -137,7 +137,7 @@ impl Query for Sets {
                     return Ok(SetPage { sets, next });
                 }
                 after = Some(id);
-                if reach::case(view, caller, set.case)? {
+                if reach::case(view, &caller.into(), set.case)? {
                     sets.push(listed(view, id, set, now)?);
                 }
             }

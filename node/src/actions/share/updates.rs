@@ -37,9 +37,9 @@ pub struct Update {
     pub at: DateTime<Utc>,
     /// Who did, as the owner says.
     pub by: String,
-    /// The item's id on this node.
-    #[schemars(with = "uuid::Uuid")]
-    pub evidence: EvidenceId,
+    /// The item's id on this node; at the partner none before its files arrived.
+    #[schemars(with = "Option<uuid::Uuid>")]
+    pub evidence: Option<EvidenceId>,
     /// What it is, as it was sent.
     pub title: String,
     /// How it stands.
@@ -150,10 +150,13 @@ fn update(
     facts.done()?;
     let item = item.ok_or_else(|| broken("an item of a share is missing"))?;
     let evidence = match received {
-        true => EvidenceId::received(id, origin),
-        false => origin,
+        true => view.get(&table::BECAME, &(id, origin))?,
+        false => Some(origin),
     };
-    let removed = received && !view.has(&table::EVIDENCE, &evidence)?;
+    let removed = match evidence {
+        Some(evidence) => received && !view.has(&table::EVIDENCE, &evidence)?,
+        None => received,
+    };
     Ok(Update {
         number,
         at: held.at,

@@ -31,9 +31,12 @@ pub(super) async fn list(context: &Context, share: ShareId, range: Range) -> Res
         context.out.more(page.next.as_deref());
         let mut table = Table::new(["update", "evidence", "title", "state", "by", "at"]);
         for update in &page.updates {
+            let id = update
+                .evidence
+                .map_or_else(String::new, |id| id.to_string());
             table.row([
                 &update.number.to_string(),
-                &update.evidence.to_string(),
+                &id,
                 &update.title,
                 &name(&update.state),
                 &update.by,

@@ -640,6 +640,7 @@ async fn what_is_taken_out_while_a_share_is_recovered_is_withdrawn_after() {
                     evidence,
                     title: None,
                     folder: Some("elsewhere".into()),
+                    case: None,
                     fields: Default::default(),
                 };
                 past.change(elsewhere).await.map(drop).unwrap();

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use interdocket_sync::blob::Digest;
 use interdocket_sync::copy::Field;
 use interdocket_sync::evidence::{File, Item};
-use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::id::EvidenceId;
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::metadata::{Metadata, Tag, Value};
 use uuid::Uuid;
@@ -14,8 +15,8 @@ use crate::actions::evidence::rendition;
 use crate::actions::metadata::multicam;
 use crate::actions::people;
 use crate::event::{
-    AttachmentsMade, Entry, EvidenceAdded, EvidenceEdited, FileAttached, NoteAdded, RenditionMade,
-    TagsChanged, Watermark,
+    AttachmentsMade, Entry, EvidenceAdded, EvidenceEdited, FileAttached, Matter, NoteAdded,
+    RenditionMade, TagsChanged, Watermark,
 };
 use crate::store::{entity, table};
 
@@ -26,9 +27,7 @@ impl Step<'_> {
         entry: &Entry,
     ) -> Result<(), Error> {
         let evidence = entity::Evidence {
-            case: added.case,
             title: added.title.clone(),
-            folder: added.folder.clone(),
             added_at: self.meta.at,
             uploaded_at: self.meta.at,
             dated_at: self.meta.at,
@@ -40,16 +39,13 @@ impl Step<'_> {
             origin: None,
         };
         self.put(&table::EVIDENCE, &added.id, &evidence);
-        self.dated(added.case, added.id, self.meta.at);
         self.file(added.id, 0, &added.file.clone().told())?;
-        self.counted(added.case, added.id, added.file.size)?;
-        self.evidence_followed(added.case, added.id, &added.folder)
+        self.included(added.case, added.id, &added.folder)
     }
 
     pub(super) fn evidence_edited(&mut self, edited: &EvidenceEdited) -> Result<(), Error> {
         let mut evidence = self.get(&table::EVIDENCE, &edited.id)?;
         evidence.title.clone_from(&edited.title);
-        evidence.folder.clone_from(&edited.folder);
         self.put(&table::EVIDENCE, &edited.id, &evidence);
         let held = self.view().get(&table::FIELDS, &edited.id)?;
         let mut fields = held.unwrap_or_default();
@@ -59,14 +55,12 @@ impl Step<'_> {
                 None => drop(fields.remove(field)),
             }
         }
-        self.fields(edited.case, edited.id, fields)?;
-        self.evidence_followed(edited.case, edited.id, &edited.folder)
+        self.fields(edited.id, fields)?;
+        self.evidence_followed(edited.id)
     }
 
     pub(super) fn tags_changed(&mut self, changed: &TagsChanged) -> Result<(), Error> {
-        let about = changed
-            .evidence
-            .map_or_else(|| changed.case.uuid(), EvidenceId::uuid);
+        let about = changed.what.id();
         let key = |text: &String| (about, changed.kind.number(), text.clone());
         for text in &changed.removed {
             self.changes.delete(&table::LABEL, &key(text));
@@ -75,11 +69,10 @@ impl Step<'_> {
             let label = entity::Label { from: changed.kind };
             self.put(&table::LABEL, &key(text), &label);
         }
-        let Some(id) = changed.evidence else {
-            return self.case_followed(changed.case);
-        };
-        let folder = self.get(&table::EVIDENCE, &id)?.folder;
-        self.evidence_followed(changed.case, id, &folder)
+        match changed.what {
+            Matter::Case(case) => self.case_followed(case),
+            Matter::Evidence(evidence) => self.evidence_followed(evidence),
+        }
     }
 
     pub(super) fn file_attached(&mut self, attached: &FileAttached) -> Result<(), Error> {
@@ -91,10 +84,7 @@ impl Step<'_> {
         )?;
         evidence.files += 1;
         self.put(&table::EVIDENCE, &attached.evidence, &evidence);
-        let mut case = self.get(&table::CASE, &attached.case)?;
-        case.bytes = case.bytes.saturating_add(attached.file.size);
-        self.put(&table::CASE, &attached.case, &case);
-        Ok(())
+        self.grown(attached.evidence, attached.file.size)
     }
 
     pub(super) fn viewed(
@@ -175,12 +165,11 @@ impl Step<'_> {
     /// Keeps what is said of evidence that was received.
     pub(super) fn metadata_received(
         &mut self,
-        case: CaseId,
         id: EvidenceId,
         metadata: &Metadata,
     ) -> Result<(), Error> {
         self.tagged(id.uuid(), &metadata.tags);
-        self.fields(case, id, metadata.fields.clone())
+        self.fields(id, metadata.fields.clone())
     }
 
     /// Labels evidence or a case with tags that were received.
@@ -192,25 +181,18 @@ impl Step<'_> {
     }
 
     /// Keeps the fields of evidence, and what it has in common with other recordings.
-    fn fields(
-        &mut self,
-        case: CaseId,
-        id: EvidenceId,
-        fields: BTreeMap<Field, Value>,
-    ) -> Result<(), Error> {
+    fn fields(&mut self, id: EvidenceId, fields: BTreeMap<Field, Value>) -> Result<(), Error> {
         let held = self.view().get(&table::FIELDS, &id)?;
         if held.is_none() && fields.is_empty() {
             return Ok(());
         }
-        let event = |fields: &BTreeMap<Field, Value>| {
-            let value = fields.get(&Field::Multicam)?;
-            Some((case, multicam(&value.text), id))
-        };
-        if let Some(before) = held.as_ref().and_then(event) {
-            self.changes.delete(&table::MULTICAM, &before);
-        }
-        if let Some(now) = event(&fields) {
-            self.put(&table::MULTICAM, &now, &());
+        for case in self.cases_of(id)? {
+            if let Some(before) = held.as_ref().and_then(event) {
+                self.changes.delete(&table::MULTICAM, &(case, before, id));
+            }
+            if let Some(now) = event(&fields) {
+                self.put(&table::MULTICAM, &(case, now, id), &());
+            }
         }
         self.put(&table::FIELDS, &id, &fields);
         self.date(id, &fields)
@@ -221,18 +203,10 @@ impl Step<'_> {
         self.put(&table::FILE, &(id, place), &entity::File::received(file));
         self.used(file.blake3)
     }
+}
 
-    /// Counts a new item into its case.
-    pub(super) fn counted(
-        &mut self,
-        id: CaseId,
-        evidence: EvidenceId,
-        bytes: u64,
-    ) -> Result<(), Error> {
-        self.put(&table::CASE_EVIDENCE, &(id, evidence), &());
-        self.case(id, |case| {
-            case.evidence += 1;
-            case.bytes = case.bytes.saturating_add(bytes);
-        })
-    }
+/// What a recording has in common with others of its event.
+pub(super) fn event(fields: &BTreeMap<Field, Value>) -> Option<Digest> {
+    let value = fields.get(&Field::Multicam)?;
+    Some(multicam(&value.text))
 }

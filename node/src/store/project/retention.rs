@@ -15,7 +15,6 @@ use uuid::Uuid;
 
 use super::{Error, ShareFacts, Step};
 use crate::actions::Actor;
-use crate::actions::metadata::multicam;
 use crate::event::{
     CaseErased, CaseNumbered, DeletionQueued, ErasureDone, EvidenceErased, Matter, Reasoned,
     RetentionSet, Watermark,
@@ -24,9 +23,11 @@ use crate::store::{entity, table};
 
 impl Matter {
     /// The id of what it is.
-    pub fn id(self) -> Uuid {
-        self.evidence
-            .map_or_else(|| self.case.uuid(), EvidenceId::uuid)
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Case(case) => case.uuid(),
+            Self::Evidence(evidence) => evidence.uuid(),
+        }
     }
 }
 
@@ -88,7 +89,7 @@ impl Step<'_> {
         self.put(&table::LATEST, &(case, u64::MAX - at, id), &());
     }
 
-    fn undated(&mut self, case: CaseId, id: EvidenceId, at: DateTime<Utc>) {
+    pub(super) fn undated(&mut self, case: CaseId, id: EvidenceId, at: DateTime<Utc>) {
         let at = micros(at);
         self.changes.delete(&table::OLDEST, &(case, at, id));
         self.changes
@@ -108,8 +109,10 @@ impl Step<'_> {
         let at = said.map_or(evidence.uploaded_at, |said| said.with_timezone(&Utc));
         let at = at.min(evidence.added_at);
         if at != evidence.dated_at {
-            self.undated(evidence.case, id, evidence.dated_at);
-            self.dated(evidence.case, id, at);
+            for case in self.cases_of(id)? {
+                self.undated(case, id, evidence.dated_at);
+                self.dated(case, id, at);
+            }
             evidence.dated_at = at;
             self.put(&table::EVIDENCE, &id, &evidence);
         }
@@ -117,26 +120,37 @@ impl Step<'_> {
     }
 
     pub(super) fn evidence_erased(&mut self, erased: &EvidenceErased) -> Result<(), Error> {
-        let (id, case) = (erased.evidence, erased.case);
+        let id = erased.evidence;
         let bytes = self.files_erased(erased)?;
         if let Some(evidence) = self.view().get(&table::EVIDENCE, &id)? {
-            let fields = self.view().get(&table::FIELDS, &id)?.unwrap_or_default();
-            if let Some(event) = fields.get(&Field::Multicam) {
-                let row = (case, multicam(&event.text), id);
-                self.changes.delete(&table::MULTICAM, &row);
+            for case in self.cases_of(id)? {
+                self.out_of(case, id, &evidence, bytes)?;
             }
-            self.undated(case, id, evidence.dated_at);
             self.changes.delete(&table::EVIDENCE, &id);
             self.changes.delete(&table::FIELDS, &id);
-            self.changes.delete(&table::CASE_EVIDENCE, &(case, id));
-            self.case(case, |case| {
-                case.evidence = case.evidence.saturating_sub(1);
-                case.bytes = case.bytes.saturating_sub(bytes);
-            })?;
         }
-        self.forget(id.uuid(), case.uuid())?;
+        self.brought(erased)?;
         self.unshared(erased)?;
+        let cases: Vec<Uuid> = erased.cases.iter().map(|case| case.uuid()).collect();
+        self.forget(id.uuid(), &cases)?;
         self.put(&table::DOOMED_KEY, &id.uuid(), &());
+        Ok(())
+    }
+
+    /// The shares that brought erased evidence do not bring it back; others do, as another record.
+    fn brought(&mut self, erased: &EvidenceErased) -> Result<(), Error> {
+        let Some(origin) = &erased.origin else {
+            return Ok(());
+        };
+        let there = EvidenceId::new(origin.id);
+        let row = (origin.organisation, there);
+        if self.view().get(&table::ORIGIN, &row)? == Some(erased.evidence) {
+            self.changes.delete(&table::ORIGIN, &row);
+        }
+        for share in &erased.brought {
+            self.put(&table::BECAME, &(*share, there), &erased.evidence);
+            self.blank(*share, there)?;
+        }
         Ok(())
     }
 
@@ -189,15 +203,14 @@ impl Step<'_> {
 
     /// Lets go of what was made to go along with erased evidence.
     fn attachments_erased(&mut self, erased: &EvidenceErased) -> Result<(), Error> {
-        let rows = self
-            .view()
-            .page(&table::CASE_SHARE, &erased.case, None, usize::MAX)?;
-        for ((_, share), ()) in rows {
-            let key = (share, erased.evidence);
-            self.changes.delete(&table::PREPARED, &key);
-            for (row, file) in self.view().page(&table::ATTACHED, &key, None, usize::MAX)? {
-                self.changes.delete(&table::ATTACHED, &row);
-                self.blob(file.blake3, |blob| blob.uses = blob.uses.saturating_sub(1))?;
+        for case in &erased.cases {
+            for share in self.own_shares(*case)? {
+                let key = (share.header.share, erased.evidence);
+                self.changes.delete(&table::PREPARED, &key);
+                for (row, file) in self.view().page(&table::ATTACHED, &key, None, usize::MAX)? {
+                    self.changes.delete(&table::ATTACHED, &row);
+                    self.blob(file.blake3, |blob| blob.uses = blob.uses.saturating_sub(1))?;
+                }
             }
         }
         Ok(())
@@ -221,16 +234,19 @@ impl Step<'_> {
     }
 
     /// Takes away what is kept of anything that can be deleted, but for that it was.
-    fn forget(&mut self, id: Uuid, case: Uuid) -> Result<(), Error> {
+    fn forget(&mut self, id: Uuid, cases: &[Uuid]) -> Result<(), Error> {
         for (row, _) in self.view().page(&table::LABEL, &id, None, usize::MAX)? {
             self.changes.delete(&table::LABEL, &row);
         }
         self.changes.delete(&table::HELD, &id);
         self.unqueue(id)?;
-        // What is about it is about its case, also where a rebuild can't read it any more.
-        if self.view().has(&table::LOST, &id)? {
+        // What is about it is about its cases, also where a rebuild can't read it any more; of several it can't tell
+        // any more either which of them it was in by then.
+        if cases.len() > 1 || self.view().has(&table::LOST, &id)? {
             for ((_, seq), ()) in self.view().page(&table::ABOUT, &id, None, usize::MAX)? {
-                self.put(&table::ABOUT, &(case, seq), &());
+                for case in cases {
+                    self.put(&table::ABOUT, &(*case, seq), &());
+                }
             }
             self.changes.delete(&table::LOST, &id);
         }
@@ -245,41 +261,26 @@ impl Step<'_> {
     /// Shares have nothing of erased evidence any more: who follows learns that it was withdrawn; what was delivered
     /// stays the partner's.
     fn unshared(&mut self, erased: &EvidenceErased) -> Result<(), Error> {
-        let own = self.get(&table::NODE, &())?.organisation;
-        let rows = self
-            .view()
-            .page(&table::CASE_SHARE, &erased.case, None, usize::MAX)?;
-        for ((_, id), ()) in rows {
-            let mut share = self.get(&table::SHARE, &id)?;
-            if share.header.owner != own {
-                continue;
+        let evidence = erased.evidence;
+        for case in &erased.cases {
+            self.changes.delete(&table::LEFT_CASE, &(evidence, *case));
+            for mut share in self.own_shares(*case)? {
+                let id = share.header.share;
+                self.out_of_share(&mut share, evidence)?;
+                if matches!(share.header.kind, Kind::Advanced(_)) {
+                    // Since when something waits can't depend on what is unreadable.
+                    share.behind_since = None;
+                }
+                self.outgoing(Side::Owner, &mut share);
+                self.put(&table::SHARE, &id, &share);
+                self.blank(id, evidence)?;
             }
-            let evidence = erased.evidence;
-            self.changes.delete(&table::SELECTED, &(id, evidence));
-            let facts = ShareFacts::new(self.view(), id);
-            let listed = facts.item(evidence).filter(|item| item.withdrawn == 0);
-            facts.done()?;
-            self.settle(&mut share, evidence)?;
-            let follows = matches!(share.header.kind, Kind::Advanced(_));
-            if follows && listed.is_some() && share.header.open_to_owner() {
-                self.wait(&mut share, evidence)?;
-            }
-            if follows {
-                // Since when something waits can't depend on what is unreadable.
-                share.behind_since = None;
-            }
-            self.outgoing(Side::Owner, &mut share);
-            self.put(&table::SHARE, &id, &share);
-            self.blank(id, evidence)?;
-        }
-        if let Some(origin) = &erased.origin {
-            self.blank(origin.share, EvidenceId::new(origin.id))?;
         }
         Ok(())
     }
 
     /// Takes the texts of an item out of what a share says of it; what is counted stays.
-    fn blank(&mut self, share: ShareId, evidence: EvidenceId) -> Result<(), Error> {
+    pub(super) fn blank(&mut self, share: ShareId, evidence: EvidenceId) -> Result<(), Error> {
         let facts = ShareFacts::new(self.view(), share);
         let item = facts.item(evidence);
         let files = item.as_ref().map_or(0, |item| item.files);
@@ -323,7 +324,7 @@ impl Step<'_> {
         self.case_undisclosed(id)?;
         self.changes.delete(&table::CASE_NUMBER, &erased.number);
         self.changes.delete(&table::CASE, &id);
-        self.forget(id.uuid(), id.uuid())?;
+        self.forget(id.uuid(), &[id.uuid()])?;
         self.put(&table::DOOMED_KEY, &id.uuid(), &());
         if let Some(import) = erased.import {
             let mut share = self.get(&table::SHARE, &import)?;

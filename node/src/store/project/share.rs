@@ -354,8 +354,9 @@ impl Step<'_> {
         if share.header.kind != Kind::Copy {
             return Ok(false);
         }
-        let item = EvidenceId::received(share.header.share, evidence);
-        let ids = [Some(item.uuid()), share.case.map(CaseId::uuid)];
+        let row = (share.header.share, evidence);
+        let item = self.view().get(&table::BECAME, &row)?;
+        let ids = [item.map(EvidenceId::uuid), share.case.map(CaseId::uuid)];
         for id in ids.into_iter().flatten() {
             if self.view().has(&table::GONE, &id)? {
                 return Ok(true);

@@ -40,6 +40,7 @@ async fn what_becomes_of_an_import_is_the_receivers_and_changes_nothing_at_the_o
         evidence: own[0].id,
         title: Some("Exhibit 1".into()),
         folder: Some("trial".into()),
+        case: None,
         fields: Default::default(),
     };
     court.change(edit).await.unwrap();

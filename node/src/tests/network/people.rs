@@ -173,6 +173,7 @@ impl People {
                 evidence,
                 title: Some(title),
                 folder: None,
+                case: None,
                 fields: Default::default(),
             };
             self.change(edit).await;

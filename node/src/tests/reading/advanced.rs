@@ -53,6 +53,7 @@ async fn what_waits_to_be_imported_is_counted_and_shown() {
         evidence: first,
         title: Some("Statement".into()),
         folder: Some("statements".into()),
+        case: None,
         fields: Default::default(),
     };
     north.change(edit).await.unwrap();
@@ -89,6 +90,7 @@ async fn put(north: &Bench, evidence: EvidenceId, folder: &str) {
         evidence,
         title: None,
         folder: Some(folder.into()),
+        case: None,
         fields: Default::default(),
     };
     north.change(edit).await.unwrap();

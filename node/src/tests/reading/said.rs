@@ -17,6 +17,7 @@ fn said(evidence: interdocket_sync::id::EvidenceId) -> (evidence::Edit, evidence
         evidence,
         title: None,
         folder: None,
+        case: None,
         fields: fields.into(),
     };
     let tag = evidence::Tag {

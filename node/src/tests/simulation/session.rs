@@ -100,7 +100,7 @@ async fn list(world: &Rc<World>, me: &Rc<Process>, caller: OrganisationId, bytes
         let mut items = Vec::new();
         for evidence in session::candidates(view, &share, None, PAGE)? {
             if exchange::covered(view, &share, evidence)? {
-                items.push(exchange::item(view, evidence)?);
+                items.push(exchange::item(view, share.case, evidence)?);
             }
         }
         let case = exchange::info(view, &share)?;

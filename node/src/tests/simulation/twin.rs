@@ -243,6 +243,7 @@ impl Twin {
                     evidence,
                     title: Some(format!("told again {step}")),
                     folder: None,
+                    case: None,
                     fields: Default::default(),
                 };
                 at(world, 0, async move |me| drop(change(&of, &me, edit).await));

@@ -531,6 +531,7 @@ impl People<'_> {
             evidence,
             title: Some(title.clone()),
             folder: Some(folder.clone()),
+            case: None,
             fields: Default::default(),
         };
         let (outcome, _) = self.run(edit).await;

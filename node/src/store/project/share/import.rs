@@ -2,7 +2,7 @@
 //! sealed.
 
 use interdocket_sync::evidence::Item;
-use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::id::CaseId;
 use interdocket_sync::metadata::Value;
 use interdocket_sync::share::{Facts as _, Hold, Kind};
 
@@ -10,8 +10,8 @@ use super::{ShareFacts, Step};
 use crate::actions::Actor;
 use crate::actions::case::Origin;
 use crate::event::{
-    CaseImported, CaseUpdated, EvidenceImported, EvidenceReceived, EvidenceSealed, ImportAsked,
-    ImportEnded, SealedErased,
+    Became, CaseImported, CaseUpdated, EvidenceImported, EvidenceReceived, EvidenceSealed,
+    ImportAsked, ImportEnded, SealedErased,
 };
 use crate::rules;
 use crate::store::project::Error;
@@ -25,7 +25,8 @@ impl Step<'_> {
     ) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &received.share)?;
         let case = share.case.ok_or(Error::Dangling(self.meta.seq))?;
-        for origin in &received.evidence {
+        for became in &received.items {
+            let origin = &became.origin;
             let facts = ShareFacts::new(self.view(), received.share);
             let item = facts.item(*origin);
             let metadata = item.as_ref().map(|item| facts.metadata(*origin, item));
@@ -48,13 +49,14 @@ impl Step<'_> {
                 metadata,
                 files,
             };
-            self.own(&share, case, &item)?;
+            self.own(&share, case, &item, *became)?;
         }
-        self.again(&mut share, &received.evidence)?;
+        let origins: Vec<_> = received.items.iter().map(|item| item.origin).collect();
+        self.again(&mut share, &origins)?;
         // The statement that they are stored follows in the same group of records; the last one of
         // them finds nothing wanted any more. What was stated before, and lost, is not wanted already.
         let mut unsaid = 0;
-        for evidence in &received.evidence {
+        for evidence in &origins {
             let row = (received.share, *evidence);
             unsaid += u64::from(self.view().has(&table::WANTED, &row)?);
         }
@@ -65,39 +67,67 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// An item of a share becomes evidence of this node's own.
-    fn own(&mut self, share: &entity::Share, case: CaseId, item: &Item) -> Result<(), Error> {
+    /// An item of a share becomes evidence of this node's own. Where a record of it is here already, it has that in
+    /// one more case, with what files are new; it stays described as it is.
+    fn own(
+        &mut self,
+        share: &entity::Share,
+        case: CaseId,
+        item: &Item,
+        became: Became,
+    ) -> Result<(), Error> {
+        let (header, id) = (&share.header, became.id);
+        self.put(&table::BECAME, &(header.share, item.evidence), &id);
+        let known = self.view().get(&table::EVIDENCE, &id)?;
+        let new = known.is_none();
+        let mut evidence = known.unwrap_or_else(|| self.evidence_of(share, item));
+        let held = self.view().page(&table::FILE, &id, None, usize::MAX)?;
+        let mut grown: u64 = 0;
+        for file in &item.files {
+            self.put(&table::DELIVERED, &(header.owner, file.blake3), &());
+            let same = |held: &entity::File| (held.blake3, held.kind) == (file.blake3, file.kind);
+            if held.iter().any(|(_, held)| same(held)) {
+                continue;
+            }
+            let place = evidence.files;
+            self.file(id, place, file)?;
+            self.watermarked(header.owner, item, (id, place), file)?;
+            evidence.files += 1;
+            grown = grown.saturating_add(file.size);
+        }
+        self.put(&table::EVIDENCE, &id, &evidence);
+        if new {
+            self.metadata_received(id, &item.metadata)?;
+        }
+        if !became.apart {
+            self.put(&table::ORIGIN, &(header.owner, item.evidence), &id);
+        }
+        self.grown(id, grown)?;
+        match self.view().has(&table::CASE_EVIDENCE, &(case, id))? {
+            true => Ok(()),
+            false => self.included(case, id, &item.folder),
+        }
+    }
+
+    /// What is kept of an item of a share that becomes a new record, but for its files.
+    fn evidence_of(&self, share: &entity::Share, item: &Item) -> entity::Evidence {
         let header = &share.header;
-        let id = EvidenceId::received(header.share, item.evidence);
-        let dated = item.added_at.min(self.meta.at);
-        let evidence = entity::Evidence {
-            case,
+        entity::Evidence {
             title: item.title.clone(),
-            folder: item.folder.clone(),
             added_at: self.meta.at,
             uploaded_at: item.added_at,
-            dated_at: dated,
+            dated_at: item.added_at.min(self.meta.at),
             added_by: Value {
                 text: item.added_by.text.clone(),
                 organisation: item.added_by.organisation.or(Some(header.owner)),
             },
-            files: u32::try_from(item.files.len()).unwrap_or(u32::MAX),
+            files: 0,
             origin: Some(Origin {
                 organisation: header.owner,
                 share: header.share,
                 id: item.evidence.uuid(),
             }),
-        };
-        self.put(&table::EVIDENCE, &id, &evidence);
-        self.dated(case, id, dated);
-        for (place, file) in (0..).zip(&item.files) {
-            self.file(id, place, file)?;
-            self.put(&table::DELIVERED, &(header.owner, file.blake3), &());
-            self.watermarked(header.owner, item, (id, place), file)?;
         }
-        self.metadata_received(case, id, &item.metadata)?;
-        self.counted(case, id, item.bytes())?;
-        self.evidence_followed(case, id, &item.folder)
     }
 
     pub(in super::super) fn evidence_sealed(
@@ -220,7 +250,7 @@ impl Step<'_> {
         imported: &EvidenceImported,
     ) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &imported.share)?;
-        self.own(&share, imported.case, &imported.item)?;
+        self.own(&share, imported.case, &imported.item, imported.became)?;
         // Where a node imports by itself nothing is sealed beside: what it had lost is here again.
         let role = self.get(&table::NODE, &())?.role;
         if matches!(share.header.kind, Kind::Advanced(policy) if rules::imports(role, policy)) {

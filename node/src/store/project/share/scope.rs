@@ -52,8 +52,20 @@ impl Step<'_> {
         Ok(())
     }
 
-    /// Evidence of a case is new, or described anew: advanced shares that cover it, or list it, follow.
+    /// Evidence is described anew: advanced shares of all its cases that cover it, or list it, follow.
     pub(in super::super) fn evidence_followed(
+        &mut self,
+        evidence: EvidenceId,
+    ) -> Result<(), Error> {
+        for case in self.cases_of(evidence)? {
+            let link = self.get(&table::CASE_EVIDENCE, &(case, evidence))?;
+            self.followed_in(case, evidence, &link.folder)?;
+        }
+        Ok(())
+    }
+
+    /// Evidence is new in a case, lies in another folder of it, or is described anew.
+    pub(in super::super) fn followed_in(
         &mut self,
         case: CaseId,
         evidence: EvidenceId,
@@ -92,15 +104,9 @@ impl Step<'_> {
     /// The advanced shares of this node's own that a case has, and that go on.
     pub(in super::super) fn following(&self, case: CaseId) -> Result<Vec<entity::Share>, Error> {
         let mut following = Vec::new();
-        let own = self.get(&table::NODE, &())?.organisation;
-        let rows = self
-            .view()
-            .page(&table::CASE_SHARE, &case, None, usize::MAX)?;
-        for ((_, id), ()) in rows {
-            let share = self.get(&table::SHARE, &id)?;
+        for share in self.own_shares(case)? {
             let header = &share.header;
-            let advanced = matches!(header.kind, Kind::Advanced(_));
-            if advanced && header.owner == own && header.open_to_owner() {
+            if matches!(header.kind, Kind::Advanced(_)) && header.open_to_owner() {
                 following.push(share);
             }
         }

@@ -105,10 +105,17 @@ fn commands(seen: &Seen<'_>) -> Broken {
             return Err(format!("{name} lost item {number}"));
         };
         let title = item.title.as_ref().is_none_or(|title| *title == held.title);
-        let folder = item
-            .folder
-            .as_ref()
-            .is_none_or(|folder| *folder == held.folder);
+        let links = state.process.read(|view| {
+            let rows = view.page(&table::EVIDENCE_CASE, &id, None, usize::MAX)?;
+            let cases = rows.into_iter().map(|((_, case), ())| case);
+            let links = cases.map(|case| view.get(&table::CASE_EVIDENCE, &(case, id)));
+            links.collect::<Result<Vec<_>, _>>()
+        });
+        let lies = |folder: &String| {
+            let mut links = links.iter().flatten().flatten();
+            links.any(|link| link.folder == *folder)
+        };
+        let folder = item.folder.as_ref().is_none_or(lies);
         if !title || !folder {
             return Err(format!("{name} lost how item {number} was described last"));
         }

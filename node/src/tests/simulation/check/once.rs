@@ -9,7 +9,7 @@ use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::Entry as LogEntry;
 
 use super::{Broken, Seen, State};
-use crate::event::{Bytes, Entry, Event};
+use crate::event::{Became, Bytes, Entry, Event};
 use crate::journal::Body;
 
 /// What happens once.
@@ -68,8 +68,8 @@ fn effects(event: &Event) -> Vec<Once> {
         Event::SessionOpened(opened) => vec![Once::Session(opened.session)],
         Event::SessionClosed(closed) => vec![Once::Closed(closed.session)],
         Event::EvidenceReceived(received) => {
-            let item = |evidence: &EvidenceId| Once::Received(received.share, *evidence);
-            received.evidence.iter().map(item).collect()
+            let item = |item: &Became| Once::Received(received.share, item.origin);
+            received.items.iter().map(item).collect()
         }
         _ => Vec::new(),
     }

@@ -145,11 +145,11 @@ fn brought(
 ) -> bool {
     let id = held.header.share;
     let own = || {
-        let received = EvidenceId::received(id, evidence);
-        let row = partner
-            .process
-            .read(|view| view.has(&table::EVIDENCE, &received));
-        row.ok() == Some(true) && partner.bytes(digest).is_some()
+        let became = partner.process.read(|view| {
+            let became = view.get(&table::BECAME, &(id, evidence))?;
+            became.map_or(Ok(false), |became| view.has(&table::EVIDENCE, &became))
+        });
+        became.ok() == Some(true) && partner.bytes(digest).is_some()
     };
     let interdocket_sync::share::Kind::Advanced(policy) = held.header.kind else {
         return deal.kind != Kind::Copy || own();

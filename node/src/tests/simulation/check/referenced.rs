@@ -1,7 +1,7 @@
 //! Rows point at what is there (S18): every use of a blob is counted, every index has its entity, and what is
 //! sealed belongs to a share.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use interdocket_sync::blob::Digest;
 use interdocket_sync::id::{EvidenceId, ShareId};
@@ -11,6 +11,7 @@ use interdocket_sync::share::Key;
 
 use super::{Broken, Seen, State};
 use crate::store::table;
+use crate::store::view::Error;
 
 pub(super) fn check(seen: &Seen<'_>) -> Broken {
     seen.states.iter().try_for_each(|state| {
@@ -47,7 +48,7 @@ fn uses(state: &State<'_>) -> Broken {
     Ok(())
 }
 
-/// A case has the evidence that it counts.
+/// A case has the evidence that it counts, and evidence the cases that have it.
 fn cases(state: &State<'_>) -> Broken {
     let (process, name) = (&state.process, state.site.name);
     let cases = process.read(|view| view.page(&table::CASE, &(), None, usize::MAX));
@@ -60,11 +61,31 @@ fn cases(state: &State<'_>) -> Broken {
                 "{name} counts {counted} items in {id}, and has {there}"
             ));
         }
-        for ((_, evidence), ()) in rows {
-            let held = process.read(|view| view.get(&table::EVIDENCE, &evidence));
-            if held.is_ok_and(|held| held.is_none_or(|held| held.case != id)) {
+        for ((_, evidence), _) in rows {
+            let known = process.read(|view| view.has(&table::EVIDENCE_CASE, &(evidence, id)));
+            if known.ok() == Some(false) {
                 return Err(format!("{name} lists {evidence} in {id}, where it is not"));
             }
+        }
+    }
+    let rows = process.read(|view| view.page(&table::EVIDENCE_CASE, &(), None, usize::MAX));
+    let mut placed = BTreeSet::new();
+    for ((evidence, case), ()) in rows.unwrap_or_default() {
+        let known = process.read(|view| {
+            let listed = view.has(&table::CASE_EVIDENCE, &(case, evidence))?;
+            Ok::<_, Error>(listed && view.has(&table::EVIDENCE, &evidence)?)
+        });
+        if known.is_ok_and(|known| !known) {
+            return Err(format!(
+                "{name} has {evidence} in {case}, which does not list it"
+            ));
+        }
+        placed.insert(evidence);
+    }
+    let all = process.read(|view| view.page(&table::EVIDENCE, &(), None, usize::MAX));
+    for (evidence, _) in all.unwrap_or_default() {
+        if !placed.contains(&evidence) {
+            return Err(format!("{name} has {evidence} in no case"));
         }
     }
     Ok(())
