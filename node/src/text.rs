@@ -9,6 +9,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use unicode_normalization::UnicodeNormalization as _;
+
 /// Shows a text with everything that a reader could not see, or that a terminal would obey, spelled
 /// out as `\u{..}`. It is for eyes: a text that holds such a spelling itself looks the same.
 pub fn display(text: &str) -> Cow<'_, str> {
@@ -83,7 +85,7 @@ pub fn file_name(name: &str) -> String {
 /// The names given out in one folder.
 #[derive(Debug, Default)]
 pub struct Names {
-    // The number to try next, by lower-case name: many systems do not tell cases apart.
+    // The number to try next, by name as `folded` has it.
     taken: BTreeMap<String, u32>,
 }
 
@@ -92,7 +94,7 @@ impl Names {
     /// so on before the extension.
     pub fn claim(&mut self, name: &str) -> String {
         let first = file_name(name);
-        let key = first.to_lowercase();
+        let key = folded(&first);
         let Some(next) = self.taken.get(&key).copied() else {
             self.taken.insert(key, 2);
             return first;
@@ -101,7 +103,7 @@ impl Names {
         loop {
             let candidate = cut(&first, &format!(" ({number})"));
             number += 1;
-            let folded = candidate.to_lowercase();
+            let folded = folded(&candidate);
             if !self.taken.contains_key(&folded) {
                 self.taken.insert(folded, 2);
                 self.taken.insert(key, number);
@@ -109,6 +111,11 @@ impl Names {
             }
         }
     }
+}
+
+/// A name without what many systems do not tell apart: cases, and how signs with accents are composed.
+fn folded(name: &str) -> String {
+    name.nfc().collect::<String>().to_lowercase()
 }
 
 /// The longest name that the usual file systems take, in bytes.
@@ -232,6 +239,19 @@ mod tests {
             ("photo\u{202e}gpj.exe", "photo_gpj.exe"),
         ] {
             assert_eq!(file_name(name), safe, "{name:?}");
+        }
+    }
+
+    /// fault D1
+    #[test]
+    fn names_that_some_systems_take_for_one_are_kept_apart() {
+        let mut names = Names::default();
+        for (name, claimed) in [
+            ("e\u{301}.txt", "e\u{301}.txt"),
+            ("\u{e9}.txt", "\u{e9} (2).txt"),
+            ("\u{c9}.TXT", "\u{c9} (3).TXT"),
+        ] {
+            assert_eq!(names.claim(name), claimed);
         }
     }
 
