@@ -4,13 +4,13 @@
 //! as wrong before what was given is looked at: tries that come at once would all be looked at else.
 //! Not here: who may do what, and what is on record (`actions/signin`).
 
+pub mod networks;
 pub mod password;
 pub mod prove;
 pub mod totp;
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,12 +20,15 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use self::networks::{Networks, WINDOW};
 use crate::actions::{Error, ErrorKind};
 use crate::event::SignedOutFor;
 
 /// What is kept of signing in.
 pub struct SignIns {
     held: Mutex<Held>,
+    /// Wrong tries, from where.
+    pub(crate) networks: Networks,
     places: Arc<Semaphore>,
     waiting: Arc<Semaphore>,
     /// What is recorded behind answers.
@@ -38,8 +41,6 @@ struct Held {
     tries: BTreeMap<Uuid, Vec<Duration>>,
     /// Those that were wrong.
     fails: BTreeMap<Uuid, Vec<Duration>>,
-    /// Wrong tries from networks: since when, how many.
-    networks: BTreeMap<IpAddr, (Duration, u32)>,
     codes: BTreeMap<Uuid, Code>,
     sessions: BTreeMap<Uuid, Session>,
     seen: BTreeMap<Uuid, DateTime<Utc>>,
@@ -118,6 +119,7 @@ impl Default for SignIns {
     fn default() -> Self {
         Self {
             held: Mutex::default(),
+            networks: Networks::default(),
             places: Arc::new(Semaphore::new(PLACES)),
             waiting: Arc::new(Semaphore::new(WAITING)),
             behind: TaskTracker::new(),
@@ -140,32 +142,6 @@ impl SignIns {
         place
             .map(|place| Place { _place: place })
             .map_err(|_| busy())
-    }
-
-    /// Whether so few tries from an address were wrong that another one is looked at.
-    pub fn admits(&self, from: Option<IpAddr>, now: Duration) -> bool {
-        let Some(from) = from.map(network) else {
-            return true;
-        };
-        let mut held = self.lock();
-        held.networks
-            .retain(|_, (since, _)| now.saturating_sub(*since) < WINDOW);
-        held.networks
-            .get(&from)
-            .is_none_or(|(_, tries)| *tries < NETWORK_TRIES_MAX)
-    }
-
-    /// Counts a wrong try from an address.
-    pub fn wrong(&self, from: Option<IpAddr>, now: Duration) {
-        let Some(from) = from.map(network) else {
-            return;
-        };
-        let mut held = self.lock();
-        // Whoever has more addresses than that has to wait for a place like everybody else.
-        if held.networks.len() < NETWORKS_MAX || held.networks.contains_key(&from) {
-            let (_, tries) = held.networks.entry(from).or_insert((now, 0));
-            *tries = tries.saturating_add(1);
-        }
     }
 
     /// Counts a try of a user, as if it were wrong; false where there were too many, and it is not to be looked at.
@@ -364,20 +340,8 @@ fn id(hash: &Sha256) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Whose addresses count as one: of IPv6, what a household or a machine is given.
-fn network(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => {
-            let prefix = u128::from(address) >> 64 << 64;
-            IpAddr::V6(Ipv6Addr::from(prefix))
-        }
-        v4 => v4,
-    }
-}
-
-/// CJIS AC-7: wrong tries, and the time in which they count.
+/// CJIS AC-7: wrong tries within `WINDOW`.
 const TRIES_MAX: usize = 5;
-const WINDOW: Duration = Duration::from_secs(15 * 60);
 /// CJIS AC-11: a session ends without a call.
 pub const IDLE: Duration = Duration::from_secs(30 * 60);
 /// CJIS IA-5-j-10: people prove again who they are.
@@ -386,10 +350,6 @@ pub const LIFE: Duration = Duration::from_secs(12 * 3600);
 const ENROLLING_LIFE: Duration = Duration::from_secs(15 * 60);
 /// CJIS IA-5-n-22.
 pub const CODE_LIFE: Duration = Duration::from_secs(5 * 60);
-/// Wrong tries from one address: an office behind one has some, and a guesser few.
-const NETWORK_TRIES_MAX: u32 = 50;
-/// Addresses that are counted.
-const NETWORKS_MAX: usize = 4096;
 /// Sessions of one user: a person has some devices.
 const SESSIONS_MAX: usize = 8;
 /// Sessions that end together: one group of records.
@@ -496,24 +456,6 @@ mod tests {
         assert!(!ins.redeem(user, "ABCD-EFGH-2345", MINUTE * 5));
         ins.issue(user, "ABCD-EFGH-2345", MINUTE);
         assert!(!ins.redeem(user, "ABCD-EFGH-2345", MINUTE * 6));
-    }
-
-    #[test]
-    fn wrong_tries_from_one_network_wait_and_others_do_not() {
-        let ins = SignIns::default();
-        let from = |text: &str| Some(text.parse().unwrap());
-        for number in 0..NETWORK_TRIES_MAX {
-            assert!(ins.admits(from("2001:db8::1"), MINUTE));
-            ins.wrong(from(&format!("2001:db8::{number:x}")), MINUTE);
-        }
-        assert!(!ins.admits(from("2001:db8::ffff"), MINUTE));
-        assert!(ins.admits(from("2001:db8:0:1::1"), MINUTE));
-        assert!(ins.admits(None, MINUTE));
-        assert!(ins.admits(from("2001:db8::1"), MINUTE * 16));
-        for number in 0..2 * NETWORKS_MAX as u32 {
-            ins.wrong(Some(IpAddr::V4(number.into())), MINUTE);
-        }
-        assert!(ins.lock().networks.len() <= NETWORKS_MAX);
     }
 
     /// A flood of people who sign in takes no more memory than so many at once.

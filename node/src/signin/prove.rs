@@ -102,7 +102,7 @@ impl Node {
         password::bounded(&request.password)?;
         password::bounded(&request.user)?;
         password::bounded(&request.code)?;
-        if !ins.admits(from, parts.clock.elapsed()) {
+        if !ins.networks.admits(from, parts.clock.elapsed()) {
             self.refused(refusal("too many wrong tries from one address".to_owned()))
                 .await;
             let message = "too many wrong tries came from your address";
@@ -236,7 +236,7 @@ impl Node {
     pub(crate) fn unproven(&self, found: Option<Found>, from: Option<IpAddr>) -> Error {
         let parts = self.parts();
         let ins = &parts.moment.signins;
-        ins.wrong(from, parts.clock.elapsed());
+        ins.networks.wrong(from, parts.clock.elapsed());
         let actor = found.map(|found| found.actor);
         let failed = |actor: &Actor| ins.failed(actor.id, parts.clock.elapsed());
         let spent = actor.as_ref().is_some_and(failed);
@@ -405,6 +405,7 @@ fn refusal(reason: String) -> Refused {
         partner: None,
         action: "sign-in".to_owned(),
         share: None,
+        link: None,
         reason,
         count: 1,
     }

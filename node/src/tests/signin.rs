@@ -305,7 +305,11 @@ async fn too_many_wrong_tries_from_one_address_wait_whoever_they_are_for() {
     let parts = north.node.parts();
     let from = Some("192.0.2.7".parse().unwrap());
     for _ in 0..49 {
-        parts.moment.signins.wrong(from, parts.clock.elapsed());
+        parts
+            .moment
+            .signins
+            .networks
+            .wrong(from, parts.clock.elapsed());
     }
     wrong(try_in(&north, "nobody", PASSWORD, "000000").await);
     for _ in 0..2 {
