@@ -15,6 +15,7 @@ mod guest;
 mod listen;
 mod metrics;
 mod openapi;
+mod patient;
 mod signin;
 mod stream;
 #[cfg(test)]

@@ -15,6 +15,7 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use super::listen::{self, Door};
+use super::patient::Patient;
 use super::signin::Peer;
 use super::{Probes, api};
 use crate::actions::Way;
@@ -42,7 +43,7 @@ struct Https {
 
 impl Door for Https {
     type Raw = TcpStream;
-    type Stream = TlsStream<TcpStream>;
+    type Stream = Patient<TlsStream<TcpStream>>;
 
     async fn accept(&self) -> io::Result<TcpStream> {
         let (stream, _) = self.listener.accept().await?;
@@ -56,16 +57,19 @@ impl Door for Https {
     fn open(
         &self,
         stream: TcpStream,
-    ) -> impl Future<Output = Option<TlsStream<TcpStream>>> + Send + 'static {
+    ) -> impl Future<Output = Option<Self::Stream>> + Send + 'static {
         let acceptor = TlsAcceptor::from(Arc::clone(&self.tls));
         async move {
             stream.set_nodelay(true).ok()?;
             let handshake = timeout(HANDSHAKE_TIME_MAX, acceptor.accept(stream)).await;
-            handshake.ok()?.ok()
+            let stream = handshake.ok()?.ok()?;
+            Some(Patient::new(stream, UNREAD_TIME_MAX))
         }
     }
 }
 
+/// How long somebody may not read what they asked for: a film that is paused goes on by another connection.
+const UNREAD_TIME_MAX: Duration = Duration::from_secs(600);
 /// How long a TLS handshake may take.
 const HANDSHAKE_TIME_MAX: Duration = Duration::from_secs(5);
 
