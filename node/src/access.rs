@@ -214,6 +214,9 @@ const EXTERNAL: &[Permission] = &[
     EvidenceShareExternally,
 ];
 
+/// To put a case behind a download link: on the case, and on its evidence.
+const LINKS: &[Permission] = &[CaseShare, CaseShareLinks, EvidenceShare, EvidenceShareLinks];
+
 /// What makes or widens a copy, or a disclosure, which is one that stays here: a justice organisation has a permission of its own for it.
 const COPIES: &[&str] = &[
     "disclosure.make",
@@ -313,6 +316,9 @@ const NEEDS: &[(&str, &[Permission])] = &[
     ("group.edit", &[PeopleManage]),
     ("group.list", &[PeopleView]),
     ("group.show", &[PeopleView]),
+    ("link.create", LINKS),
+    ("link.list", &[CaseView]),
+    ("link.revoke", &[CaseShare]),
     ("metadata.list", &[NodeView]),
     ("node.backup", &[NodeManage]),
     ("node.check", &[NodeManage]),

@@ -13,6 +13,7 @@ pub mod exchange;
 pub mod external;
 pub mod feature;
 pub mod group;
+pub mod link;
 pub mod metadata;
 pub mod node;
 pub mod partner;
@@ -73,6 +74,8 @@ pub enum About {
     Share(ShareId),
     /// What was disclosed to guests.
     Disclosure(disclosure::DisclosureId),
+    /// A download link.
+    Link(link::LinkId),
 }
 
 /// An action that a node can run.
@@ -208,6 +211,8 @@ pub enum Way {
     Token,
     /// The API over HTTPS, by somebody who signed in.
     Session,
+    /// A download link: nobody knows who holds it.
+    Link,
     /// A partner's call.
     Partner,
     /// The node itself, by timer.
@@ -290,6 +295,11 @@ macro_rules! about {
     (disclosure) => {
         fn about(&self) -> About {
             About::Disclosure(self.disclosure)
+        }
+    };
+    (link) => {
+        fn about(&self) -> About {
+            About::Link(self.link)
         }
     };
     (share) => {
@@ -423,6 +433,9 @@ actions! {
     share::Suspend, "share.suspend", post "/v0/shares/{share}/suspend", share::Share, "Suspend a share", share;
     share::Resume, "share.resume", post "/v0/shares/{share}/resume", share::Share, "Resume a suspended share", share;
     share::Release, "share.release", post "/v0/shares/{share}/release", share::Share, "Have a share go on without what its partner holds", share;
+    link::Create, "link.create", post "/v0/cases/{case}/links", link::Made, "Make a download link for a case", case;
+    link::List, "link.list", get "/v0/links", link::Page, "List download links", case_if_named;
+    link::Revoke, "link.revoke", post "/v0/links/{link}/revoke", link::Link, "Revoke a download link", link;
     partner::SetPolicy, "partner.policy", post "/v0/partners/{partner}/policy", partner::Partner, "Set what advanced shares with a partner allow", nothing;
     evidence::Tag, "evidence.tag", post "/v0/evidence/{evidence}/tags", evidence::Evidence, "Change tags, categories and custom metadata of evidence", evidence;
     evidence::Attach, "evidence.attach", post "/v0/evidence/{evidence}/attach", evidence::Evidence, "Add a file to evidence that is there", evidence;
@@ -478,7 +491,8 @@ run!(change: evidence::Include, evidence::Exclude);
 run!(change: evidence::AddNote, evidence::SetMarker, evidence::RemoveMarker);
 run!(query: metadata::List, evidence::Multicam);
 run!(query: user::List, group::List, group::Show, case::List, case::Show, evidence::List);
-run!(query: share::Sets, share::Updates);
+run!(query: share::Sets, share::Updates, link::List);
+run!(change: link::Revoke);
 run!(change: share::Recall, share::Answer, share::Decline, partner::SetInbound);
 run!(change: retention::Add, retention::Edit, retention::Remove, retention::SetDefault, retention::Retain);
 run!(change: retention::HoldCase, retention::ReleaseCase, retention::DeleteCase, retention::KeepCase);

@@ -3,7 +3,9 @@
 //!
 //! Durable first, then recorded; an item is not disclosed before.
 
-use interdocket_sync::blob::Sha256;
+use std::collections::BTreeMap;
+
+use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::evidence::FileKind;
 use interdocket_sync::id::{EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
@@ -53,9 +55,9 @@ pub fn confidential(caller: &Caller, asked: bool) -> Result<(), Error> {
 impl Run for Trail {
     async fn run(self, node: &Node, caller: &Caller) -> Result<AuditTrail, Error> {
         node.permit(caller, &self).await?;
-        let whom = match caller.permissions.contains(&Permission::AuditConfidential) {
-            true => For::All,
-            false => For::Some,
+        let whom = Reader {
+            outside: false,
+            confidential: caller.permissions.contains(&Permission::AuditConfidential),
         };
         let of = node.clone();
         node.read(move |view| trail_of(&of, view, self.evidence, whom))
@@ -134,7 +136,7 @@ impl Node {
                 return Ok(());
             }
             let _brings = self.parts().moment.bringing.begin().await;
-            let (items, stored) = self.make(due).await?;
+            let (items, stored) = self.make(due, true).await?;
             self.decide(None, Way::Timer, move |context| {
                 trail::made(context, share, items, stored)
             })
@@ -146,27 +148,26 @@ impl Node {
     ///
     /// # Errors
     /// [`Error`] where the disk can't.
-    pub(crate) async fn make(&self, due: Vec<Wanted>) -> Result<Made, Error> {
+    pub(crate) async fn make(&self, due: Vec<Wanted>, confidential: bool) -> Result<Made, Error> {
         let mut items = Vec::new();
-        let mut stored: Vec<StoredBlob> = Vec::new();
+        let mut stored: BTreeMap<Digest, StoredBlob> = BTreeMap::new();
         for wanted in due {
             let evidence = wanted.evidence;
             let node = self.clone();
             let documents = self
-                .read(move |view| documents(&node, view, wanted))
+                .read(move |view| documents(&node, view, wanted, confidential))
                 .await?;
             let mut files = Vec::new();
             for (kind, bytes) in documents {
                 let (file, fresh) = self.attachment(kind, bytes).await?;
                 files.push(file);
-                stored.extend(fresh.filter(|fresh| {
-                    let same = |held: &StoredBlob| held.blake3 == fresh.blake3;
-                    !stored.iter().any(same)
-                }));
+                if let Some(fresh) = fresh {
+                    stored.entry(fresh.blake3).or_insert(fresh);
+                }
             }
             items.push((evidence, files));
         }
-        Ok((items, stored))
+        Ok((items, stored.into_values().collect()))
     }
 }
 
@@ -178,10 +179,15 @@ fn documents(
     node: &Node,
     view: &View<'_>,
     wanted: Wanted,
+    confidential: bool,
 ) -> Result<Vec<(FileKind, Vec<u8>)>, Error> {
     let mut documents = Vec::new();
     if wanted.trail {
-        let trail = trail_of(node, view, wanted.evidence, For::Partner)?;
+        let reader = Reader {
+            outside: true,
+            confidential,
+        };
+        let trail = trail_of(node, view, wanted.evidence, reader)?;
         documents.push((FileKind::AuditTrail, json(&trail)));
     }
     if !wanted.notes.is_empty() {
@@ -204,25 +210,28 @@ fn json(document: &impl serde::Serialize) -> Vec<u8> {
 }
 
 /// For whom an audit trail is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum For {
-    /// People here who may see confidential activity.
-    All,
-    /// Other people here.
-    Some,
-    /// A partner, or a guest: with confidential activity, and without what concerns other cases.
-    Partner,
+#[derive(Debug, Clone, Copy)]
+struct Reader {
+    /// A partner, a guest, or whoever holds a link: nothing that concerns other cases is for them.
+    outside: bool,
+    /// Whether confidential activity is for them.
+    confidential: bool,
 }
 
 /// What is recorded of an item, from its first record to the last.
-fn trail_of(node: &Node, view: &View<'_>, id: EvidenceId, whom: For) -> Result<AuditTrail, Error> {
+fn trail_of(
+    node: &Node,
+    view: &View<'_>,
+    id: EvidenceId,
+    whom: Reader,
+) -> Result<AuditTrail, Error> {
     let journal = node.parts().journal.head();
     let head = JournalHead {
         records: journal.count,
         hash: Sha256(journal.hash),
     };
     let mut found = trail::head(view, id, head)?;
-    if whom == For::Some {
+    if !whom.confidential {
         found.confidential_activity = Confidential::NotIncluded;
     }
     let mut after = 0;
@@ -245,7 +254,7 @@ fn event_of(
     view: &View<'_>,
     seq: u64,
     number: u64,
-    whom: For,
+    whom: Reader,
 ) -> Result<Option<TrailEvent>, Error> {
     let offset = view.get(&table::POSITION, &seq)?.unwrap_or(0);
     let read = node.parts().journal.read(Position { seq, offset });
@@ -263,12 +272,7 @@ fn event_of(
             .as_ref()
             .is_none_or(|entry| trail::inward(&entry.event))
     };
-    let withheld = match whom {
-        For::All => false,
-        For::Some => hidden,
-        For::Partner => inward(),
-    };
-    if withheld {
+    if (hidden && !whom.confidential) || (whom.outside && inward()) {
         return Ok(None);
     }
     let activity = said.unwrap_or_else(|| Event::name(record.kind));

@@ -18,6 +18,7 @@ mod external;
 mod fake;
 mod feature;
 mod group;
+mod link;
 mod local;
 mod metadata;
 mod out;
@@ -152,6 +153,9 @@ enum Command {
     /// Disclosures: what of cases guests read in the portal of this node.
     #[command(subcommand)]
     Disclosure(disclosure::Command),
+    /// Download links: a case as a ZIP for whoever holds the link.
+    #[command(subcommand)]
+    Link(link::Command),
     /// External cases: what partners share with people here.
     #[command(subcommand)]
     External(external::Command),
@@ -225,6 +229,7 @@ impl Command {
             Self::Metadata(command) => command.run(context).await,
             Self::Share(command) => command.run(context).await,
             Self::Disclosure(command) => command.run(context).await,
+            Self::Link(command) => command.run(context).await,
             Self::External(command) => command.run(context).await,
             Self::Audit(command) => command.run(context).await,
             Self::Check => status::check(context).await,

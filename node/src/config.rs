@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::num::{NonZeroU32, NonZeroU64};
 use std::path::{Path, PathBuf};
 
+use interdocket_sync::pairing::Address;
 use serde::{Deserialize, Serialize};
 
 use crate::actions::partner::OrganisationRole;
@@ -28,7 +29,7 @@ pub struct Config {
     /// Pairing with new partners.
     pub pairing: Listener,
     /// The API over HTTPS; the local socket is always there.
-    pub api: Listener,
+    pub api: Api,
     /// Figures for Prometheus; served nowhere where left out.
     pub metrics: Option<Listener>,
     /// The node's own log lines.
@@ -69,6 +70,16 @@ pub struct Federation {
     /// Whether partners may have private and loopback addresses.
     #[serde(default)]
     pub allow_private: bool,
+}
+
+/// The API over HTTPS.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// The `host:port` by which people reach it, for links that they are given; `listen` where left out.
+    pub advertise: Option<Address>,
 }
 
 /// Where something is served.
@@ -215,7 +226,10 @@ impl Config {
             pairing: Listener {
                 listen: init.pairing,
             },
-            api: Listener { listen: init.api },
+            api: Api {
+                listen: init.api,
+                advertise: None,
+            },
             metrics: init.metrics.map(|listen| Listener { listen }),
             log: Log::default(),
             store: Store::default(),
@@ -295,6 +309,10 @@ impl Config {
             "allow_private" => self.federation.allow_private.to_string(),
             "pairing" => self.pairing.listen.to_string(),
             "api" => self.api.listen.to_string(),
+            "api_advertise" => match &self.api.advertise {
+                Some(address) => format!("advertise = \"{address}\""),
+                None => "# advertise = \"cases.example.org:443\"".to_owned(),
+            },
             "metrics" => metrics.clone(),
             "format" => format.to_owned(),
             "level" => quote(&self.log.level),

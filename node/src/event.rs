@@ -8,6 +8,7 @@ mod body;
 mod disclosure;
 mod evidence;
 mod incoming;
+mod link;
 mod people;
 mod retention;
 
@@ -46,6 +47,10 @@ pub use self::evidence::{
     Watermark,
 };
 pub use self::incoming::{InboundSet, ShareFinalised};
+pub use self::link::{
+    DownloadBegun, DownloadEnd, DownloadEnded, LinkFilled, LinkMade, LinkRevoked, Linked,
+    LinkedFile,
+};
 pub use self::people::{
     GroupChanged, GroupMade, PasswordSet, Proof, RoleSet, Secret, SignedIn, SignedOut,
     SignedOutFor, TokenMade, TokenRevoked, UserAdded, UserDisabled, UserEdited, UserEnrolled,
@@ -370,6 +375,16 @@ events! {
     DisclosureViewed(Disclosed), 215, "disclosure viewed", viewed => KeyId::NODE, [viewed.disclosure.uuid(), viewed.case.uuid()];
     /// A guest opened a file.
     DisclosureOpened(DisclosureOpened), 216, "file opened by a guest", opened => KeyId::NODE, [opened.disclosure.uuid(), opened.evidence.uuid(), opened.case.uuid()];
+    /// A download link was made.
+    LinkMade(LinkMade), 220, "download link made", made => KeyId::NODE, [made.link.uuid(), made.case.uuid()];
+    /// Files were put into the package of a download link.
+    LinkFilled(LinkFilled), 221, "put behind a download link", filled => KeyId::NODE, of_filled(filled);
+    /// A download link was revoked.
+    LinkRevoked(LinkRevoked), 222, "download link revoked", revoked => KeyId::NODE, [revoked.link.uuid(), revoked.case.uuid()];
+    /// Somebody begins to download the package of a link.
+    DownloadBegun(DownloadBegun), 223, "download begun", begun => KeyId::NODE, [begun.link.uuid(), begun.case.uuid()];
+    /// A download is over.
+    DownloadEnded(DownloadEnded), 224, "download ended", ended => KeyId::NODE, [ended.link.uuid(), ended.case.uuid()];
     /// A backup was begun; it holds this record.
     BackupBegun(BackupBegun), 96, "backup begun", _ => KeyId::NODE, [];
 }
@@ -432,10 +447,21 @@ fn of_erased(erased: &EvidenceErased) -> Vec<Uuid> {
         .collect()
 }
 
+fn of_filled(filled: &LinkFilled) -> Vec<Uuid> {
+    let items = filled.files.iter().map(|(_, file)| file.evidence.uuid());
+    let mut subjects: Vec<Uuid> = items.collect();
+    subjects.extend([filled.link.uuid(), filled.case.uuid()]);
+    subjects.sort_unstable();
+    subjects.dedup();
+    subjects
+}
+
 fn of_refusal(refused: &Refused) -> Vec<Uuid> {
     let partner = refused.partner.map(subject);
     let share = refused.share.map(ShareId::uuid);
-    partner.into_iter().chain(share).collect()
+    let link = refused.link.map(|(link, case)| [link.uuid(), case.uuid()]);
+    let link = link.into_iter().flatten();
+    partner.into_iter().chain(share).chain(link).collect()
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub mod journal;
 pub mod keyring;
 pub mod keys;
 pub mod leases;
+pub mod links;
 pub mod log;
 pub mod looks;
 pub mod metrics;

@@ -35,6 +35,7 @@ use crate::journal::{Head, Reader};
 use crate::keyring::{KeyId, Keyring};
 use crate::keys::{Keys, Leaf, Pins};
 use crate::leases::Leases;
+use crate::links::Links;
 use crate::looks::Looks;
 use crate::metrics::Metrics;
 use crate::refusals::Refusals;
@@ -96,6 +97,8 @@ pub struct Moment {
     pub sessions: Sessions,
     /// How often guests looked.
     pub(crate) looks: Looks,
+    /// The downloads that are under way.
+    pub links: Links,
     /// How much more of what partners send is kept in this hour.
     pub(crate) allowances: Allowances,
     doubts: Mutex<BTreeSet<(ShareId, Digest)>>,
@@ -193,6 +196,7 @@ impl Node {
             partner: None,
             action: action.to_owned(),
             share,
+            link: None,
             reason,
             count: 1,
         };

@@ -8,13 +8,20 @@ use std::sync::{Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::actions::link::LinkId;
 use crate::event::Refused;
 
 /// Counts refusals that repeat.
 #[derive(Default)]
 pub struct Refusals(Mutex<BTreeMap<Key, Seen>>);
 
-type Key = (Option<[u8; 32]>, String, Option<[u8; 16]>, String);
+type Key = (
+    Option<[u8; 32]>,
+    String,
+    Option<[u8; 16]>,
+    Option<LinkId>,
+    String,
+);
 
 struct Seen {
     since: DateTime<Utc>,
@@ -76,6 +83,7 @@ fn key(refused: &Refused) -> Key {
         refused.partner.map(|partner| *partner.as_bytes()),
         refused.action.clone(),
         refused.share.map(|share| *share.as_bytes()),
+        refused.link.map(|(link, _)| link),
         refused.reason.clone(),
     )
 }
@@ -108,6 +116,7 @@ mod tests {
             partner: None,
             action: "share.copy".into(),
             share: None,
+            link: None,
             reason: reason.into(),
             count: 1,
         }

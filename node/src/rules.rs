@@ -97,6 +97,7 @@ const TIMED: &[&str] = &[
     "case.delete",
     "disclosure.make",
     "evidence.delete",
+    "link.create",
     "partner.accept",
     "partner.confirm",
     "partner.invite",

@@ -34,7 +34,7 @@ use crate::store::view::Store;
 use crate::store::{entity, table};
 use crate::web::{self, Probes};
 use crate::writer::{Queue, Writer, catch_up};
-use crate::{chance, erase, jobs, log, process, restore, scrub};
+use crate::{chance, erase, jobs, links, log, process, restore, scrub};
 
 /// What a new node is to be.
 #[derive(Debug, Clone)]
@@ -584,6 +584,7 @@ pub(crate) fn work(
     tasks.spawn(jobs::people::people(node.clone(), stop.clone()));
     tasks.spawn(jobs::watermark::watermark(node.clone(), stop.clone()));
     tasks.spawn(federation::sessions::watch(node.clone(), stop.clone()));
+    tasks.spawn(links::watch(node.clone(), stop.clone()));
 }
 
 /// Keeps one set of tasks for each active partner, until told to stop or storage fails.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: no request reaches an action without a caller. On the socket that is the
 //! operating-system user who owns the node, over HTTPS whoever holds a token or signed in; there is no
-//! other way. Signing in itself, and the banner before it, are the one place without a caller, and no action.
+//! other way. Signing in itself, the banner before it and downloads by link are without a caller, and no actions.
 //! What a caller may do is decided in the actions, not here. Metrics are served elsewhere.
 
 mod api;
@@ -12,6 +12,7 @@ mod endpoint;
 pub(crate) mod fuzz;
 #[cfg(test)]
 mod guest;
+mod links;
 mod listen;
 mod metrics;
 mod openapi;

@@ -15,6 +15,7 @@ mod full;
 mod handles;
 mod input;
 mod kill;
+mod links;
 mod portal;
 mod reference;
 mod restore;

@@ -40,7 +40,7 @@ pub(crate) fn code(key: &str, later: u64) -> String {
 }
 
 /// Every file below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
     let below = entries.flat_map(|entry| match entry.file_type().unwrap() {
         kind if kind.is_dir() => files(&entry.path()),

@@ -8,7 +8,7 @@ use interdocket_sync::id::{CaseId, EvidenceId};
 use uuid::Uuid;
 
 use super::decide::{self, Context, broken, whole};
-use super::{About, Caller, Error, ErrorKind, disclosure, evidence, people, settings};
+use super::{About, Caller, Error, ErrorKind, disclosure, evidence, link, people, settings};
 use crate::access::{self, Permissions};
 use crate::store::entity::Known;
 use crate::store::table;
@@ -77,6 +77,7 @@ pub fn check(
         }
         // What nothing here came of is an external case: its recipients have commands of their own.
         About::Share(id) => (decide::share(view, *id)?.case, decide::no_share(*id)),
+        About::Link(id) => (Some(link::link(view, *id)?.case), link::no_link(*id)),
     };
     match found {
         Some(id) if case(view, reader, id)? => edits(view, reader, action, &[id]),

@@ -14,6 +14,7 @@ use interdocket_sync::share::Policy;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use crate::actions::link::LinkId;
 use crate::actions::partner::{Kind, OrganisationRole};
 use crate::actions::share::{Attachment, Scope, SetId};
 use crate::blobs::Place;
@@ -598,6 +599,9 @@ pub struct Refused {
     pub action: String,
     /// The share that was named, if any.
     pub share: Option<ShareId>,
+    /// The download link that was used, if any, with its case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<(LinkId, CaseId)>,
     /// Why not.
     pub reason: String,
     /// How many times in a row.

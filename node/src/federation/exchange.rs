@@ -131,6 +131,7 @@ impl Exchange {
             partner: Some(partner),
             action: action.to_owned(),
             share,
+            link: None,
             reason: refusal.name().to_owned(),
             count: 1,
         };

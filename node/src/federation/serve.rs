@@ -95,7 +95,9 @@ pub fn certificate(
     let mut names = vec!["localhost".to_owned(), config.api.listen.ip().to_string()];
     let advertised = config.federation.advertise.as_ref();
     let address = advertised.and_then(|text| text.parse::<Address>().ok());
-    names.extend(address.map(|address| address.host().to_owned()));
+    let public = config.api.advertise.clone();
+    let addresses = address.into_iter().chain(public);
+    names.extend(addresses.map(|address| address.host().to_owned()));
     keys.https(&names, clock.now())
         .map_err(|error| prepare(&error))
 }

@@ -24,9 +24,11 @@ use crate::event::{Bytes, Matter, Watermark, Why};
 use crate::features::Features;
 
 mod disclosure;
+mod link;
 mod share;
 
 pub use self::disclosure::{Disclosed, Disclosure};
+pub use self::link::{Download, Link};
 pub use self::share::{
     Answered, Import, Pending, Recalled, Reshare, Revocation, Sealed, Session, Set, Share, Update,
 };

@@ -6,6 +6,7 @@
 mod cases;
 mod disclosure;
 mod evidence;
+mod link;
 mod people;
 mod retention;
 mod share;
@@ -39,7 +40,7 @@ pub(crate) use self::retention::micros;
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 24;
+pub const SHAPE: u32 = 25;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -382,6 +383,17 @@ impl Step<'_> {
             Event::DisclosureEnded(ended) => self.disclosure_ended(ended),
             Event::ErasureDone(done) => {
                 self.erasure_done(done);
+                Ok(())
+            }
+            Event::LinkMade(made) => {
+                self.link_made(made, entry.actor.clone());
+                Ok(())
+            }
+            Event::LinkFilled(filled) => self.link_filled(filled),
+            Event::LinkRevoked(revoked) => self.link_revoked(revoked),
+            Event::DownloadBegun(begun) => self.download_begun(begun),
+            Event::DownloadEnded(ended) => {
+                self.download_ended(ended);
                 Ok(())
             }
             Event::DisclosureViewed(_)

@@ -20,7 +20,9 @@ use super::engine::Tree;
 use super::entity;
 use crate::actions::disclosure::DisclosureId;
 use crate::actions::evidence::MarkerKind;
+use crate::actions::link::LinkId;
 use crate::actions::share::SetId;
+use crate::event::LinkedFile;
 
 /// A table with its key and value.
 pub struct Table<K, V> {
@@ -71,6 +73,7 @@ fixed! {
     CaseId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     EvidenceId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     DisclosureId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
+    LinkId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     SetId, 16, id => *id.uuid().as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     TargetId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
     ShareId, 16, id => *id.as_bytes(), raw => Self::new(Uuid::from_bytes(*raw));
@@ -388,6 +391,17 @@ tables! {
     RECOVER: (OrganisationId, ShareId) => (), Index 26;
     /// Read sessions that are open.
     SESSION: Uuid => entity::Session, Index 23;
+
+    /// Download links.
+    LINK: LinkId => entity::Link, Entity 95;
+    /// Download links by the hashes of their tokens.
+    LINK_HASH: Sha256 => LinkId, Index 96;
+    /// The download links of a case.
+    CASE_LINK: (CaseId, LinkId) => (), Index 97;
+    /// What the package of a link has of an item, by the numbers of the files.
+    LINKED: (LinkId, EvidenceId, u32) => LinkedFile, Index 98;
+    /// Downloads that have not ended, as far as is recorded.
+    DOWNLOAD: Uuid => entity::Download, Index 99;
 
     /// Where records lie in the journal.
     POSITION: u64 => u64, Feed 1;

@@ -22,7 +22,7 @@ use crate::tests::bench::{Bench, pair, settle};
 use crate::tests::retention::{delete, items, two};
 
 /// All that a node keeps: its tables, what of its journal can be read, and its blobs.
-pub(super) fn kept(at: &Bench) -> Vec<Vec<u8>> {
+pub(crate) fn kept(at: &Bench) -> Vec<Vec<u8>> {
     let mut kept: Vec<Vec<u8>> = Vec::new();
     for (key, value) in at.tables() {
         kept.extend([key, value]);
@@ -47,7 +47,7 @@ fn files(folder: &Path, found: &mut Vec<Vec<u8>>) {
     }
 }
 
-pub(super) fn tells(kept: &[Vec<u8>], what: &[u8]) -> bool {
+pub(crate) fn tells(kept: &[Vec<u8>], what: &[u8]) -> bool {
     let tells = |bytes: &Vec<u8>| bytes.windows(what.len()).any(|window| window == what);
     kept.iter().any(tells)
 }

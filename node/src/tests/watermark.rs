@@ -10,6 +10,7 @@ use crate::jobs::watermark::look;
 use crate::store::table;
 use crate::tests::bench::{Bench, caller, noon, pair, settle};
 use crate::tests::erase::sweep;
+use crate::tests::links;
 use crate::tests::retention::delete;
 
 /// Stands in for ffmpeg.
@@ -196,6 +197,23 @@ async fn only_video_that_was_received_has_a_watermark() {
     let (_north, south) = copied("a.txt", b"letters").await;
     draw(&south, FFMPEG).await;
     assert_eq!(item(&south).renditions, []);
+}
+
+/// Whoever holds a link may not read originals: it has what was drawn.
+#[tokio::test]
+async fn link_gives_received_video_with_its_watermark() {
+    let original = b"moving pictures".as_slice();
+    let (_north, south) = copied("a.mp4", original).await;
+    draw(&south, FFMPEG).await;
+    let create = links::create(3);
+    let made = links::make(&south, create).await.unwrap();
+    let files = links::unpack(&links::whole(&south, &made).await);
+    let names: Vec<_> = files.keys().map(String::as_str).collect();
+    assert_eq!(names, ["a.watermark.mkv", "manifest.json"]);
+    assert_ne!(files["a.watermark.mkv"], original);
+    let manifest = String::from_utf8_lossy(&files["manifest.json"]);
+    assert!(manifest.contains("\"rendition\": true"));
+    south.rebuilds().await;
 }
 
 #[tokio::test]

@@ -20,12 +20,13 @@ use axum::{Extension, Router};
 use tokio::sync::mpsc;
 
 use super::endpoint::{Endpoint, invalid, status};
-use super::{Probes, bytes, openapi, signin, stream};
+use super::{Probes, bytes, links, openapi, signin, stream};
 use crate::actions::signin::{Banner, SignIn, SignedIn};
 use crate::actions::{
     self, Caller, Error, ErrorKind, Method, Run, Visitor, Way, evidence, external, portal,
 };
 use crate::intake::Opened;
+use crate::links::{Ask, Given, Refusal};
 use crate::metrics::{self, Outcome};
 use crate::node::Node;
 
@@ -43,6 +44,8 @@ pub(super) trait Backend: Clone + Send + Sync + 'static {
     ) -> impl Future<Output = Result<SignedIn, Error>> + Send;
     /// What is shown before anybody signs in.
     fn banner(&self) -> impl Future<Output = Result<Banner, Error>> + Send;
+    /// See [`Node::open_link`].
+    fn open_link(&self, ask: Ask) -> impl Future<Output = Result<Given, Refusal>> + Send;
     /// See [`Node::open_evidence`].
     fn open(
         &self,
@@ -87,6 +90,17 @@ impl Backend for Node {
 
     async fn banner(&self) -> Result<Banner, Error> {
         self.read(actions::signin::banner).await
+    }
+
+    async fn open_link(&self, ask: Ask) -> Result<Given, Refusal> {
+        let given = Self::open_link(self, ask).await;
+        let outcome = match given {
+            Ok(_) => Outcome::Done,
+            Err(Refusal::Busy | Refusal::Unavailable) => Outcome::Failed,
+            Err(Refusal::Nothing | Refusal::Tries | Refusal::Part(_)) => Outcome::Refused,
+        };
+        counted(self, "link.get", outcome);
+        given
     }
 
     async fn open(&self, caller: &Caller, request: evidence::Get) -> Result<Opened, Error> {
@@ -162,7 +176,7 @@ pub(super) fn router<B: Backend>(
     let guard = backend.clone();
     let nobody = match way {
         Way::Socket => Router::new(),
-        _ => signin::router(backend.clone()),
+        _ => signin::router(backend.clone()).merge(links::router(backend.clone())),
     };
     let guarded = router
         .merge(bytes::router(backend))
@@ -186,6 +200,10 @@ fn count(node: &Node, action: &'static str, error: Option<&Error>) {
         Some(ErrorKind::Unavailable) => Outcome::Failed,
         Some(_) => Outcome::Refused,
     };
+    counted(node, action, outcome);
+}
+
+fn counted(node: &Node, action: &'static str, outcome: Outcome) {
     let request = metrics::Request { action, outcome };
     let requests = &node.parts().metrics.requests;
     requests.get_or_create(&request).inc();

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use schemars::generate::{SchemaGenerator, SchemaSettings};
 use serde_json::{Map, Value, json};
 
-use super::{bytes, signin, stream, uri};
+use super::{bytes, links, signin, stream, uri};
 use crate::actions::signin::{Banner, SignIn, SignedIn};
 use crate::actions::{self, Action, Error, Method, Run, Visitor, evidence, external, portal};
 
@@ -155,6 +155,21 @@ impl Describe {
                 "content": { "application/json": { "schema": reply } },
             });
         }
+        let token = json!({ "type": "string", "description": "What the link ends with" });
+        let parameters = [parameter("token", "path", (token, true))];
+        let summary = "Download the package of a link";
+        let mut package = operation("link.get", summary, &parameters);
+        package["security"] = json!([]);
+        for (status, description, kind) in [
+            ("200", "The package", "application/zip"),
+            ("206", "A part of it", "application/zip"),
+            ("410", "The link does not work", "text/plain"),
+        ] {
+            let content = json!({ kind: {} });
+            package["responses"][status] =
+                json!({ "description": description, "content": content });
+        }
+        self.insert(links::LINK, Method::Get, package);
         self.insert(signin::SIGN_IN, Method::Post, post);
         self.insert(signin::BANNER, Method::Get, get);
     }

@@ -1,4 +1,4 @@
-//! The one place for who is nobody yet: the banner, and signing in. Over HTTPS only: whoever comes by the socket is known.
+//! The place for who is nobody yet: the banner, and signing in. Over HTTPS only: whoever comes by the socket is known.
 //!
 //! Invariant: no action is reached from here. What signing in answers is the same whatever was wrong.
 

@@ -1,5 +1,7 @@
 //! The API as a whole, over a node that is made up.
 
+mod links;
+
 use std::io;
 use std::net::IpAddr;
 use std::os::unix::fs::PermissionsExt as _;
@@ -27,6 +29,7 @@ use crate::actions::{
     self, Action, Actor, Caller, ErrorKind, Progress, Route, evidence, external, portal,
 };
 use crate::intake::Opened;
+use crate::links::{Arriving, Ask, Given, Part, Refusal, What};
 use crate::tests::bench::holds;
 
 /// A node that is made up: it knows one token, one file, and what was sent to it.
@@ -72,6 +75,28 @@ impl Backend for Fake {
     async fn banner(&self) -> Result<Banner, actions::Error> {
         Ok(Banner {
             text: "beware".to_owned(),
+        })
+    }
+
+    async fn open_link(&self, ask: Ask) -> Result<Given, Refusal> {
+        if ask.token != "good" {
+            return Err(Refusal::Nothing);
+        }
+        let span = match ask.what {
+            What::Part(Part::From(from, None), _) if from < 11 => from..11,
+            What::Part(..) => return Err(Refusal::Part(11)),
+            What::Head | What::Whole => 0..11,
+        };
+        let (chunks, bytes) = mpsc::channel(1);
+        let from = usize::try_from(span.start).unwrap();
+        let rest = Bytes::from_static(&b"hello world"[from..]);
+        chunks.try_send(Ok(rest)).unwrap();
+        Ok(Given {
+            name: "../2026/17.zip".to_owned(),
+            tag: "\"7\"".to_owned(),
+            length: 11,
+            span,
+            bytes: (ask.what != What::Head).then(|| Arriving::new(bytes)),
         })
     }
 

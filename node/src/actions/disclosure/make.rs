@@ -248,7 +248,7 @@ impl Plan {
             Ok((self, due))
         });
         let (plan, due) = read.await?;
-        Ok((plan, node.make(due).await?))
+        Ok((plan, node.make(due, true).await?))
     }
 }
 

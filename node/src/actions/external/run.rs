@@ -348,6 +348,7 @@ async fn deny(node: &Node, caller: &Caller, action: &str, share: ShareId, error:
         partner: None,
         action: action.to_owned(),
         share: Some(share),
+        link: None,
         reason: format!("{error}: {}", caller.actor.name),
         count: 1,
     };

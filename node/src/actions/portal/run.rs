@@ -186,6 +186,7 @@ async fn denied(node: &Node, caller: &Caller, action: &str, error: Error) -> Err
             partner: None,
             action: action.to_owned(),
             share: None,
+            link: None,
             reason: format!("nothing that is disclosed to {}", caller.actor.name),
             count: 1,
         };

@@ -20,7 +20,7 @@ use crate::actions::{Error, evidence, exchange};
 use crate::blobs::Placed;
 use crate::event::{
     CaseErased, DeletionQueued, ErasedFile, ErasureDone, Event, EvidenceErased, EvidenceExcluded,
-    Matter, Reasoned, Watermark, Why,
+    Linked, Matter, Reasoned, Watermark, Why,
 };
 use crate::node::timely;
 use crate::store::project::{ShareFacts, micros};
@@ -224,6 +224,15 @@ fn erased(
     for ((_, disclosure), ()) in view.page(&table::EVIDENCE_DISCLOSURE, &id, None, usize::MAX)? {
         let disclosed = view.get(&table::DISCLOSED, &(disclosure, id))?;
         all.extend(disclosed.into_iter().flat_map(|disclosed| disclosed.made));
+    }
+    for case in &cases {
+        for ((_, link), ()) in view.page(&table::CASE_LINK, case, None, usize::MAX)? {
+            for (_, file) in view.page(&table::LINKED, &(link, id), None, usize::MAX)? {
+                if let Linked::Made(made) = file.what {
+                    all.push(made.blake3);
+                }
+            }
+        }
     }
     // And with what was drawn of it.
     for (_, rendition) in view.page(&table::RENDITION, &id, None, usize::MAX)? {

@@ -458,6 +458,9 @@ fn refuse(against: Option<Against>, partner: &entity::Partner, kind: Kind) -> Re
 
 /// The evidence that was asked for, where all of it belongs to the case: nobody's empty list means
 /// the entire case, a list that names something else is refused.
+///
+/// # Errors
+/// [`Error`] where something else is named, or the tables fail.
 pub(in crate::actions) fn choose(
     view: &View<'_>,
     case: CaseId,
@@ -485,6 +488,10 @@ pub(in crate::actions) fn choose(
     Ok(chosen)
 }
 
+/// The folders that were named, within the bounds.
+///
+/// # Errors
+/// `Invalid`.
 pub(in crate::actions) fn folders(named: &[String]) -> Result<Vec<String>, Error> {
     if named.len() > FOLDERS_MAX {
         let message = format!("{} folders are more than {FOLDERS_MAX}", named.len());

@@ -180,6 +180,7 @@ impl Step<'_> {
         self.changes.delete(&table::VIEWS, &erased.evidence);
         self.attachments_erased(erased)?;
         self.undisclosed(erased.evidence)?;
+        self.unlinked(erased)?;
         self.renditions_erased(erased.evidence)?;
         for file in &erased.files {
             if let Some(origin) = &erased.origin {
@@ -322,6 +323,7 @@ impl Step<'_> {
             self.changes.delete(&table::TARGET, &row);
         }
         self.case_undisclosed(id)?;
+        self.links_erased(id)?;
         self.changes.delete(&table::CASE_NUMBER, &erased.number);
         self.changes.delete(&table::CASE, &id);
         self.forget(id.uuid(), &[id.uuid()])?;

@@ -99,6 +99,7 @@ async fn note(
         partner: Some(caller),
         action: format!("{method:?}"),
         share,
+        link: None,
         reason: refused.name().to_owned(),
         count: 1,
     };

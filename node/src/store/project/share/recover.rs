@@ -65,7 +65,7 @@ impl Step<'_> {
             self.put(&table::RECOVER, &(other, id), &());
             self.put(&table::SHARE, &id, &share);
         }
-        Ok(())
+        self.links_over()
     }
 
     /// All that a partner knows of is here, but for some.
