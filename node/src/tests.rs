@@ -25,6 +25,7 @@ mod recall;
 mod reshare;
 mod restore;
 mod retention;
+mod scale;
 mod sets;
 mod signin;
 pub(crate) mod simulation;

@@ -27,6 +27,7 @@ struct State {
     capacity: Option<u64>,
     left: Option<u64>,
     stopped: bool,
+    touched: u64,
 }
 
 #[derive(Debug, Default, Clone)]
@@ -82,6 +83,11 @@ impl Memory {
         self.lock().capacity = capacity;
     }
 
+    /// How many keys were looked up, pairs read, and changes applied so far.
+    pub fn touched(&self) -> u64 {
+        self.lock().touched
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -115,6 +121,7 @@ impl Engine for Memory {
             }
         }
         state.live.apply(applied, ops);
+        state.touched += ops.len() as u64;
         state.pending.push((applied, ops.to_vec()));
         Ok(())
     }
@@ -132,7 +139,9 @@ impl Engine for Memory {
     }
 
     fn get(&self, tree: Tree, key: &[u8]) -> Result<Option<Vec<u8>>, Error> {
-        Ok(self.begin()?.live.trees[tree as usize].get(key).cloned())
+        let mut state = self.begin()?;
+        state.touched += 1;
+        Ok(state.live.trees[tree as usize].get(key).cloned())
     }
 
     fn scan(
@@ -142,16 +151,15 @@ impl Engine for Memory {
         to: Bound<&[u8]>,
         limit: usize,
     ) -> Result<Vec<Pair>, Error> {
-        let state = self.begin()?;
+        let mut state = self.begin()?;
         if !sensible(from, to) {
             return Ok(Vec::new());
         }
-        let pairs = state.live.trees[tree as usize]
-            .range::<[u8], _>((from, to))
-            .take(limit);
-        Ok(pairs
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect())
+        let pairs = state.live.trees[tree as usize].range::<[u8], _>((from, to));
+        let pairs = pairs.map(|(key, value)| (key.clone(), value.clone()));
+        let pairs: Vec<Pair> = pairs.take(limit).collect();
+        state.touched += 1 + pairs.len() as u64;
+        Ok(pairs)
     }
 
     fn stats(&self) -> Stats {

@@ -338,6 +338,8 @@ tables! {
     MULTICAM: (CaseId, Digest, EvidenceId) => (), Index 37;
     /// The shares of a case.
     CASE_SHARE: (CaseId, ShareId) => (), Index 5;
+    /// Those of them that follow the case, as long as they go on.
+    FOLLOWING: (CaseId, ShareId) => (), Index 46;
     /// The shares of a set, by the records that made them: in the order in which partners were named.
     SET_SHARE: (SetId, u64) => ShareId, Index 31;
     /// The shares with a partner.

@@ -165,11 +165,8 @@ pub fn covered(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result
 pub fn following(view: &View<'_>, cases: &[CaseId]) -> Result<Vec<OrganisationId>, Error> {
     let mut partners = Vec::new();
     for case in cases {
-        for ((_, id), ()) in view.page(&table::CASE_SHARE, case, None, usize::MAX)? {
-            let header = decide::share(view, id)?.header;
-            if matches!(header.kind, Terms::Advanced(_)) && header.open_to_owner() {
-                partners.push(header.partner);
-            }
+        for ((_, id), ()) in view.page(&table::FOLLOWING, case, None, usize::MAX)? {
+            partners.push(decide::share(view, id)?.header.partner);
         }
     }
     Ok(partners)

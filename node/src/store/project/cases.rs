@@ -80,7 +80,7 @@ impl Step<'_> {
             let share_id = share.header.share;
             self.out_of_share(&mut share, id)?;
             self.outgoing(Side::Owner, &mut share);
-            self.put(&table::SHARE, &share_id, &share);
+            self.keep(&share);
             if excluded.deleted {
                 self.blank(share_id, id)?;
             }

@@ -273,7 +273,7 @@ impl Step<'_> {
                     share.behind_since = None;
                 }
                 self.outgoing(Side::Owner, &mut share);
-                self.put(&table::SHARE, &id, &share);
+                self.keep(&share);
                 self.blank(id, evidence)?;
             }
         }
@@ -332,7 +332,7 @@ impl Step<'_> {
             let mut share = self.get(&table::SHARE, &import)?;
             share.case = Some(id);
             share.imported_case = 0;
-            self.put(&table::SHARE, &import, &share);
+            self.keep(&share);
             self.put(&table::CASE_SHARE, &(id, import), &());
         }
         let rows = self
@@ -351,7 +351,7 @@ impl Step<'_> {
         if share.header.owner == own {
             share.behind_since = None;
             self.outgoing(Side::Owner, &mut share);
-            self.put(&table::SHARE, &id, &share);
+            self.keep(&share);
             return Ok(());
         }
         if share.header.kind != Kind::Copy {
@@ -363,7 +363,7 @@ impl Step<'_> {
         share.wanted = 0;
         self.changes
             .delete(&table::FETCH, &(share.header.owner, id));
-        self.put(&table::SHARE, &id, &share);
+        self.keep(&share);
         Ok(())
     }
 

@@ -85,7 +85,7 @@ impl Step<'_> {
             &(),
         );
         self.message(made.share, &made.message);
-        self.put(&table::SHARE, &made.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Step<'_> {
             // What it states is not wanted any more.
             self.incoming(Side::Owner, &share);
         }
-        self.put(&table::SHARE, &written.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -134,7 +134,7 @@ impl Step<'_> {
         );
         self.witnessed(&head)?;
         self.incoming(received.side, &share);
-        self.put(&table::SHARE, &received.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -380,7 +380,7 @@ impl Step<'_> {
         let seq = self.meta.seq;
         self.put(&table::RECEIPT, &(head.share, head.side, head.count), &seq);
         self.outgoing(head.side, &mut share);
-        self.put(&table::SHARE, &head.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -407,7 +407,7 @@ impl Step<'_> {
                 self.changes.delete(&table::RECOVER, &(other, id));
             }
         }
-        self.put(&table::SHARE, &id, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -421,7 +421,7 @@ impl Step<'_> {
             countersigned: None,
         });
         self.outgoing(Side::Owner, &mut share);
-        self.put(&table::SHARE, &revoked.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -445,7 +445,7 @@ impl Step<'_> {
         share.header = apply::revoked(&share.header);
         self.looked_at(&mut share);
         self.over(&share);
-        self.put(&table::SHARE, &received.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -462,7 +462,7 @@ impl Step<'_> {
             partner.countersigned = Some(seq);
         })?;
         self.outgoing(Side::Owner, &mut share);
-        self.put(&table::SHARE, &countersigned.share, &share);
+        self.keep(&share);
         Ok(())
     }
 

@@ -60,7 +60,7 @@ impl Step<'_> {
     pub(super) fn case_waits(&mut self, share: &mut entity::Share) {
         share.case_waiting = true;
         self.outgoing(Side::Owner, share);
-        self.put(&table::SHARE, &share.header.share.clone(), share);
+        self.keep(share);
     }
 
     /// What a share says of targets replaces what it said before; those that were added here stay. A case has so

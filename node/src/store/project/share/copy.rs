@@ -178,7 +178,7 @@ impl Step<'_> {
             self.imports(&share, policy)?;
         }
         self.incoming(Side::Owner, &share);
-        self.put(&table::SHARE, &id, &share);
+        self.keep(&share);
         Ok(())
     }
 

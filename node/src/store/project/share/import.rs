@@ -231,7 +231,7 @@ impl Step<'_> {
         self.put(&table::CASE_SHARE, &(made.id, imported.share), &());
         share.case = Some(made.id);
         share.imported_case = share.header.case;
-        self.put(&table::SHARE, &imported.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -241,7 +241,7 @@ impl Step<'_> {
         self.tagged(updated.case.id.uuid(), &updated.tags);
         let mut share = self.get(&table::SHARE, &updated.share)?;
         share.imported_case = updated.described;
-        self.put(&table::SHARE, &updated.share, &share);
+        self.keep(&share);
         Ok(())
     }
 

@@ -63,7 +63,7 @@ impl Step<'_> {
             share.header.hold = Hold::Recovering;
             let other = share.other(node.organisation);
             self.put(&table::RECOVER, &(other, id), &());
-            self.put(&table::SHARE, &id, &share);
+            self.keep(&share);
         }
         self.links_over()
     }
@@ -127,7 +127,7 @@ impl Step<'_> {
         let seq = self.meta.seq;
         let receipt = (recovered.share, recovered.side, head.point.count);
         self.put(&table::RECEIPT, &receipt, &seq);
-        self.put(&table::SHARE, &recovered.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -228,7 +228,7 @@ impl Step<'_> {
             }
         }
         self.incoming(Side::Owner, &share);
-        self.put(&table::SHARE, &share.header.share.clone(), &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -246,7 +246,7 @@ impl Step<'_> {
             }
         }
         self.incoming(Side::Owner, share);
-        self.put(&table::SHARE, &share.header.share.clone(), share);
+        self.keep(share);
         Ok(())
     }
 
@@ -267,7 +267,7 @@ impl Step<'_> {
         if own == Side::Partner {
             self.incoming(Side::Owner, &share);
         }
-        self.put(&table::SHARE, &id, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -282,7 +282,7 @@ impl Step<'_> {
             self.changes.delete(&table::RECOVER, &(other, id));
             self.changes.delete(&table::OUTBOX, &(other, id));
         }
-        self.put(&table::SHARE, &id, &share);
+        self.keep(&share);
         Ok(())
     }
 }

@@ -23,7 +23,7 @@ impl Step<'_> {
             self.wait(&mut share, *evidence)?;
         }
         self.outgoing(Side::Owner, &mut share);
-        self.put(&table::SHARE, &widened.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -38,7 +38,7 @@ impl Step<'_> {
             self.wait(&mut share, *evidence)?;
         }
         self.outgoing(Side::Owner, &mut share);
-        self.put(&table::SHARE, &narrowed.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -48,7 +48,7 @@ impl Step<'_> {
             self.settle(&mut share, *evidence)?;
         }
         self.outgoing(Side::Owner, &mut share);
-        self.put(&table::SHARE, &settled.share, &share);
+        self.keep(&share);
         Ok(())
     }
 
@@ -87,7 +87,7 @@ impl Step<'_> {
             if covered || listed {
                 self.wait(&mut share, evidence)?;
                 self.outgoing(Side::Owner, &mut share);
-                self.put(&table::SHARE, &id, &share);
+                self.keep(&share);
             }
         }
         Ok(())
@@ -104,13 +104,30 @@ impl Step<'_> {
     /// The advanced shares of this node's own that a case has, and that go on.
     pub(in super::super) fn following(&self, case: CaseId) -> Result<Vec<entity::Share>, Error> {
         let mut following = Vec::new();
-        for share in self.own_shares(case)? {
-            let header = &share.header;
-            if matches!(header.kind, Kind::Advanced(_)) && header.open_to_owner() {
+        let own = self.get(&table::NODE, &())?.organisation;
+        let rows = self
+            .view()
+            .page(&table::FOLLOWING, &case, None, usize::MAX)?;
+        for ((_, id), ()) in rows {
+            let share = self.get(&table::SHARE, &id)?;
+            if share.header.owner == own {
                 following.push(share);
             }
         }
         Ok(following)
+    }
+
+    /// Keeps a share, and that it follows its case as long as it goes on: of all that a case ever had, few do.
+    pub(in super::super) fn keep(&mut self, share: &entity::Share) {
+        let header = &share.header;
+        self.put(&table::SHARE, &header.share, share);
+        let Some(case) = share.case else { return };
+        let row = (case, header.share);
+        match header.kind {
+            Kind::Advanced(_) if header.open_to_owner() => self.put(&table::FOLLOWING, &row, &()),
+            Kind::Advanced(_) => self.changes.delete(&table::FOLLOWING, &row),
+            Kind::Copy | Kind::Reference(_) => {}
+        }
     }
 
     /// Notes that something of an item is to be disclosed, whatever that will be by then.
