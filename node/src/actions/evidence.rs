@@ -597,11 +597,12 @@ pub fn cases(view: &View<'_>, id: EvidenceId) -> Result<Vec<CaseId>, Error> {
     Ok(rows.into_iter().map(|((_, case), ())| case).collect())
 }
 
-/// Evidence whose cases can be told.
+/// Evidence of which all that was recorded can be told.
 ///
 /// # Errors
-/// `NotFound`; `Unavailable` where a record about one of its cases can't be read.
+/// `NotFound`; `Unavailable` where a record about it, or about one of its cases, can't be read.
 pub fn whole(view: &View<'_>, id: EvidenceId) -> Result<entity::Evidence, Error> {
+    decide::whole(view, id.uuid())?;
     let evidence = view.get(&table::EVIDENCE, &id)?;
     let evidence = evidence.ok_or_else(|| missing(id))?;
     for case in cases(view, id)? {

@@ -294,6 +294,7 @@ impl Package {
         id: EvidenceId,
         attachments: &BTreeSet<Attachment>,
     ) -> Result<(), Error> {
+        decide::whole(view, id.uuid())?;
         for ((_, place), file) in view.page(&table::FILE, &id, None, limits::ITEM_FILES_MAX)? {
             if !trail::goes(attachments, file.kind) {
                 continue;

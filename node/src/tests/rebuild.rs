@@ -1,10 +1,14 @@
 //! The tables follow from the journal: after any actions they are what a rebuild makes of it.
 
-use crate::actions::{case, partner, share, token};
+use interdocket_sync::id::{EvidenceId, ShareId};
+
+use crate::actions::{Error, ErrorKind, case, evidence, partner, share, token};
 use crate::disk::Dice;
 use crate::event::Event;
+use crate::store::engine::Engine as _;
 use crate::store::table;
-use crate::tests::bench::{Bench, pair, settle};
+use crate::store::view::Changes;
+use crate::tests::bench::{Bench, only, pair, settle, to};
 
 /// One action of any kind; whether it is allowed does not matter here.
 async fn act(dice: &mut Dice, north: &Bench, south: &Bench, round: u64) {
@@ -138,4 +142,52 @@ async fn a_damaged_blob_waits_for_no_comparison_and_is_never_read() {
     settle(&north, &south, again).await;
     assert!(waits(&south));
     south.rebuilds().await;
+}
+
+/// Of an item about which a record can't be read nothing is given out, and everything of others is.
+#[tokio::test]
+async fn item_with_a_record_that_cannot_be_read_is_closed_and_no_other() {
+    let (north, south) = pair().await;
+    north.enable("south", true, false).await;
+    south.enable("north", false, true).await;
+    north.case("1/26").await;
+    let lost = north.evidence("1/26", "a.txt", b"one").await.id;
+    let other = north.evidence("1/26", "b.txt", b"two").await.id;
+    let shares = [
+        share_of(&north, lost).await.unwrap(),
+        share_of(&north, other).await.unwrap(),
+    ];
+    let mut changes = Changes::default();
+    changes.put(&table::LOST, &lost.uuid(), &1);
+    let parts = north.node.parts();
+    let applied = north.engine.applied().unwrap();
+    parts.store.apply(applied, &changes.take()).unwrap();
+    let owner = north.node.owner();
+    let get = |evidence| evidence::Get {
+        evidence,
+        file: 0,
+        purpose: Default::default(),
+        confidential: false,
+        original: false,
+    };
+    let refused = north.node.open_evidence(&owner, get(lost)).await;
+    assert_eq!(refused.err().unwrap().kind, ErrorKind::Unavailable);
+    assert!(north.node.open_evidence(&owner, get(other)).await.is_ok());
+    let refused = north.disclose(shares[0]).await.unwrap_err();
+    assert_eq!(refused.kind, ErrorKind::Unavailable);
+    settle(&north, &south, shares[1]).await;
+    assert_eq!(south.listed(shares[1]).len(), 1);
+}
+
+async fn share_of(at: &Bench, item: EvidenceId) -> Result<ShareId, Error> {
+    let copy = share::Copy {
+        case: "1/26".into(),
+        to: vec![to("south", &[])],
+        evidence: vec![item],
+        folders: Vec::new(),
+        targets: None,
+        message: String::new(),
+        attachments: None,
+    };
+    Ok(only(at.change(copy).await?).id)
 }

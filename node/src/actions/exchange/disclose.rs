@@ -242,8 +242,9 @@ fn shared(view: &View<'_>, share: &entity::Share, id: EvidenceId) -> Result<Item
 /// nothing of other cases.
 ///
 /// # Errors
-/// [`Error`] where the tables fail.
+/// [`Error`] where a record about it can't be read, or the tables fail.
 pub fn item(view: &View<'_>, case: Option<CaseId>, id: EvidenceId) -> Result<Item, Error> {
+    decide::whole(view, id.uuid())?;
     let missing = || broken("an item of evidence is missing");
     let evidence = view.get(&table::EVIDENCE, &id)?.ok_or_else(missing)?;
     let case = case.ok_or_else(missing)?;
