@@ -144,6 +144,21 @@ impl SignIns {
             .map_err(|_| busy())
     }
 
+    /// Takes every place: whoever comes now waits.
+    #[cfg(test)]
+    pub(crate) fn crowd(&self) -> Vec<Place> {
+        let place = || Arc::clone(&self.places).try_acquire_owned().ok();
+        std::iter::from_fn(place)
+            .map(|place| Place { _place: place })
+            .collect()
+    }
+
+    /// How many wait for a place.
+    #[cfg(test)]
+    pub(crate) fn queued(&self) -> usize {
+        WAITING - self.waiting.available_permits()
+    }
+
     /// Counts a try of a user, as if it were wrong; false where there were too many, and it is not to be looked at.
     pub fn begin(&self, user: Uuid, now: Duration) -> bool {
         let mut held = self.lock();
