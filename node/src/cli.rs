@@ -21,6 +21,7 @@ mod group;
 mod link;
 mod local;
 mod metadata;
+mod names;
 mod out;
 mod partner;
 mod retention;

@@ -6,6 +6,7 @@ use interdocket_sync::id::EvidenceId;
 use super::client::Client;
 use super::error::Error;
 use super::evidence::{Tags, tag};
+use super::names::Names;
 use super::retention::{Why, kept};
 use super::table::{Table, count, size, time};
 use super::{Context, Range, name};
@@ -276,8 +277,13 @@ impl Command {
                 client.call(&retention::KeepCase { case, reason }).await?
             }
         };
-        context.out.reply(&case, show)
+        reply(context, &case).await
     }
+}
+
+async fn reply(context: &Context, case: &Case) -> Result<(), Error> {
+    let names = Names::known(context, case.origin.is_some()).await;
+    context.out.reply(case, |case| show(case, &names))
 }
 
 async fn assignable(
@@ -356,7 +362,7 @@ async fn list(context: &Context, range: Range) -> Result<(), Error> {
     })
 }
 
-fn show(case: &Case) -> String {
+fn show(case: &Case, names: &Names) -> String {
     let mut table = Table::pairs();
     table.row(["Number", &case.number]);
     table.row(["Title", &case.title]);
@@ -381,7 +387,7 @@ fn show(case: &Case) -> String {
     );
     table.row(["Id", &case.id.to_string()]);
     if let Some(origin) = &case.origin {
-        table.row(["From", &origin.organisation.to_string()]);
+        table.row(["From", &names.of(&origin.organisation)]);
         table.row(["By share", &origin.share.to_string()]);
     }
     table.to_string()

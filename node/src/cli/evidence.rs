@@ -14,6 +14,7 @@ use interdocket_sync::id::{CaseId, EvidenceId};
 
 use super::client::Client;
 use super::error::Error;
+use super::names::Names;
 use super::retention::kept;
 use super::table::{Table, size, time};
 use super::{Context, Range, name, named};
@@ -193,7 +194,8 @@ impl Command {
                 client.call(&request).await?
             }
         };
-        context.out.reply(&shown, show)
+        let names = Names::known(context, shown.origin.is_some()).await;
+        context.out.reply(&shown, |shown| show(shown, &names))
     }
 }
 
@@ -313,22 +315,22 @@ pub(super) fn table(items: &[Evidence]) -> String {
     table.to_string()
 }
 
-fn show(item: &Evidence) -> String {
+fn show(item: &Evidence, names: &Names) -> String {
     let mut table = Table::pairs();
     table.row(["Title", &item.title]);
     table.row(["Added", &time(item.added_at)]);
     if item.uploaded_at != item.added_at {
         table.row(["Uploaded", &time(item.uploaded_at)]);
     }
-    table.row(["By", &valued(&item.added_by)]);
-    said(&mut table, &item.metadata);
+    table.row(["By", &valued(&item.added_by, names)]);
+    said(&mut table, &item.metadata, names);
     table.row(["Id", &item.id.to_string()]);
     for case in &item.cases {
         table.row(["Case", &case.number]);
         table.row(["  Folder", &case.folder]);
     }
     if let Some(origin) = &item.origin {
-        table.row(["From", &origin.organisation.to_string()]);
+        table.row(["From", &names.of(&origin.organisation)]);
     }
     kept(
         &mut table,
@@ -377,17 +379,17 @@ const KINDS: [&str; 4] = ["tag", "category", "auto_category", "custom"];
 const ATTACHABLE: [&str; 2] = ["gps_track", "transcript"];
 
 /// A value, and whose it is where that is another organisation's.
-pub(super) fn valued(value: &metadata::Value) -> String {
+pub(super) fn valued(value: &metadata::Value, names: &Names) -> String {
     match &value.organisation {
-        Some(organisation) => format!("{} (of organisation {organisation})", value.text),
+        Some(organisation) => format!("{} (of {})", value.text, names.of(organisation)),
         None => value.text.clone(),
     }
 }
 
 /// What is said of evidence beyond its title and folder.
-pub(super) fn said(table: &mut Table, metadata: &metadata::Metadata) {
+pub(super) fn said(table: &mut Table, metadata: &metadata::Metadata, names: &Names) {
     for (field, value) in &metadata.fields {
-        table.row([field, &valued(value)]);
+        table.row([field, &valued(value, names)]);
     }
     let tags = metadata.tags.iter().map(tag);
     let rows = [

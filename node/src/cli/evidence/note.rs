@@ -8,6 +8,7 @@ use crate::actions::evidence::note::{Marked, MarkerKind, Noted};
 use crate::actions::evidence::trail::AuditTrail;
 use crate::actions::evidence::{AddNote, Markers, Notes, RemoveMarker, SetMarker, Trail};
 use crate::cli::error::Error;
+use crate::cli::names::Names;
 use crate::cli::table::{Table, maybe_time, time};
 use crate::cli::{Context, name, named};
 
@@ -78,7 +79,11 @@ impl Note {
             Self::Add { evidence, text } => context.client.call(&AddNote { evidence, text }).await,
             Self::List { evidence } => context.client.call(&Notes { evidence }).await,
         };
-        context.out.reply(&noted?, notes)
+        let noted = noted?;
+        let mut writers = noted.notes.iter().map(|note| &note.by);
+        let received = writers.any(|by| by.organisation.is_some());
+        let names = Names::known(context, received).await;
+        context.out.reply(&noted, |noted| notes(noted, &names))
     }
 }
 
@@ -123,10 +128,10 @@ pub(super) async fn trail(context: &Context, evidence: EvidenceId) -> Result<(),
     context.out.reply(&trail, shown)
 }
 
-fn notes(noted: &Noted) -> String {
+fn notes(noted: &Noted, names: &Names) -> String {
     let mut table = Table::new(["at", "by", "note"]);
     for note in &noted.notes {
-        table.row([&time(note.at), &valued(&note.by), &note.text]);
+        table.row([&time(note.at), &valued(&note.by, names), &note.text]);
     }
     table.to_string()
 }
