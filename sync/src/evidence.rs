@@ -80,26 +80,52 @@ impl Item {
             (self.title.len(), limits::TITLE_MAX),
             (self.folder.len(), limits::FOLDER_MAX),
             (self.added_by.text.len(), limits::ADDED_BY_MAX),
-            (self.files.len(), limits::ITEM_FILES_MAX),
         ];
         if texts.iter().any(|(len, max)| len > max) {
             return Err(Refusal::Limit);
         }
-        if self.files.is_empty() || self.files.iter().any(|file| file.name.is_empty()) {
+        if self.files.iter().any(|file| file.name.is_empty()) {
             return Err(Refusal::Malformed);
         }
         if wire::time(self.added_at.timestamp_micros()).is_err() {
             return Err(Refusal::Malformed);
         }
         let over = |file: &File| {
-            file.name.len() > limits::NAME_MAX
-                || file.format.len() > limits::FORMAT_MAX
-                || file.size > MAX_SIZE
+            file.name.len() > limits::NAME_MAX || file.format.len() > limits::FORMAT_MAX
         };
         if self.files.iter().any(over) {
             return Err(Refusal::Limit);
         }
+        self.check_files()?;
         self.metadata.check()
+    }
+
+    /// Holds an item to the bounds of what is said without its texts.
+    ///
+    /// # Errors
+    /// [`Refusal::Limit`] over a bound; [`Refusal::Malformed`] without a file.
+    pub fn check_files(&self) -> Result<(), Refusal> {
+        if self.files.is_empty() {
+            return Err(Refusal::Malformed);
+        }
+        let large = self.files.iter().any(|file| file.size > MAX_SIZE);
+        if large || self.files.len() > limits::ITEM_FILES_MAX {
+            return Err(Refusal::Limit);
+        }
+        Ok(())
+    }
+
+    /// An item of which nothing is told but its files.
+    pub fn outline(evidence: EvidenceId, files: Vec<File>) -> Self {
+        Self {
+            evidence,
+            title: String::new(),
+            folder: String::new(),
+            added_at: DateTime::UNIX_EPOCH,
+            added_by: Value::default(),
+            metadata: Metadata::default(),
+            files,
+        }
     }
 
     /// Without title, folder, names, times and metadata.
@@ -110,15 +136,7 @@ impl Item {
             format: String::new(),
             ..file.clone()
         };
-        Self {
-            evidence: self.evidence,
-            title: String::new(),
-            folder: String::new(),
-            added_at: DateTime::UNIX_EPOCH,
-            added_by: Value::default(),
-            metadata: Metadata::default(),
-            files: self.files.iter().map(file).collect(),
-        }
+        Self::outline(self.evidence, self.files.iter().map(file).collect())
     }
 
     /// Bytes of all its files.

@@ -258,7 +258,7 @@ fn forged(reader: &Node, side: Side, after: Point, input: &mut Input<'_>) -> (Po
         12 => header.critical = false,
         13 => header.r#type = input.number() as i32,
         14 => header.previous = vec![input.byte(); 32].into(),
-        15 => (message.salt, message.body) = Default::default(),
+        15 => (message.salt, message.body, message.texts) = Default::default(),
         _ => {}
     }
     let header = header.encode_to_vec();

@@ -362,6 +362,28 @@ pub struct Entry {
     pub hash: [u8; 32],
 }
 
+/// What a text of an entry is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// The case, and what was said of it.
+    Case,
+    /// Who acts, and for whom it is.
+    People,
+    /// An item, by its id at the owner.
+    Item(EvidenceId),
+}
+
+/// A text that was taken out of an entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Which of the entry's texts it is, from 0.
+    pub place: usize,
+    /// What it is about.
+    pub subject: Subject,
+    /// As it stood there, with its salt.
+    pub bytes: Vec<u8>,
+}
+
 /// Where an entry stands and when it was written.
 #[derive(Debug, Clone, Copy)]
 pub struct Place {
@@ -378,9 +400,9 @@ pub struct Place {
 }
 
 impl Entry {
-    /// Writes the next entry of a log. The salt is 16 random bytes.
-    pub fn new(place: &Place, body: Body, salt: [u8; 16]) -> Self {
-        wire::entry::encode(place, body, &salt)
+    /// Writes the next entry of a log. The seed is 16 random bytes that nothing keeps: all its salts come of it.
+    pub fn new(place: &Place, body: Body, seed: [u8; 16]) -> Self {
+        wire::entry::encode(place, body, &seed)
     }
 
     /// Reads an entry as it stands on the wire.
@@ -391,17 +413,30 @@ impl Entry {
         wire::entry::decode(bytes)
     }
 
-    /// The entry as it is kept where its text is sealed apart: the header that the chain covers, and the
-    /// body redacted.
+    /// The entry without any text: it only commits to them.
     pub fn redacted(&self) -> Vec<u8> {
-        wire::entry::redacted(self)
+        self.part(&|_| true).0
     }
 
-    /// Reads an entry as [`Entry::redacted`] gives it, or whole. Only for what this node kept itself:
-    /// nothing holds a redacted body to its commitment.
+    /// Takes the texts about these out: the entry that is left, which commits to them, and what was taken, by which
+    /// [`Entry::join`] makes it whole again.
+    pub fn part(&self, apart: &dyn Fn(Subject) -> bool) -> (Vec<u8>, Vec<Text>) {
+        wire::entry::part(self, apart)
+    }
+
+    /// An entry with texts put back, each at its place.
     ///
     /// # Errors
-    /// [`wire::Malformed`] where it cannot be read.
+    /// [`wire::Malformed`] where one of them can't be read, or has no place there.
+    pub fn join(bytes: &[u8], texts: &[(usize, Vec<u8>)]) -> Result<Vec<u8>, wire::Malformed> {
+        wire::entry::join(bytes, texts)
+    }
+
+    /// Reads an entry with whatever texts it has. Only for what this node kept itself: a partner has to say whom
+    /// it speaks of, and within the bounds.
+    ///
+    /// # Errors
+    /// [`wire::Malformed`] where it cannot be read or contradicts its commitment.
     pub fn kept(bytes: &[u8]) -> Result<Self, wire::Malformed> {
         wire::entry::kept(bytes)
     }
@@ -423,11 +458,12 @@ pub(crate) fn hash(header: &[u8]) -> [u8; 32] {
     hash.finalize().into()
 }
 
-/// What a header says of a body.
-pub(crate) fn commitment(salt: &[u8; 16], body: &[u8]) -> [u8; 32] {
+/// What a header says of a body and of its texts.
+pub(crate) fn commitment(salt: &[u8; 16], texts: &[u8; 32], body: &[u8]) -> [u8; 32] {
     let mut hash = Sha256::new();
     hash.update(b"interdocket body v0\n");
     hash.update(salt);
+    hash.update(texts);
     hash.update(body);
     hash.finalize().into()
 }

@@ -80,7 +80,7 @@ fn a_hash_depends_on_all_that_an_entry_says() {
 #[test]
 fn what_is_hashed_for_one_end_serves_no_other() {
     let bytes = [0; 16];
-    assert_ne!(hash(&bytes), commitment(&bytes, &[]));
+    assert_ne!(hash(&bytes), commitment(&bytes, &[0; 32], &[]));
 }
 
 #[test]
@@ -172,11 +172,11 @@ fn the_bytes_of_format_v0_stay() {
     let hash = crate::blob::Sha256(entry.hash).to_string();
     assert_eq!(
         hash,
-        "2218bd503490ca39fd2556861f4b62154861a61d450831133b063bb177bdafd9"
+        "4ecf47a249d7373a4e396c749d75d44477b0497fecc12bc64cfa82aa12037d84"
     );
     assert_eq!(
         digest(&entry.bytes),
-        "95d2164eaf68b1ad47914e2f492ff5f02bbdb328d94afede15955c146899acf2"
+        "e72488416f9ef8aff3b1d03ca36408db53e9f7b2d302b7f5885e308d0bc40dab"
     );
     assert_eq!(
         digest(&receipt.head.bytes),

@@ -1,35 +1,48 @@
 //! Entries on the wire.
 
+mod item;
+mod text;
+
 use interdocket_proto::v1;
 use prost::Message as _;
+use sha2::{Digest as _, Sha256};
 
+use self::text::Texts;
 use super::head::{side, side_number};
 use super::{Malformed, array, micros, time};
-use crate::blob::{Digest, Sha256};
-use crate::copy::Field;
-use crate::evidence::{File, FileKind, Item};
-use crate::id::{ActorId, CaseId, EvidenceId, ShareId, TargetId};
-use crate::identity::OrganisationId;
+use crate::blob::Digest;
+use crate::id::{ActorId, CaseId, EvidenceId, ShareId};
 use crate::limits;
 use crate::log::entry::{
     Actor, Body, CaseInfo, DeclineReason, Entry, ItemChange, Offered, Place, Purged, RecallAnswer,
-    Reshared, StoredItem, Target, commitment, hash, message as bounded, recipients,
+    Reshared, StoredItem, Subject, Text, commitment, hash, message as bounded, recipients,
 };
 use crate::log::{Point, Side};
-use crate::metadata::{Metadata, Tag, Value};
 use crate::refusal::Refusal;
 use crate::share::Totals;
+
+pub(crate) use self::item::{change_size, read_info, read_item, size, write_info, write_item};
 
 const WHAT: Malformed = Malformed("an entry");
 
 /// Writes an entry, and gives it as its reader will see it: times are cut to what the wire holds.
-pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
+pub(crate) fn encode(place: &Place, mut body: Body, seed: &[u8; 16]) -> Entry {
     if let Body::EvidenceAdded(items) = &mut body {
         for item in items {
             item.added_at = micros(item.added_at);
         }
     }
-    let (kind, critical, payload) = (kind(&body) as i32, critical(&body), write(&body));
+    let (kind, critical) = (kind(&body) as i32, critical(&body));
+    let texts = text::of(&body).into_iter().enumerate();
+    let mut message = v1::Entry {
+        header: Default::default(),
+        salt: text::salt(seed, 0).to_vec().into(),
+        body: write(&body).into(),
+        texts: texts
+            .map(|(place, (_, text))| text::write(text, seed, place))
+            .collect(),
+    };
+    let commitment = commit(&message).expect("what was just written is whole");
     let header = v1::EntryHeader {
         share: place.share.as_bytes().to_vec().into(),
         side: side_number(place.side),
@@ -40,15 +53,11 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
         at: place.at.timestamp_micros(),
         r#type: kind,
         critical,
-        commitment: commitment(salt, &payload).to_vec().into(),
+        commitment: commitment.to_vec().into(),
     }
     .encode_to_vec();
     let hash = hash(&header);
-    let message = v1::Entry {
-        header: header.into(),
-        salt: salt.to_vec().into(),
-        body: payload.into(),
-    };
+    message.header = header.into();
     Entry {
         share: place.share,
         side: place.side,
@@ -64,53 +73,86 @@ pub(crate) fn encode(place: &Place, mut body: Body, salt: &[u8; 16]) -> Entry {
     }
 }
 
+/// What the header of an entry says of the rest of it.
+pub(crate) fn commit(message: &v1::Entry) -> Result<[u8; 32], Malformed> {
+    // Of one length always: else bytes could move between salt and body under one commitment.
+    let salt = message.salt.as_ref().try_into().map_err(|_| WHAT)?;
+    let mut texts = Sha256::new();
+    for text in &message.texts {
+        texts.update(text::commitment(text)?);
+    }
+    Ok(commitment(salt, &texts.finalize().into(), &message.body))
+}
+
 pub(crate) fn decode(bytes: &[u8]) -> Result<Entry, Malformed> {
-    let entry = parse(bytes, false)?;
-    check(&entry.body).map_err(|_| WHAT)?;
-    Ok(entry)
+    parse(bytes, false)
 }
 
 pub(crate) fn kept(bytes: &[u8]) -> Result<Entry, Malformed> {
     parse(bytes, true)
 }
 
-pub(crate) fn redacted(entry: &Entry) -> Vec<u8> {
-    let header = v1::Entry::decode(entry.bytes.as_slice())
-        .map(|message| message.header)
-        .unwrap_or_default();
-    v1::Entry {
-        header,
-        salt: Default::default(),
-        body: write(&entry.body.redacted()).into(),
+/// Takes texts out of an entry that was read.
+pub(crate) fn part(entry: &Entry, apart: &dyn Fn(Subject) -> bool) -> (Vec<u8>, Vec<Text>) {
+    let mut message = v1::Entry::decode(entry.bytes.as_slice()).unwrap_or_default();
+    let mut taken = Vec::new();
+    let subjects = text::subjects(&entry.body);
+    for (place, (text, subject)) in message.texts.iter_mut().zip(subjects).enumerate() {
+        if !text::here(text) || !apart(subject) {
+            continue;
+        }
+        if let Ok(erased) = text::erased(text) {
+            let bytes = std::mem::replace(text, erased).encode_to_vec();
+            taken.push(Text {
+                place,
+                subject,
+                bytes,
+            });
+        }
     }
-    .encode_to_vec()
+    (message.encode_to_vec(), taken)
+}
+
+/// Puts texts back into an entry from which they were taken.
+pub(crate) fn join(bytes: &[u8], texts: &[(usize, Vec<u8>)]) -> Result<Vec<u8>, Malformed> {
+    let mut message: v1::Entry = message(bytes)?;
+    for (place, text) in texts {
+        let room = message.texts.get_mut(*place).ok_or(WHAT)?;
+        *room = self::message(text)?;
+    }
+    Ok(message.encode_to_vec())
 }
 
 fn parse(bytes: &[u8], ours: bool) -> Result<Entry, Malformed> {
-    let message = v1::Entry::decode(bytes).map_err(|_| WHAT)?;
-    let header = v1::EntryHeader::decode(message.header.clone()).map_err(|_| WHAT)?;
+    let message: v1::Entry = message(bytes)?;
+    let header: v1::EntryHeader = self::message(&message.header)?;
     let side = side(header.side)?;
     let previous = array(&header.previous, "a hash")?;
+    let told = message
+        .texts
+        .iter()
+        .map(|text| text::OVERHEAD + text.text.len());
     if message.header.len() > limits::ENTRY_HEADER_MAX
-        || message.body.len() > limits::ENTRY_BODY_MAX
+        || message.body.len() + told.sum::<usize>() > limits::ENTRY_BODY_MAX
         || header.number == 0
         || (header.number == 1) != (previous == [0; 32])
     {
         return Err(WHAT);
     }
-    let committed = array(&header.commitment, "a commitment")?;
-    let unsalted = message.salt.is_empty();
-    let body = if unsalted && message.body.is_empty() && withholds(header.r#type, side) {
+    let committed: [u8; 32] = array(&header.commitment, "a commitment")?;
+    let bare = message.salt.is_empty() && message.body.is_empty() && message.texts.is_empty();
+    let body = if bare && withholds(header.r#type, side) {
         Body::Unread
-    } else if unsalted && ours {
-        read(header.r#type, side, &message.body)?
     } else {
-        // Of one length always: else bytes could move between salt and body under one commitment.
-        let salt = message.salt.as_ref().try_into().map_err(|_| WHAT)?;
-        if committed != commitment(salt, &message.body) {
+        if committed != commit(&message)? {
             return Err(Malformed("an entry: its body does not match its header"));
         }
-        read(header.r#type, side, &message.body)?
+        let here: Vec<bool> = message.texts.iter().map(text::here).collect();
+        let body = read(header.r#type, side, &message.body, message.texts)?;
+        if !ours {
+            check(&body, &here).map_err(|_| WHAT)?;
+        }
+        body
     };
     Ok(Entry {
         share: ShareId::from_slice(&header.share).map_err(|_| WHAT)?,
@@ -167,9 +209,14 @@ const fn critical(body: &Body) -> bool {
 #[expect(clippy::too_many_lines, reason = "a few lines for each type")]
 fn write(body: &Body) -> Vec<u8> {
     match body {
-        Body::Offered(terms, offered) => write_offered(*terms, offered).encode_to_vec(),
+        Body::Offered(terms, offered) => v1::Offered {
+            actor: write_only(&offered.actor),
+            case: offered.case.as_bytes().to_vec().into(),
+            terms: terms.to_vec().into(),
+        }
+        .encode_to_vec(),
         Body::EvidenceAdded(items) => {
-            let items = items.iter().map(write_item).collect();
+            let items = items.iter().map(item::write_listed).collect();
             v1::EvidenceAdded { items }.encode_to_vec()
         }
         Body::Listed(actor, update) => v1::Listed {
@@ -182,23 +229,24 @@ fn write(body: &Body) -> Vec<u8> {
         | Body::ImportGranted(actor)
         | Body::Suspended(actor)
         | Body::Resumed(actor)
-        | Body::Revoked(actor) => only(actor),
+        | Body::Revoked(actor) => v1::Ended {
+            actor: Some(write_actor(actor)),
+        }
+        .encode_to_vec(),
         Body::EvidenceChanged(changes) => {
-            let items = changes.iter().map(write_change).collect();
-            v1::EvidenceChanged { items }.encode_to_vec()
+            let ids = changes.iter().map(|change| change.evidence.as_bytes());
+            let evidence = ids.map(|id| id.to_vec().into()).collect();
+            v1::EvidenceChanged { evidence }.encode_to_vec()
         }
         Body::EvidenceWithdrawn(ids) => {
             let evidence = ids.iter().map(|id| id.as_bytes().to_vec().into()).collect();
             v1::EvidenceWithdrawn { evidence }.encode_to_vec()
         }
-        Body::CaseChanged(actor, info) => v1::CaseChanged {
-            actor: Some(write_actor(actor)),
-            info: Some(write_info(info)),
-        }
-        .encode_to_vec(),
-        Body::RecipientsChanged(actor, recipients) => v1::RecipientsChanged {
-            actor: Some(write_actor(actor)),
-            recipients: recipients.clone(),
+        Body::CaseChanged(actor, _)
+        | Body::RecipientsChanged(actor, _)
+        | Body::Reshared(actor, _)
+        | Body::RecallAsked(actor, _) => v1::CaseChanged {
+            actor: write_only(actor),
         }
         .encode_to_vec(),
         Body::SharedOnward(actor, recipients) => v1::SharedOnward {
@@ -221,17 +269,6 @@ fn write(body: &Body) -> Vec<u8> {
         Body::Purged(purged) => v1::Purged {
             erased: Some(write_totals(purged.erased)),
             kept: Some(write_totals(purged.kept)),
-        }
-        .encode_to_vec(),
-        Body::Reshared(actor, said) => v1::Reshared {
-            actor: Some(write_actor(actor)),
-            recipients: said.recipients.clone(),
-            message: said.message.clone(),
-        }
-        .encode_to_vec(),
-        Body::RecallAsked(actor, reason) => v1::RecallAsked {
-            actor: Some(write_actor(actor)),
-            reason: reason.clone(),
         }
         .encode_to_vec(),
         Body::RecallAnswered(actor, answer) => v1::RecallAnswered {
@@ -268,23 +305,51 @@ fn read_reason(reason: i32) -> Result<DeclineReason, Malformed> {
     }
 }
 
-/// Ended, Cancelled, ImportGranted, Suspended, Resumed and Revoked say who, in one and the same field.
-fn only(actor: &Actor) -> Vec<u8> {
-    v1::Ended {
-        actor: Some(write_actor(actor)),
-    }
-    .encode_to_vec()
+/// An actor whose name and badge are in a text.
+fn write_only(actor: &Actor) -> Option<v1::Actor> {
+    Some(v1::Actor {
+        id: actor.id.as_bytes().to_vec().into(),
+        ..v1::Actor::default()
+    })
 }
 
+/// Ended, Cancelled, ImportGranted, Suspended, Resumed and Revoked say who, in one and the same field; so do
+/// CaseChanged, RecipientsChanged, Reshared and RecallAsked, by the id only.
 fn only_actor(body: &[u8]) -> Result<Actor, Malformed> {
     read_actor(message::<v1::Ended>(body)?.actor)
 }
 
-/// Holds a body to the bounds.
-fn check(body: &Body) -> Result<(), Refusal> {
+/// An actor as a text has them, and what else is said there.
+fn read_people(
+    actor: Actor,
+    text: Option<v1::PeopleText>,
+) -> Result<(Actor, Vec<String>, String), Malformed> {
+    let text = text.unwrap_or_default();
+    let actor = Actor {
+        id: actor.id,
+        name: text.name,
+        badge: text.badge,
+    };
+    actor.check().map_err(|_| Malformed("an actor"))?;
+    Ok((actor, text.recipients, text.reason))
+}
+
+/// Holds a body to the bounds; `here` says which of its texts are there. How people read is always told: without
+/// it nobody could use what is shared.
+fn check(body: &Body, here: &[bool]) -> Result<(), Refusal> {
+    let subjects = text::subjects(body);
+    if (subjects.iter().zip(here)).any(|(subject, here)| *subject == Subject::People && !here) {
+        return Err(Refusal::Malformed);
+    }
     match body {
         Body::Offered(_, offered) => offered.check(),
-        Body::EvidenceAdded(items) => items.iter().try_for_each(Item::check),
+        Body::EvidenceAdded(items) => {
+            let mut items = items.iter().zip(here);
+            items.try_for_each(|(item, here)| match here {
+                true => item.check(),
+                false => item.check_files(),
+            })
+        }
         Body::EvidenceChanged(changes) => changes.iter().try_for_each(ItemChange::check),
         Body::CaseChanged(_, info) => info.check(),
         Body::RecipientsChanged(_, names) | Body::SharedOnward(_, names) => recipients(names),
@@ -306,16 +371,18 @@ fn withholds(kind: i32, side: Side) -> bool {
 
 /// A type that is not known is unread: admission judges it. A known one stands in its own log only.
 #[expect(clippy::too_many_lines, reason = "a few lines for each type")]
-fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
+fn read(kind: i32, side: Side, body: &[u8], texts: Vec<v1::Text>) -> Result<Body, Malformed> {
     use v1::EntryType as Type;
     let Ok(kind) = Type::try_from(kind) else {
         return Ok(Body::Unread);
     };
+    let mut texts = Texts::new(texts);
     let body = match (side, kind) {
-        (Side::Owner, Type::Offered) => read_offered(message(body)?)?,
+        (Side::Owner, Type::Offered) => read_offered(message(body)?, &mut texts)?,
         (Side::Owner, Type::EvidenceAdded) => {
             let added: v1::EvidenceAdded = message(body)?;
-            Body::EvidenceAdded(all(added.items, read_item)?)
+            let item = |item| item::read_listed(item, texts.next()?);
+            Body::EvidenceAdded(all(added.items, item)?)
         }
         (Side::Owner, Type::Listed) => {
             let listed: v1::Listed = message(body)?;
@@ -325,20 +392,21 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
         (Side::Owner, Type::Cancelled) => Body::Cancelled(only_actor(body)?),
         (Side::Owner, Type::EvidenceChanged) => {
             let changed: v1::EvidenceChanged = message(body)?;
-            Body::EvidenceChanged(all(changed.items, read_change)?)
+            let change = |id| item::read_change(evidence(id)?, texts.next()?);
+            Body::EvidenceChanged(all(changed.evidence, change)?)
         }
         (Side::Owner, Type::EvidenceWithdrawn) => {
             let withdrawn: v1::EvidenceWithdrawn = message(body)?;
-            let id = |id: prost::bytes::Bytes| EvidenceId::from_slice(&id).map_err(|_| WHAT);
-            Body::EvidenceWithdrawn(all(withdrawn.evidence, id)?)
+            Body::EvidenceWithdrawn(all(withdrawn.evidence, evidence)?)
         }
         (Side::Owner, Type::CaseChanged) => {
-            let changed: v1::CaseChanged = message(body)?;
-            Body::CaseChanged(read_actor(changed.actor)?, read_info(changed.info)?)
+            let (info, _) = read_case(texts.next()?)?;
+            let (actor, ..) = read_people(only_actor(body)?, texts.next()?)?;
+            Body::CaseChanged(actor, info)
         }
         (Side::Owner, Type::RecipientsChanged) => {
-            let changed: v1::RecipientsChanged = message(body)?;
-            Body::RecipientsChanged(read_actor(changed.actor)?, changed.recipients)
+            let (actor, names, _) = read_people(only_actor(body)?, texts.next()?)?;
+            Body::RecipientsChanged(actor, names)
         }
         (Side::Owner, Type::ImportGranted) => Body::ImportGranted(only_actor(body)?),
         (Side::Owner, Type::Suspended) => Body::Suspended(only_actor(body)?),
@@ -368,16 +436,20 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
             Body::SharedOnward(read_actor(shared.actor)?, shared.recipients)
         }
         (Side::Owner, Type::Reshared) => {
-            let said: v1::Reshared = message(body)?;
-            let reshared = Reshared {
-                recipients: said.recipients,
-                message: said.message,
-            };
-            Body::Reshared(read_actor(said.actor)?, reshared)
+            let text: Option<v1::CaseText> = texts.next()?;
+            let message = text.map(|text| text.message).unwrap_or_default();
+            let (actor, recipients, _) = read_people(only_actor(body)?, texts.next()?)?;
+            Body::Reshared(
+                actor,
+                Reshared {
+                    recipients,
+                    message,
+                },
+            )
         }
         (Side::Owner, Type::RecallAsked) => {
-            let asked: v1::RecallAsked = message(body)?;
-            Body::RecallAsked(read_actor(asked.actor)?, asked.reason)
+            let (actor, _, reason) = read_people(only_actor(body)?, texts.next()?)?;
+            Body::RecallAsked(actor, reason)
         }
         (Side::Partner, Type::RecallAnswered) => {
             let said: v1::RecallAnswered = message(body)?;
@@ -393,11 +465,41 @@ fn read(kind: i32, side: Side, body: &[u8]) -> Result<Body, Malformed> {
         }
         _ => return Err(Malformed("an entry: its type has no place in this log")),
     };
+    texts.end()?;
     Ok(body)
 }
 
+fn read_offered(offered: v1::Offered, texts: &mut Texts) -> Result<Body, Malformed> {
+    let terms = array(&offered.terms, "a digest of terms")?;
+    let (info, message) = read_case(texts.next()?)?;
+    let (actor, recipients, _) = read_people(read_actor(offered.actor)?, texts.next()?)?;
+    let offered = Offered {
+        actor,
+        case: CaseId::from_slice(&offered.case).map_err(|_| WHAT)?,
+        info,
+        recipients,
+        message,
+    };
+    Ok(Body::Offered(terms, offered))
+}
+
+/// How a case reads, and what is said along with it.
+fn read_case(text: Option<v1::CaseText>) -> Result<(CaseInfo, String), Malformed> {
+    let Some(text) = text else {
+        return Ok(<_>::default());
+    };
+    Ok((read_info(text.info)?, text.message))
+}
+
+fn evidence(id: prost::bytes::Bytes) -> Result<EvidenceId, Malformed> {
+    EvidenceId::from_slice(&id).map_err(|_| WHAT)
+}
+
 /// As many as one entry holds.
-fn all<M, T>(messages: Vec<M>, read: fn(M) -> Result<T, Malformed>) -> Result<Vec<T>, Malformed> {
+fn all<M, T>(
+    messages: Vec<M>,
+    read: impl FnMut(M) -> Result<T, Malformed>,
+) -> Result<Vec<T>, Malformed> {
     if messages.len() > limits::ENTRY_ITEMS_MAX {
         return Err(WHAT);
     }
@@ -428,170 +530,6 @@ pub(crate) fn read_actor(actor: Option<v1::Actor>) -> Result<Actor, Malformed> {
     Ok(actor)
 }
 
-fn write_offered(terms: [u8; 32], offered: &Offered) -> v1::Offered {
-    v1::Offered {
-        actor: Some(write_actor(&offered.actor)),
-        case: offered.case.as_bytes().to_vec().into(),
-        info: Some(write_info(&offered.info)),
-        recipients: offered.recipients.clone(),
-        message: offered.message.clone(),
-        terms: terms.to_vec().into(),
-    }
-}
-
-fn read_offered(offered: v1::Offered) -> Result<Body, Malformed> {
-    let terms = array(&offered.terms, "a digest of terms")?;
-    let offered = Offered {
-        actor: read_actor(offered.actor)?,
-        case: CaseId::from_slice(&offered.case).map_err(|_| WHAT)?,
-        info: read_info(offered.info)?,
-        recipients: offered.recipients,
-        message: offered.message,
-    };
-    Ok(Body::Offered(terms, offered))
-}
-
-pub(crate) fn write_info(info: &CaseInfo) -> v1::CaseInfo {
-    let target = |target: &Target| v1::Target {
-        id: target.id.as_bytes().to_vec().into(),
-        name: target.name.clone(),
-        description: target.description.clone(),
-    };
-    v1::CaseInfo {
-        number: info.number.clone(),
-        title: info.title.clone(),
-        description: info.description.clone(),
-        targets: info.targets.iter().map(target).collect(),
-        tags: info.tags.iter().map(write_tag).collect(),
-    }
-}
-
-pub(crate) fn read_info(info: Option<v1::CaseInfo>) -> Result<CaseInfo, Malformed> {
-    let info = info.ok_or(Malformed("a case"))?;
-    let target = |target: v1::Target| {
-        Ok(Target {
-            id: TargetId::from_slice(&target.id).map_err(|_| Malformed("a target"))?,
-            name: target.name,
-            description: target.description,
-        })
-    };
-    Ok(CaseInfo {
-        number: info.number,
-        title: info.title,
-        description: info.description,
-        targets: all(info.targets, target)?,
-        tags: all(info.tags, read_tag)?,
-    })
-}
-
-pub(crate) fn write_item(item: &Item) -> v1::Item {
-    v1::Item {
-        evidence: item.evidence.as_bytes().to_vec().into(),
-        title: item.title.clone(),
-        folder: item.folder.clone(),
-        added_at: item.added_at.timestamp_micros(),
-        added_by: Some(write_value(&item.added_by)),
-        files: item.files.iter().map(write_file).collect(),
-        metadata: Some(write_metadata(&item.metadata)),
-    }
-}
-
-pub(crate) fn read_item(item: v1::Item) -> Result<Item, Malformed> {
-    let item = Item {
-        evidence: EvidenceId::from_slice(&item.evidence).map_err(|_| WHAT)?,
-        title: item.title,
-        folder: item.folder,
-        added_at: time(item.added_at)?,
-        added_by: read_value(item.added_by)?,
-        files: all(item.files, read_file)?,
-        metadata: read_metadata(item.metadata)?,
-    };
-    Ok(item)
-}
-
-fn write_change(change: &ItemChange) -> v1::ItemChange {
-    v1::ItemChange {
-        evidence: change.evidence.as_bytes().to_vec().into(),
-        title: change.title.clone(),
-        folder: change.folder.clone(),
-        metadata: Some(write_metadata(&change.metadata)),
-    }
-}
-
-fn read_change(change: v1::ItemChange) -> Result<ItemChange, Malformed> {
-    Ok(ItemChange {
-        evidence: EvidenceId::from_slice(&change.evidence).map_err(|_| WHAT)?,
-        title: change.title,
-        folder: change.folder,
-        metadata: read_metadata(change.metadata)?,
-    })
-}
-
-fn write_metadata(metadata: &Metadata) -> v1::Metadata {
-    let field = |(field, value): (&Field, &Value)| v1::Field {
-        field: field.number(),
-        value: Some(write_value(value)),
-    };
-    v1::Metadata {
-        fields: metadata.fields.iter().map(field).collect(),
-        tags: metadata.tags.iter().map(write_tag).collect(),
-    }
-}
-
-/// Fields that a newer release brings are left out; one that is there twice is nobody's.
-fn read_metadata(metadata: Option<v1::Metadata>) -> Result<Metadata, Malformed> {
-    let metadata = metadata.unwrap_or_default();
-    let mut read = Metadata {
-        tags: all(metadata.tags, read_tag)?,
-        ..Metadata::default()
-    };
-    for field in all(metadata.fields, Ok)? {
-        let Some(known) = Field::numbered(field.field) else {
-            continue;
-        };
-        let value = read_value(field.value)?;
-        if read.fields.insert(known, value).is_some() {
-            return Err(WHAT);
-        }
-    }
-    Ok(read)
-}
-
-fn write_value(value: &Value) -> v1::Value {
-    let organisation = value.organisation.map(|id| id.as_bytes().to_vec());
-    v1::Value {
-        text: value.text.clone(),
-        organisation: organisation.unwrap_or_default().into(),
-    }
-}
-
-fn read_value(value: Option<v1::Value>) -> Result<Value, Malformed> {
-    let value = value.unwrap_or_default();
-    let organisation = match value.organisation.is_empty() {
-        true => None,
-        false => Some(array(&value.organisation, "an organisation")?),
-    };
-    Ok(Value {
-        text: value.text,
-        organisation: organisation.map(OrganisationId::from_bytes),
-    })
-}
-
-fn write_tag(tag: &Tag) -> v1::Tag {
-    v1::Tag {
-        text: tag.text.clone(),
-        from: tag.from.number(),
-    }
-}
-
-/// What a newer release makes a tag of is a tag here.
-fn read_tag(tag: v1::Tag) -> Result<Tag, Malformed> {
-    Ok(Tag {
-        text: tag.text,
-        from: Field::numbered(tag.from).unwrap_or(Field::Tags),
-    })
-}
-
 const fn write_totals(totals: Totals) -> v1::Totals {
     v1::Totals {
         evidence: totals.evidence,
@@ -606,51 +544,6 @@ fn read_totals(totals: Option<v1::Totals>) -> Result<Totals, Malformed> {
         evidence: totals.evidence,
         files: totals.files,
         bytes: totals.bytes,
-    })
-}
-
-fn write_file(file: &File) -> v1::File {
-    v1::File {
-        name: file.name.clone(),
-        size: file.size,
-        blake3: file.blake3.0.to_vec().into(),
-        sha256: file.sha256.0.to_vec().into(),
-        kind: write_kind(file.kind).into(),
-        format: file.format.clone(),
-    }
-}
-
-const fn write_kind(kind: FileKind) -> v1::FileKind {
-    match kind {
-        FileKind::Original => v1::FileKind::Original,
-        FileKind::GpsTrack => v1::FileKind::GpsTrack,
-        FileKind::Transcript => v1::FileKind::Transcript,
-        FileKind::AuditTrail => v1::FileKind::AuditTrail,
-        FileKind::Notes => v1::FileKind::Notes,
-        FileKind::Markers => v1::FileKind::Markers,
-    }
-}
-
-fn read_kind(kind: i32) -> Result<FileKind, Malformed> {
-    match v1::FileKind::try_from(kind) {
-        Ok(v1::FileKind::Original) => Ok(FileKind::Original),
-        Ok(v1::FileKind::GpsTrack) => Ok(FileKind::GpsTrack),
-        Ok(v1::FileKind::Transcript) => Ok(FileKind::Transcript),
-        Ok(v1::FileKind::AuditTrail) => Ok(FileKind::AuditTrail),
-        Ok(v1::FileKind::Notes) => Ok(FileKind::Notes),
-        Ok(v1::FileKind::Markers) => Ok(FileKind::Markers),
-        Ok(v1::FileKind::Unspecified) | Err(_) => Err(Malformed("a kind of file")),
-    }
-}
-
-fn read_file(file: v1::File) -> Result<File, Malformed> {
-    Ok(File {
-        name: file.name,
-        size: file.size,
-        blake3: Digest(array(&file.blake3, "a digest")?),
-        sha256: Sha256(array(&file.sha256, "a digest")?),
-        kind: read_kind(file.kind)?,
-        format: file.format,
     })
 }
 
@@ -674,14 +567,4 @@ fn read_stored(item: v1::StoredItem) -> Result<StoredItem, Malformed> {
         evidence: EvidenceId::from_slice(&item.evidence).map_err(|_| WHAT)?,
         files: item.blake3.iter().map(digest).collect::<Result<_, _>>()?,
     })
-}
-
-/// Bytes that an item takes in an entry, with room for its own framing.
-pub(crate) fn size(item: &Item) -> usize {
-    write_item(item).encoded_len() + 8
-}
-
-/// Bytes that a change takes in an entry, with room for its own framing.
-pub(crate) fn change_size(change: &ItemChange) -> usize {
-    write_change(change).encoded_len() + 8
 }

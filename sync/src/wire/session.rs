@@ -210,7 +210,7 @@ mod tests {
     #[test]
     fn texts_of_a_page_are_held_to_their_bounds() {
         let mut long = of(&[1], false);
-        long.items[0].title = "x".repeat(limits::TITLE_MAX + 1);
+        long.items[0].text.as_mut().unwrap().title = "x".repeat(limits::TITLE_MAX + 1);
         assert!(read_page(long, None).is_err());
         let mut long = of(&[1], false);
         let description = "x".repeat(limits::DESCRIPTION_MAX + 1);

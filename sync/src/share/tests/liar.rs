@@ -13,12 +13,13 @@ mod statement;
 use interdocket_proto::v1;
 use prost::Message as _;
 
-use crate::log::entry::{Body, Entry, Place, commitment, hash};
+use crate::log::entry::{Body, Entry, Place, hash};
 use crate::log::head::Head;
 use crate::log::{Point, Side};
 use crate::refusal::Refusal;
 use crate::share::Hold;
 use crate::testing::{Node, Organisation, Pair};
+use crate::wire::entry::commit;
 
 /// What became of a lie.
 #[derive(Debug, PartialEq, Eq)]
@@ -36,6 +37,7 @@ struct Forged {
     header: v1::EntryHeader,
     salt: Vec<u8>,
     body: Vec<u8>,
+    texts: Vec<v1::Text>,
 }
 
 impl Forged {
@@ -54,6 +56,7 @@ impl Forged {
             header: v1::EntryHeader::decode(message.header).unwrap(),
             salt: message.salt.to_vec(),
             body: message.body.to_vec(),
+            texts: message.texts,
         }
     }
 
@@ -66,14 +69,25 @@ impl Forged {
             header,
             salt: self.salt.clone(),
             body: self.body.clone(),
+            texts: self.texts.clone(),
         }
     }
 
     /// Says something else, and commits to it.
     fn say(&mut self, body: Vec<u8>) {
-        let salt = self.salt.as_slice().try_into().unwrap();
-        self.header.commitment = commitment(&salt, &body).to_vec().into();
         self.body = body;
+        self.commit();
+    }
+
+    /// Tells something else, and commits to it.
+    fn tell(&mut self, place: usize, text: v1::Text) {
+        self.texts[place] = text;
+        self.commit();
+    }
+
+    fn commit(&mut self) {
+        let commitment = commit(&self.message()).unwrap();
+        self.header.commitment = commitment.to_vec().into();
     }
 
     fn point(&self) -> Point {
@@ -88,6 +102,7 @@ impl Forged {
             header: self.header.encode_to_vec().into(),
             salt: self.salt.clone().into(),
             body: self.body.clone().into(),
+            texts: self.texts.clone(),
         }
     }
 }

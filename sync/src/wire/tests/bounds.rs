@@ -170,21 +170,42 @@ fn every_type_is_read_in_its_own_log_only() {
 /// Bytes of a body that are committed to, but lack something or have ids of another length.
 #[test]
 fn bodies_that_lack_something_are_not_read() {
-    let reads = |side: Side, kind: v1::EntryType, body: Vec<u8>| {
+    let with = |side: Side, kind: v1::EntryType, body: Vec<u8>, texts: &[v1::Text]| {
         let entry = Entry::new(&place(side), Body::Unread, [1; 16]);
         let message = v1::Entry::decode(entry.bytes.as_slice()).unwrap();
         let mut header = v1::EntryHeader::decode(message.header.clone()).unwrap();
         header.r#type = kind as i32;
-        let commitment = crate::log::entry::commitment(&[1; 16], &body);
-        header.commitment = commitment.to_vec().into();
-        let bent = v1::Entry {
-            header: header.encode_to_vec().into(),
+        let mut bent = v1::Entry {
             body: body.into(),
+            texts: texts.to_vec(),
             ..message
         };
+        header.commitment = wire::entry::commit(&bent).unwrap().to_vec().into();
+        bent.header = header.encode_to_vec().into();
         Entry::read(&bent.encode_to_vec()).is_ok()
     };
     use v1::EntryType as Type;
+    let reads = |side: Side, kind: Type, body: Vec<u8>| with(side, kind, body, &[]);
+    // It says who did it, and lacks nothing but its texts.
+    let who = v1::Suspended {
+        actor: Some(wire::entry::write_actor(&actor())),
+    };
+    let who = who.encode_to_vec();
+    assert!(reads(Side::Owner, Type::Suspended, who.clone()));
+    let text = v1::Text {
+        salt: vec![1; 16].into(),
+        ..v1::Text::default()
+    };
+    for (kind, most) in [
+        (Type::RecipientsChanged, 1),
+        (Type::RecallAsked, 1),
+        (Type::Suspended, 0),
+    ] {
+        for texts in 0..3 {
+            let read = with(Side::Owner, kind, who.clone(), &vec![text.clone(); texts]);
+            assert_eq!(read, texts == most, "{kind:?} {texts}");
+        }
+    }
     for kind in [
         Type::CaseChanged,
         Type::RecipientsChanged,

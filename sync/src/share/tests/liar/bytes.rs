@@ -46,6 +46,60 @@ fn a_body_that_was_not_committed_to_is_refused() {
     assert_eq!(added(|forged| forged.header.commitment.clear()), MALFORMED);
 }
 
+#[test]
+fn a_text_that_was_not_committed_to_is_refused() {
+    let bends: [fn(&mut Forged); 7] = [
+        |forged| forged.texts[0].text = forged.texts[1].text.clone(),
+        |forged| forged.texts[0].salt = vec![1; 16].into(),
+        |forged| forged.texts[0].commitment = vec![1; 32].into(),
+        |forged| forged.texts[0] = committed(vec![1; 32]),
+        |forged| forged.texts.swap(0, 1),
+        |forged| forged.texts.truncate(1),
+        |forged| forged.texts.clear(),
+    ];
+    for bend in bends {
+        assert_eq!(added(bend), MALFORMED);
+    }
+}
+
+/// A text that is only committed to.
+fn committed(commitment: Vec<u8>) -> v1::Text {
+    v1::Text {
+        commitment: commitment.into(),
+        ..v1::Text::default()
+    }
+}
+
+/// An item may be erased at its owner before its partner was told of it.
+#[test]
+fn an_item_whose_text_was_erased_is_listed_by_what_its_files_are() {
+    let erased = |forged: &mut Forged| forged.tell(0, committed(vec![1; 32]));
+    assert_eq!(added(erased), Took(1));
+    let short = |forged: &mut Forged| forged.texts[0] = committed(vec![1; 31]);
+    assert_eq!(added(short), MALFORMED);
+    // The bounds of what is left count all the same.
+    let none = |forged: &mut Forged| {
+        erased(forged);
+        let mut body = v1::EvidenceAdded::decode(forged.body.as_slice()).unwrap();
+        body.items[0].files.clear();
+        forged.say(body.encode_to_vec());
+    };
+    assert_eq!(added(none), MALFORMED);
+}
+
+/// Whom it is for is told, or nobody is.
+#[test]
+fn an_entry_whose_people_are_only_committed_to_is_refused() {
+    let pair = Pair::listed_as(crate::testing::SYNCHRONISED, &[]);
+    let recipients = Body::RecipientsChanged(actor(), vec!["Bea".to_owned()]);
+    let erased = |forged: &mut Forged| forged.tell(0, committed(vec![1; 32]));
+    assert_eq!(lie(&pair, Side::Owner, recipients.clone(), |_| {}), Took(1));
+    assert_eq!(lie(&pair, Side::Owner, recipients, erased), MALFORMED);
+    // How its case reads may be erased by then.
+    let case = Body::CaseChanged(actor(), offered().info);
+    assert_eq!(lie(&pair, Side::Owner, case, erased), Took(1));
+}
+
 /// fault A9: one hash would have two readings.
 #[test]
 fn bytes_do_not_move_between_salt_and_body() {
@@ -228,9 +282,11 @@ fn times_before_1970_or_after_9999_are_refused() {
     for micros in [-1, i64::MIN, i64::MAX, 253_402_300_800_000_000] {
         assert_eq!(added(|forged| forged.header.at = micros), MALFORMED);
         let outcome = added(|forged| {
-            let mut body = v1::EvidenceAdded::decode(forged.body.as_slice()).unwrap();
-            body.items[1].added_at = micros;
-            forged.say(body.encode_to_vec());
+            let mut text = forged.texts[1].clone();
+            let mut said = v1::ItemText::decode(text.text).unwrap();
+            said.added_at = micros;
+            text.text = said.encode_to_vec().into();
+            forged.tell(1, text);
         });
         assert_eq!(outcome, MALFORMED);
         let pair = Pair::listed(&[1]);
@@ -252,10 +308,12 @@ fn times_before_1970_or_after_9999_are_refused() {
 #[test]
 fn text_that_is_not_utf8_and_ids_of_other_lengths_are_refused() {
     let outcome = added(|forged| {
-        let mut body = forged.body.clone();
-        let title = body.windows(4).position(|bytes| bytes == b"Item").unwrap();
-        body[title] = 0xff;
-        forged.say(body);
+        let mut text = forged.texts[0].clone();
+        let mut bytes = text.text.to_vec();
+        let title = bytes.windows(4).position(|bytes| bytes == b"Item").unwrap();
+        bytes[title] = 0xff;
+        text.text = bytes.into();
+        forged.tell(0, text);
     });
     assert_eq!(outcome, MALFORMED);
     for length in [0, 15, 17, 100] {

@@ -307,6 +307,7 @@ fn a_withheld_disclosure_pauses_and_a_withheld_change_of_state_is_refused() {
         lie(&pair, side, body, |forged| {
             forged.salt.clear();
             forged.body.clear();
+            forged.texts.clear();
         })
     };
     let added = Body::EvidenceAdded(vec![item(2)]);
