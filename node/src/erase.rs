@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 use crate::actions::retention::erase::{self, Doomed};
 use crate::actions::{Error, ErrorKind, Way};
@@ -63,13 +64,32 @@ pub(crate) async fn pass(node: &Node, looks: bool) -> Result<(), Error> {
                     break;
                 }
             }
-            node.decide(None, Way::Timer, move |context| {
-                erase::erase_case(context, id)
-            })
-            .await?;
+            case(node, id).await?;
         }
     }
     destroy(node).await.map(drop)
+}
+
+/// Deletes a case of which nothing else is left, with what copies of it only ever listed.
+async fn case(node: &Node, id: Uuid) -> Result<(), Error> {
+    let copies = node.read(move |view| erase::copies(view, id)).await?;
+    for (share, _) in copies.clone() {
+        let mut behind = None;
+        loop {
+            behind = node
+                .decide(None, Way::Timer, move |context| {
+                    erase::erase_listed(context, id, share, behind)
+                })
+                .await?;
+            if behind.is_none() {
+                break;
+            }
+        }
+    }
+    node.decide(None, Way::Timer, move |context| {
+        erase::erase_case(context, id, &copies)
+    })
+    .await
 }
 
 /// Queues what retention policies have deleted soon.

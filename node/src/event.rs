@@ -11,6 +11,7 @@ mod incoming;
 mod link;
 mod people;
 mod retention;
+mod text;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -25,7 +26,7 @@ use crate::actions::settings::Settings;
 use crate::actions::{Actor, Way};
 use crate::features::Features;
 use crate::journal::Draft;
-use crate::keyring::KeyId;
+use crate::keyring::{KeyId, Keyring};
 
 pub use self::body::{
     AccessChanged, BackupBegun, Became, BlobCompared, CaseAssigned, CaseEdited, CaseImported,
@@ -46,7 +47,7 @@ pub use self::evidence::{
     EvidenceOpened, EvidenceViewed, FileAttached, MarkerSet, NoteAdded, RenditionMade, TagsChanged,
     Watermark,
 };
-pub use self::incoming::{InboundSet, ShareFinalised};
+pub use self::incoming::{CaseReceived, InboundSet, ShareFinalised};
 pub use self::link::{
     DownloadBegun, DownloadEnd, DownloadEnded, LinkFilled, LinkMade, LinkRevoked, Linked,
     LinkedFile,
@@ -58,8 +59,9 @@ pub use self::people::{
 };
 pub use self::retention::{
     CaseErased, CaseNumbered, CaseRetained, DeletionQueued, ErasedFile, ErasureDone,
-    EvidenceErased, Matter, Reasoned, RetentionSet, Why,
+    EvidenceErased, ItemsErased, Matter, Reasoned, RetentionSet, Why,
 };
+pub use self::text::{Parted, SealedText};
 
 /// What a record says: who had it done, by which way, and what happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -274,6 +276,8 @@ events! {
     ShareMade(ShareMade), 60, "share made", share => KeyId(share.share.uuid()), [share.share.uuid(), share.set.uuid(), share.case.uuid()];
     /// An administrator took what a partner offers.
     ShareFinalised(ShareFinalised), 121, "share finalised", finalised => KeyId(finalised.share.uuid()), of_finalised(finalised);
+    /// A copy brought a case.
+    CaseReceived(CaseReceived), 122, "case received", received => KeyId(received.case.uuid()), [received.case.uuid()];
     /// Evidence was chosen for a share; it is disclosed when the partner can take it.
     ShareWidened(ShareWidened), 61, "share widened", share => KeyId(share.share.uuid()), [share.share.uuid()];
     /// Evidence was taken out of a share; it is withdrawn when the partner can take that.
@@ -356,6 +360,8 @@ events! {
     DeletionUndone(Reasoned), 177, "taken back from deletion", kept => KeyId::NODE, [kept.what.id()];
     /// An item of evidence is gone.
     EvidenceErased(EvidenceErased), 178, "evidence erased", erased => KeyId::NODE, of_erased(erased);
+    /// What never came of a copy is forgotten with its case.
+    ItemsErased(ItemsErased), 182, "items of a copy erased", erased => KeyId::NODE, [erased.share.uuid()];
     /// A case is gone.
     CaseErased(CaseErased), 179, "case erased", erased => KeyId::NODE, [erased.case.uuid()];
     /// Keys and bytes of what was erased are destroyed.
@@ -410,6 +416,14 @@ impl Entry {
         ciborium::from_reader(bytes).map_err(Unreadable)
     }
 
+    /// Reads a record's body, with the texts in it that open.
+    ///
+    /// # Errors
+    /// [`Unreadable`] where a newer release wrote it.
+    pub fn read(bytes: &[u8], keyring: &Keyring) -> Result<Self, Unreadable> {
+        Ok(Self::decode(bytes)?.joined(keyring))
+    }
+
     /// What the journal takes.
     pub fn draft(&self) -> Draft {
         Draft {
@@ -433,8 +447,7 @@ fn with(whole: Uuid, added: &[Uuid], removed: &[Uuid]) -> Vec<Uuid> {
 }
 
 fn of_finalised(finalised: &ShareFinalised) -> Vec<Uuid> {
-    let made = finalised.made.as_ref().map(|made| made.id);
-    let case = finalised.case.or(made).map(CaseId::uuid);
+    let case = finalised.case.map(CaseId::uuid);
     std::iter::once(finalised.share.uuid())
         .chain(case)
         .collect()

@@ -1,4 +1,4 @@
-//! The keys under which bodies and blobs are sealed: one per case, share or user.
+//! The keys under which bodies, texts and blobs are sealed: one per case, item of evidence, share or user.
 //!
 //! Invariant: a key is on disk only wrapped under the node's master key, one fixed slot each in
 //! one file; an erased slot stays as a tombstone, so an id whose content was erased never gets a
@@ -18,7 +18,7 @@ use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, Nonce, UnboundKey};
-use interdocket_sync::id::ShareId;
+use interdocket_sync::id::{EvidenceId, ShareId};
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -40,7 +40,7 @@ const LIVE: u8 = 1;
 const ERASED: u8 = 2;
 const AES: u8 = 1;
 
-/// Whose key it is: the id of a case, a share or a user.
+/// Whose key it is: the id of a case, an item of evidence, a share or a user.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub Uuid);
 
@@ -48,10 +48,24 @@ impl KeyId {
     /// The node's own key, for bodies that belong to no case, share or user.
     pub const NODE: Self = Self(Uuid::nil());
 
+    /// The key of an item of evidence.
+    pub const fn item(evidence: EvidenceId) -> Self {
+        Self(evidence.uuid())
+    }
+
     /// The key that this node lends for a share of its own; not the one that seals its records of it.
     pub fn lease(share: ShareId) -> Self {
+        Self::of(b"interdocket lease v0\n", share)
+    }
+
+    /// The key of what a share says of its case to people: it goes with the case, and the share's own key stays.
+    pub fn texts(share: ShareId) -> Self {
+        Self::of(b"interdocket share texts v0\n", share)
+    }
+
+    fn of(what: &[u8], share: ShareId) -> Self {
         let mut hash = Sha256::new();
-        hash.update(b"interdocket lease v0\n");
+        hash.update(what);
         hash.update(share.as_bytes());
         let digest: [u8; 32] = hash.finalize().into();
         let mut bytes = [0; 16];

@@ -101,24 +101,19 @@ impl Turn<'_> {
         if self.misfit {
             return;
         }
-        let draft = entry.draft();
-        match self.keyring.ensure(draft.key, crate::chance::fill) {
-            Ok(()) => {}
-            Err(keyring::Error::Full(_)) => {
-                self.staged.unsealed = true;
-                return;
-            }
-            Err(error @ (keyring::Error::Erased(_) | keyring::Error::Damaged(_))) => {
-                let event = Event::name(entry.event.number());
-                tracing::error!(event, %error, "an event can't be sealed and is not recorded");
-                self.misfit = true;
-                return;
-            }
-            Err(error @ (keyring::Error::Io(_) | keyring::Error::Stopped)) => {
-                self.staged.stopped.get_or_insert(error);
-                return;
-            }
-        }
+        let parted = self.keyring.ensure(entry.event.key(), crate::chance::fill);
+        let parted = match parted.and_then(|()| entry.parted(self.keyring)) {
+            Ok(parted) => parted,
+            Err(error) => return self.unsealed(entry, error),
+        };
+        let draft = parted
+            .as_ref()
+            .map_or(entry, |parted| &parted.entry)
+            .draft();
+        // What was erased is in no table either, whoever brings it again.
+        let erased = parted.filter(|parted| parted.erased);
+        let erased = erased.map(|parted| parted.entry.joined(self.keyring));
+        let entry = erased.as_ref().unwrap_or(entry);
         let seq = self.head.count + self.staged.drafts.len() as u64 + 1;
         let meta = Meta {
             seq,
@@ -145,6 +140,21 @@ impl Turn<'_> {
         self.staged.bytes += draft.body.len();
         self.staged.drafts.push(draft);
         self.staged.ops.push((seq, ops));
+    }
+
+    /// Notes why an event has no key.
+    fn unsealed(&mut self, entry: &Entry, error: keyring::Error) {
+        match error {
+            keyring::Error::Full(_) => self.staged.unsealed = true,
+            keyring::Error::Erased(_) | keyring::Error::Damaged(_) => {
+                let event = Event::name(entry.event.number());
+                tracing::error!(event, %error, "an event can't be sealed and is not recorded");
+                self.misfit = true;
+            }
+            keyring::Error::Io(_) | keyring::Error::Stopped => {
+                self.staged.stopped.get_or_insert(error);
+            }
+        }
     }
 }
 
@@ -438,10 +448,11 @@ pub fn catch_up(
         return Err(CatchUpError::Ahead { applied, count });
     }
     let mut changes = Changes::default();
-    for record in journal.reader().scan(applied, None) {
+    let reader = journal.reader();
+    for record in reader.scan(applied, None) {
         let record = record?;
         let seq = record.position.seq;
-        if !replay(store, &mut changes, &record)? {
+        if !replay(store, reader.keyring(), &mut changes, &record)? {
             changes.undo();
             changes.put(&table::LOST, &record.key.0, &seq);
             if record.key != KeyId::NODE {
@@ -464,6 +475,7 @@ pub fn catch_up(
 /// about is closed then, and the node goes on with everything else.
 fn replay(
     store: &Store,
+    keyring: &Keyring,
     changes: &mut Changes,
     record: &journal::Record,
 ) -> Result<bool, CatchUpError> {
@@ -472,7 +484,8 @@ fn replay(
         tracing::error!(record = seq, key = %record.key, "a record can't be read: what it is about is closed");
         return Ok(false);
     };
-    let entry = Entry::decode(body).map_err(|source| CatchUpError::Unreadable { seq, source })?;
+    let entry = Entry::read(body, keyring);
+    let entry = entry.map_err(|source| CatchUpError::Unreadable { seq, source })?;
     let meta = Meta { seq, at: record.at };
     let Err(source) = project(store.engine(), changes, meta, &entry) else {
         return Ok(true);

@@ -10,11 +10,11 @@ mod store;
 
 use std::cell::RefCell;
 
-use interdocket_sync::id::ActorId;
+use interdocket_sync::id::{ActorId, CaseId, ShareId};
 use interdocket_sync::identity::{OrganisationId, Verifier};
 use interdocket_sync::limits;
 use interdocket_sync::log::Side;
-use interdocket_sync::log::entry::{Actor, Entry};
+use interdocket_sync::log::entry::{Actor, Body, Entry, Offered, Subject};
 use interdocket_sync::log::head::{Head, SignedHead};
 use interdocket_sync::receipt::{Countersignature, Receipt};
 use interdocket_sync::refusal::Refusal;
@@ -23,13 +23,17 @@ use interdocket_sync::share::terms::SignedTerms;
 use interdocket_sync::share::{self as sync, Facts, Header, Hold, admit, apply};
 use interdocket_sync::wire::batch::Batch;
 
+use super::case::{Origin, numbered};
 use super::decide::{Context, Decided, Effect};
 use super::partner::Kind;
 use super::{Error, ErrorKind};
-use crate::event::{Bytes, Event, HeadCountersigned, LogReceived, LogWritten, ShareFrozen};
+use crate::event::{
+    Bytes, CaseMade, CaseReceived, Event, HeadCountersigned, LogReceived, LogWritten, ShareFrozen,
+};
 use crate::rules;
 use crate::seal::Seal;
-use crate::store::project::{ShareFacts, recovers};
+use crate::store::project::{ShareFacts, free, recovers};
+use crate::store::view::View;
 use crate::store::{entity, table};
 #[cfg(test)]
 use crate::tests::simulation::bug::{Bug, planted};
@@ -221,13 +225,23 @@ fn record(
         (true, lease) => lease,
         (false, _) => None,
     };
-    let (entries, sealed) = kept(context, &admitted.applied, lease);
+    let held = context.view.get(&table::SHARE, &batch.share)?;
+    let gone = gone(&context.view, held.and_then(|share| share.case))?;
+    let (entries, sealed) = match (lease, gone) {
+        (None, true) => (untold(&admitted.applied), Vec::new()),
+        _ => kept(context, &admitted.applied, lease),
+    };
+    let mut events = match &terms {
+        Some(terms) if !pending => case_received(&context.view, terms, admitted)?,
+        _ => Vec::new(),
+    };
     let received = LogReceived {
         share: batch.share,
         side,
         pending: pending && terms.is_some(),
         terms: terms.map(|terms| Bytes(terms.bytes)),
         entries,
+        texts: Vec::new(),
         sealed,
         head: Bytes(batch.head.bytes),
         countersignature: Bytes(countersignature.bytes.clone()),
@@ -236,13 +250,77 @@ fn record(
     if planted(Bug::CountersignedUnrecorded) && admitted.header.owner_log.point.count > 1 {
         return Ok(Decided::new(Vec::new(), move |_| Ok(Ok(countersignature))));
     }
-    let mut events = vec![Event::LogReceived(received)];
+    events.push(Event::LogReceived(received));
     if !pending {
         events.extend(accept(context, node, &admitted.header)?);
     }
     Ok(Decided::new(events, move |_| Ok(Ok(countersignature)))
         .then(Effect::Recheck)
         .then(Effect::Nudge(caller)))
+}
+
+/// The case that begins with a copy.
+fn case_received(
+    view: &View<'_>,
+    terms: &SignedTerms,
+    admitted: &admit::Admitted,
+) -> Result<Vec<Event>, Error> {
+    let terms = &terms.terms;
+    let (sync::Kind::Copy, Some(offered)) = (terms.kind, offered(admitted)) else {
+        return Ok(Vec::new());
+    };
+    let made = received(view, terms.share, offered)?;
+    let number = numbered(made.id, None, &made.number);
+    let received = CaseReceived {
+        case: made.id,
+        origin: Origin {
+            organisation: terms.owner,
+            share: terms.share,
+            id: offered.case.uuid(),
+        },
+        made: Some(made),
+        targets: offered.info.targets.clone(),
+        tags: offered.info.tags.clone(),
+        recipients: offered.recipients.clone(),
+    };
+    Ok(vec![number, Event::CaseReceived(received)])
+}
+
+/// The case that a copy becomes here.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn received(view: &View<'_>, share: ShareId, offered: &Offered) -> Result<CaseMade, Error> {
+    Ok(CaseMade {
+        id: CaseId::received(share, offered.case),
+        number: free(view, &table::CASE_NUMBER, &offered.info.number)?,
+        title: offered.info.title.clone(),
+        description: offered.info.description.clone(),
+    })
+}
+
+/// Whether a case was deleted here: what comes of its shares is not told any more.
+fn gone(view: &View<'_>, case: Option<CaseId>) -> Result<bool, Error> {
+    case.map_or(Ok(false), |case| Ok(view.has(&table::GONE, &case.uuid())?))
+}
+
+/// Entries that tell nothing any more of their case and items but what was listed.
+fn untold(entries: &[Entry]) -> Vec<Bytes> {
+    let untold = |entry: &Entry| entry.part(&|subject| subject != Subject::People).0;
+    entries.iter().map(|entry| Bytes(untold(entry))).collect()
+}
+
+fn whole(entries: &[Entry]) -> Vec<Bytes> {
+    let whole = entries.iter().map(|entry| entry.bytes.clone());
+    whole.map(Bytes).collect()
+}
+
+/// The offer, where entries begin with it.
+fn offered(admitted: &admit::Admitted) -> Option<&Offered> {
+    match admitted.applied.first().map(|entry| &entry.body) {
+        Some(Body::Offered(_, offered)) => Some(offered),
+        _ => None,
+    }
 }
 
 /// Entries as they are kept: as they came, or redacted and sealed under a lease.
@@ -254,8 +332,7 @@ fn kept(
     #[cfg(test)]
     let lease = lease.filter(|_| !planted(Bug::NotRedacted));
     let Some(lease) = lease else {
-        let whole = entries.iter().map(|entry| Bytes(entry.bytes.clone()));
-        return (whole.collect(), Vec::new());
+        return (whole(entries), Vec::new());
     };
     let redacted = entries.iter().map(|entry| Bytes(entry.redacted()));
     let mut sealed = Vec::with_capacity(entries.len());
@@ -331,12 +408,8 @@ fn accept(
 
 fn frozen(header: &Header, batch: &Batch) -> Decided<Taken> {
     let side = batch.head.head.side;
-    // Texts of an advanced share are kept sealed only, and the chain proves a fork without them.
-    let sealed = side == Side::Owner && matches!(header.kind, sync::Kind::Advanced(_));
-    let kept = |entry: &Entry| match sealed {
-        true => Bytes(entry.redacted()),
-        false => Bytes(entry.bytes.clone()),
-    };
+    // Texts are kept where they can be erased only, and the chain proves a fork without them.
+    let kept = |entry: &Entry| Bytes(entry.redacted());
     let event = ShareFrozen {
         share: batch.share,
         side,
@@ -425,6 +498,7 @@ pub fn written(
     let side = last.side;
     let SignedHead { bytes, .. } = head.sign(context.signer);
     Some(Event::LogWritten(LogWritten {
+        texts: Vec::new(),
         share: header.share,
         side,
         entries: entries

@@ -16,6 +16,7 @@ use crate::event::{Entry, Event};
 use crate::features::{self, Features};
 use crate::federation::history;
 use crate::journal::{Body, Position};
+use crate::keyring::Keyring;
 use crate::node::{Node, Seen};
 use crate::store::entity::Known;
 use crate::store::table;
@@ -362,7 +363,7 @@ impl Run for audit::Show {
             for (seq, offset) in rows {
                 let read = of.parts().journal.read(Position { seq, offset });
                 let read = read.map_err(|error| broken(&error.to_string()))?;
-                records.push(shown(read, all));
+                records.push(shown(read, &of.parts().keyring, all));
             }
             Ok(audit::Page { records, next })
         })
@@ -400,9 +401,9 @@ fn subject(view: &View<'_>, about: &str) -> Result<uuid::Uuid, Error> {
 }
 
 /// A record as it is shown; what is confidential only to who may see `all`.
-fn shown(record: crate::journal::Record, all: bool) -> Record {
+fn shown(record: crate::journal::Record, keyring: &Keyring, all: bool) -> Record {
     let (entry, body) = match &record.body {
-        Body::Open(bytes) => (Entry::decode(bytes).ok(), BodyState::Whole),
+        Body::Open(bytes) => (Entry::read(bytes, keyring).ok(), BodyState::Whole),
         Body::Erased => (None, BodyState::Erased),
         Body::Damaged => (None, BodyState::Damaged),
     };

@@ -20,7 +20,7 @@ use crate::actions::share::{Attachment, Scope, SetId};
 use crate::blobs::Place;
 use crate::features::Features;
 
-use super::Bytes;
+use super::{Bytes, SealedText};
 
 /// The node began its life.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -301,6 +301,9 @@ pub struct ShareMade {
     /// What goes along with its evidence.
     #[serde(default)]
     pub attachments: BTreeSet<Attachment>,
+    /// Texts that were sealed apart; none where they are in their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<SealedText>,
 }
 
 /// Evidence was chosen for a share.
@@ -354,6 +357,9 @@ pub struct LogWritten {
     pub entries: Vec<Bytes>,
     /// The signed head.
     pub head: Bytes,
+    /// Texts that were sealed apart; none where they are in their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<SealedText>,
 }
 
 /// Entries of the partner's log were admitted and countersigned.
@@ -377,6 +383,9 @@ pub struct LogReceived {
     pub head: Bytes,
     /// This node's countersignature.
     pub countersignature: Bytes,
+    /// Texts that were sealed apart; none where they are in their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<SealedText>,
 }
 
 /// Entries of this node's own log that it had lost: its partner gave them back.
@@ -394,6 +403,9 @@ pub struct LogRecovered {
     pub head: Bytes,
     /// The partner's countersignature.
     pub countersignature: Bytes,
+    /// Texts that were sealed apart; none where they are in their places.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub texts: Vec<SealedText>,
 }
 
 /// The partner countersigned this node's log.

@@ -112,6 +112,15 @@ pub struct ErasedFile {
     pub last: bool,
 }
 
+/// Items that a copy listed and never became evidence are to be forgotten with their case.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ItemsErased {
+    /// The share.
+    pub share: ShareId,
+    /// The items, by their ids at the owner.
+    pub items: Vec<EvidenceId>,
+}
+
 /// A case is gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaseErased {

@@ -40,7 +40,7 @@ pub fn event(view: &View<'_>, journal: &Reader, seq: u64) -> Result<Event, Error
     let Body::Open(body) = record.body else {
         return Err(broken("a record's body was erased or is damaged"));
     };
-    Ok(Entry::decode(&body)
+    Ok(Entry::read(&body, journal.keyring())
         .map_err(|_| broken("a record is of a newer release"))?
         .event)
 }

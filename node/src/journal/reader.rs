@@ -65,6 +65,11 @@ pub struct Reader {
 }
 
 impl Reader {
+    /// The keys that open the bodies, and the texts in them.
+    pub fn keyring(&self) -> &Keyring {
+        &self.shared.keyring
+    }
+
     pub(super) fn new(shared: Arc<Shared>) -> Self {
         Self { shared }
     }

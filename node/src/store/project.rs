@@ -40,7 +40,7 @@ pub(crate) use self::retention::micros;
 pub use self::share::{ShareFacts, recovers};
 
 /// The version of the tables: a database of another one is built again.
-pub const SHAPE: u32 = 26;
+pub const SHAPE: u32 = 27;
 
 /// Why an event could not be projected: the journal contradicts itself, or the engine failed.
 #[derive(Debug, thiserror::Error)]
@@ -219,6 +219,8 @@ impl Step<'_> {
                 partner.inbound = set.inbound;
             }),
             Event::ShareFinalised(finalised) => self.share_finalised(finalised),
+            Event::CaseReceived(received) => self.case_received(received),
+            Event::ItemsErased(erased) => self.items_erased(erased),
             Event::PolicySet(set) => self.partner(set.organisation, |partner| {
                 partner.policy = Some(set.policy)
             }),

@@ -1,6 +1,8 @@
 //! What was deleted is gone: from tables, journal, blobs and later backups, whatever happens meanwhile, and nothing
 //! else with it.
 
+mod shared;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -27,8 +29,11 @@ pub(crate) fn kept(at: &Bench) -> Vec<Vec<u8>> {
     for (key, value) in at.tables() {
         kept.extend([key, value]);
     }
-    for record in at.node.parts().journal.scan(0, None) {
+    let parts = at.node.parts();
+    for record in parts.journal.scan(0, None) {
         if let Body::Open(body) = record.unwrap().body {
+            // With the texts in it that are sealed apart, as far as they open.
+            kept.push(Entry::read(&body, &parts.keyring).unwrap().encode());
             kept.push(body);
         }
     }

@@ -9,20 +9,24 @@ use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::receipt::Countersignature;
 use interdocket_sync::refusal::Refusal;
 use interdocket_sync::share::revocation::SignedRevocation;
-use interdocket_sync::share::{self as sync, Hold, apply};
+use interdocket_sync::share::{self as sync, Hold, admit, apply};
 use interdocket_sync::wire::batch::Batch;
 
-use super::{Known, Taken, accept, admitted, header as begun, receive, record, refuse};
+use super::{
+    Known, Taken, accept, admitted, gone, header as begun, offered, receive, record, refuse,
+    untold, whole,
+};
 use crate::actions::Error;
+use crate::actions::case::numbered;
 use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::partner::Kind;
 use crate::event::{
-    Bytes, Event, LogRecovered, NodeRewound, PartnerRecovered, RevocationCountersigned,
+    Bytes, CaseMade, Event, LogRecovered, NodeRewound, PartnerRecovered, RevocationCountersigned,
     ShareRevoked,
 };
 use crate::rules;
 use crate::seal::Seal;
-use crate::store::project::recovers;
+use crate::store::project::{free, recovers};
 use crate::store::table;
 use crate::store::view::View;
 
@@ -142,6 +146,7 @@ pub fn recover(
     };
     let found = context.view.get(&table::SHARE, &batch.share)?;
     let lost = found.is_none();
+    let case = found.as_ref().and_then(|share| share.case);
     let (mut header, terms) = match (found, &batch.terms, &own) {
         (Some(share), _, _) => (share.header, None),
         (None, Some(terms), Some(_)) => (apply::open(terms), Some(terms.clone())),
@@ -179,20 +184,48 @@ pub fn recover(
     let Some(countersignature) = own else {
         return record(context, &node, &admitted, batch, terms, lease);
     };
-    let entries = admitted.applied.iter();
-    let event = LogRecovered {
-        share: batch.share,
-        side: head.side,
-        terms: terms.map(|terms| Bytes(terms.bytes)),
-        entries: entries.map(|entry| Bytes(entry.bytes.clone())).collect(),
-        head: Bytes(batch.head.bytes.clone()),
-        countersignature: Bytes(countersignature.bytes.clone()),
+    let view = &context.view;
+    let case = case.or_else(|| offered(&admitted).map(|offered| offered.case));
+    let gone = gone(view, case)?;
+    let mut events = match lost && !gone {
+        true => case_lost(view, &admitted)?,
+        false => Vec::new(),
     };
-    let events = match admitted.applied.is_empty() {
-        true => Vec::new(),
-        false => vec![Event::LogRecovered(event)],
-    };
+    if !admitted.applied.is_empty() {
+        events.push(Event::LogRecovered(LogRecovered {
+            share: batch.share,
+            side: head.side,
+            terms: terms.map(|terms| Bytes(terms.bytes)),
+            entries: match gone {
+                true => untold(&admitted.applied),
+                false => whole(&admitted.applied),
+            },
+            texts: Vec::new(),
+            head: Bytes(batch.head.bytes.clone()),
+            countersignature: Bytes(countersignature.bytes.clone()),
+        }));
+    }
     Ok(Decided::new(events, |_| Ok(Ok(countersignature))))
+}
+
+/// The case of a share that this node made and does not know any more, where that is not here either.
+fn case_lost(view: &View<'_>, admitted: &admit::Admitted) -> Result<Vec<Event>, Error> {
+    let Some(offered) = offered(admitted) else {
+        return Ok(Vec::new());
+    };
+    if view.has(&table::CASE, &offered.case)? {
+        return Ok(Vec::new());
+    }
+    let made = CaseMade {
+        id: offered.case,
+        number: free(view, &table::CASE_NUMBER, &offered.info.number)?,
+        title: offered.info.title.clone(),
+        description: offered.info.description.clone(),
+    };
+    Ok(vec![
+        numbered(made.id, None, &made.number),
+        Event::CaseMade(made),
+    ])
 }
 
 /// Takes back this node's own revocation of a share, with the partner's countersignature. Both signatures

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use interdocket_sync::blob::Digest;
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
-use interdocket_sync::share::{Facts as _, Kind};
+use interdocket_sync::share::{Fact, Facts as _, Key, Kind};
 use uuid::Uuid;
 
 use super::delete::shared;
@@ -20,7 +20,7 @@ use crate::actions::{Error, evidence, exchange};
 use crate::blobs::Placed;
 use crate::event::{
     CaseErased, DeletionQueued, ErasedFile, ErasureDone, Event, EvidenceErased, EvidenceExcluded,
-    Linked, Matter, Reasoned, Watermark, Why,
+    ItemsErased, Linked, Matter, Reasoned, Watermark, Why,
 };
 use crate::node::timely;
 use crate::store::project::{ShareFacts, micros};
@@ -318,24 +318,95 @@ fn owed(view: &View<'_>, cases: &[CaseId], id: EvidenceId) -> Result<bool, Error
     Ok(false)
 }
 
-/// Records that a queued case is gone, once nothing of it is left and no share of this node's own has it.
+/// Copies of a case that is to be erased, with how much of each is held: what they list is looked through before.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn copies(view: &View<'_>, id: Uuid) -> Result<Vec<(ShareId, u64)>, Error> {
+    let own = node(view)?.organisation;
+    let mut copies = Vec::new();
+    for share in shares(view, &[CaseId::new(id)])? {
+        let header = decide::share(view, share)?.header;
+        if header.kind == Kind::Copy && header.partner == own {
+            copies.push((share, header.owner_log.point.count));
+        }
+    }
+    Ok(copies)
+}
+
+/// Records that what a copy lists and what never became evidence here is forgotten, some of it at a time, where its
+/// case is to be erased and nothing else is left of it; answers behind which item the next step begins, if there is
+/// one.
 ///
 /// # Errors
 /// [`Error`] where the clock is not to be trusted, or the tables fail.
-pub fn erase_case(context: &Context<'_>, id: Uuid) -> Result<Decided<()>, Error> {
+pub fn erase_listed(
+    context: &Context<'_>,
+    id: Uuid,
+    share: ShareId,
+    after: Option<EvidenceId>,
+) -> Result<Decided<Option<EvidenceId>>, Error> {
     timely(&context.view)?;
     let view = &context.view;
-    let nothing = Ok(Decided::new(Vec::new(), |_| Ok(())));
+    if erasable(context, id)?.is_none() {
+        return Ok(Decided::new(Vec::new(), |_| Ok(None)));
+    }
+    let after = after.map(|item| (share, Key::Item(item)));
+    let rows = view.page(&table::FACT, &share, after.as_ref(), STEP)?;
+    let whole = rows.len() < STEP;
+    let (mut items, mut next) = (Vec::new(), None);
+    for ((_, key), fact) in rows {
+        // Items stand before files and bytes.
+        let (Key::Item(item), Fact::Item(said)) = (key, fact) else {
+            next = None;
+            break;
+        };
+        next = Some(item).filter(|_| !whole);
+        if said.added_at != DateTime::UNIX_EPOCH && !view.has(&table::BECAME, &(share, item))? {
+            items.push(item);
+        }
+    }
+    let events = match items.is_empty() {
+        true => Vec::new(),
+        false => vec![Event::ItemsErased(ItemsErased { share, items })],
+    };
+    Ok(Decided::new(events, move |_| Ok(next)))
+}
+
+/// A case that is queued, whose time has come, and of which nothing is left that no share of this node's own has.
+fn erasable(context: &Context<'_>, id: Uuid) -> Result<Option<(entity::Queued, CaseId)>, Error> {
+    let view = &context.view;
     let queued = view.get(&table::QUEUED, &id)?;
-    let queued = queued.filter(|queued| queued.on <= context.now);
-    let Some((queued, case)) = queued.and_then(|queued| match queued.what {
-        Matter::Case(case) => Some((queued, case)),
-        Matter::Evidence(_) => None,
-    }) else {
-        return nothing;
+    let Some(queued) = queued.filter(|queued| queued.on <= context.now) else {
+        return Ok(None);
+    };
+    let Matter::Case(case) = queued.what else {
+        return Ok(None);
     };
     let left = view.page(&table::CASE_EVIDENCE, &case, None, 1)?;
     if !left.is_empty() || held(view, queued.what)? || shared(view, case)?.is_some() {
+        return Ok(None);
+    }
+    Ok(Some((queued, case)))
+}
+
+/// Records that a queued case is gone, once nothing of it is left and no share of this node's own has it. `copies` is
+/// what was looked through: where more was listed since, it waits.
+///
+/// # Errors
+/// [`Error`] where the clock is not to be trusted, or the tables fail.
+pub fn erase_case(
+    context: &Context<'_>,
+    id: Uuid,
+    copies: &[(ShareId, u64)],
+) -> Result<Decided<()>, Error> {
+    timely(&context.view)?;
+    let view = &context.view;
+    let nothing = Ok(Decided::new(Vec::new(), |_| Ok(())));
+    let Some((queued, case)) = erasable(context, id)? else {
+        return nothing;
+    };
+    if self::copies(view, id)? != copies {
         return nothing;
     }
     let (_, found) = decide::case(view, &case.to_string())?;

@@ -11,9 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::life::last;
 use super::{Share, shown};
+use crate::actions::case::{Origin, numbered};
 use crate::actions::decide::{self, Context, Decided, Effect, broken};
 use crate::actions::{Caller, Change, Error, ErrorKind, Run, exchange, people};
-use crate::event::{CaseMade, Event, ShareFinalised};
+use crate::event::{CaseReceived, Event, ShareFinalised};
 use crate::federation::history;
 use crate::node::Node;
 use crate::store::entity;
@@ -125,24 +126,40 @@ impl Finalise {
             Some(name) => Some(existing(context, name)?),
             None => None,
         };
-        let made = CaseMade {
-            id: CaseId::received(self.share, offered.case),
-            number: offered.info.number,
-            title: offered.info.title,
-            description: offered.info.description,
+        let mut events = Vec::new();
+        let made = match copy && existing.is_none() {
+            true => Some(exchange::received(&context.view, self.share, &offered)?),
+            false => None,
         };
+        let case = existing.or_else(|| made.as_ref().map(|made| made.id));
         let finalised = ShareFinalised {
             share: self.share,
-            case: existing,
-            made: (copy && existing.is_none()).then_some(made),
-            origin: offered.case,
-            targets: offered.info.targets,
+            case,
+            made: made.is_some(),
             access: people::ids(&context.view, &self.access)?,
         };
+        if let Some(case) = case {
+            events.extend(made.as_ref().map(|made| numbered(case, None, &made.number)));
+            events.push(Event::CaseReceived(CaseReceived {
+                case,
+                origin: Origin {
+                    organisation: header.owner,
+                    share: self.share,
+                    id: offered.case.uuid(),
+                },
+                tags: made
+                    .iter()
+                    .flat_map(|_| offered.info.tags.clone())
+                    .collect(),
+                made,
+                targets: offered.info.targets,
+                recipients: Vec::new(),
+            }));
+        }
         let facts = ShareFacts::new(context.view, self.share);
         let command = Command::Accept(Some(exchange::actor(context)?));
         let entries = exchange::entries(context, header, &facts, command)?;
-        let mut events = vec![Event::ShareFinalised(finalised)];
+        events.push(Event::ShareFinalised(finalised));
         events.extend(exchange::written(context, header, &node, entries));
         let (id, now) = (self.share, context.now);
         Ok(Decided::new(events, move |view| shown(view, id, now))

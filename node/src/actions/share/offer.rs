@@ -347,6 +347,7 @@ impl Whole<'_> {
             recipients,
             message: self.message.clone(),
             attachments: self.attachments.clone(),
+            texts: Vec::new(),
         };
         let mut events = vec![Event::ShareMade(made)];
         let facts = ShareFacts::new(context.view, share);

@@ -15,10 +15,12 @@ use uuid::Uuid;
 
 use super::{Error, ShareFacts, Step};
 use crate::actions::Actor;
+use crate::actions::share::Scope;
 use crate::event::{
-    CaseErased, CaseNumbered, DeletionQueued, ErasureDone, EvidenceErased, Matter, Reasoned,
-    RetentionSet, Watermark,
+    CaseErased, CaseNumbered, DeletionQueued, ErasureDone, EvidenceErased, ItemsErased, Matter,
+    Reasoned, RetentionSet, Watermark,
 };
+use crate::keyring::KeyId;
 use crate::store::{entity, table};
 
 impl Matter {
@@ -149,7 +151,7 @@ impl Step<'_> {
         }
         for share in &erased.brought {
             self.put(&table::BECAME, &(*share, there), &erased.evidence);
-            self.blank(*share, there)?;
+            self.item_untold(*share, there)?;
         }
         Ok(())
     }
@@ -300,6 +302,7 @@ impl Step<'_> {
             .delete(&table::FACT, &(share, Key::Fields(evidence)));
         item.title.clear();
         item.folder.clear();
+        item.added_at = DateTime::UNIX_EPOCH;
         item.added_by = Value::default();
         item.tags = 0;
         let row = (share, Key::Item(evidence));
@@ -310,6 +313,41 @@ impl Step<'_> {
             let row = (share, Key::File(evidence, place));
             self.put(&table::FACT, &row, &Fact::File(file));
         }
+        Ok(())
+    }
+
+    /// A received share tells nothing of an item any more.
+    fn item_untold(&mut self, share: ShareId, there: EvidenceId) -> Result<(), Error> {
+        let key = EvidenceId::received(share, there);
+        self.put(&table::DOOMED_KEY, &key.uuid(), &());
+        self.blank(share, there)
+    }
+
+    pub(super) fn items_erased(&mut self, erased: &ItemsErased) -> Result<(), Error> {
+        for item in &erased.items {
+            self.item_untold(erased.share, *item)?;
+        }
+        Ok(())
+    }
+
+    /// A share tells nothing of its case any more.
+    fn untold(&mut self, id: ShareId) -> Result<(), Error> {
+        let mut share = self.get(&table::SHARE, &id)?;
+        if let Scope::Folders(folders) = &mut share.scope {
+            folders.clear();
+        }
+        self.keep(&share);
+        if let Some(set) = share.set {
+            let mut said = self.get(&table::SET, &set)?;
+            said.message.clear();
+            self.put(&table::SET, &set, &said);
+        }
+        self.changes.delete(&table::MESSAGE, &id);
+        for (row, mut said) in self.view().page(&table::RESHARE, &id, None, usize::MAX)? {
+            said.message.clear();
+            self.put(&table::RESHARE, &row, &said);
+        }
+        self.put(&table::DOOMED_KEY, &KeyId::texts(id).0, &());
         Ok(())
     }
 
@@ -339,6 +377,7 @@ impl Step<'_> {
             .view()
             .page(&table::CASE_SHARE, &id, None, usize::MAX)?;
         for ((_, share), ()) in rows {
+            self.untold(share)?;
             self.over_here(share)?;
         }
         Ok(())

@@ -10,8 +10,7 @@ mod recover;
 mod scope;
 
 use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
-use interdocket_sync::identity::OrganisationId;
-use interdocket_sync::log::entry::{Body, Entry as LogEntry, Offered};
+use interdocket_sync::log::entry::{Body, Entry as LogEntry};
 use interdocket_sync::log::head::SignedHead;
 use interdocket_sync::log::{Point, Side};
 use interdocket_sync::share::apply::{self, apply};
@@ -21,12 +20,11 @@ use interdocket_sync::share::{Fact, Hold, Key, Kind, Mode, Policy, State, status
 
 use super::super::{entity, table};
 use super::{Error, Step};
-use crate::actions::case::Origin;
 use crate::actions::partner::{Kind as PartnerKind, OrganisationRole};
 use crate::actions::share::Scope;
 use crate::event::{
-    Bytes, CaseMade, Entry, HeadCountersigned, LogReceived, LogWritten, RevocationCountersigned,
-    RevocationReceived, ShareMade, ShareRevoked,
+    Bytes, CaseReceived, Entry, HeadCountersigned, LogReceived, LogWritten,
+    RevocationCountersigned, RevocationReceived, ShareMade, ShareRevoked,
 };
 use crate::rules;
 #[cfg(test)]
@@ -155,7 +153,6 @@ impl Step<'_> {
         let case = match terms.terms.kind {
             Kind::Copy if !received.pending => {
                 let case = CaseId::received(received.share, offered.case);
-                self.case_received(case, &offered, received.share, owner)?;
                 self.put(&table::CASE_SHARE, &(case, received.share), &());
                 Some(case)
             }
@@ -207,28 +204,14 @@ impl Step<'_> {
         Ok(share)
     }
 
-    fn case_received(
-        &mut self,
-        id: CaseId,
-        offered: &Offered,
-        share: ShareId,
-        organisation: OrganisationId,
-    ) -> Result<(), Error> {
-        let made = CaseMade {
-            id,
-            number: self.free(&table::CASE_NUMBER, &offered.info.number)?,
-            title: offered.info.title.clone(),
-            description: offered.info.description.clone(),
-        };
-        let origin = Origin {
-            organisation,
-            share,
-            id: offered.case.uuid(),
-        };
-        self.case_made(&made, Some(origin), None)?;
-        self.targets_received(id, share, &offered.info.targets)?;
-        self.tagged(id.uuid(), &offered.info.tags);
-        self.access_of_recipients(id, &offered.recipients)
+    pub(super) fn case_received(&mut self, received: &CaseReceived) -> Result<(), Error> {
+        let id = received.case;
+        if let Some(made) = &received.made {
+            self.case_made(made, Some(received.origin.clone()), None)?;
+        }
+        self.targets_received(id, received.origin.share, &received.targets)?;
+        self.tagged(id.uuid(), &received.tags);
+        self.access_of_recipients(id, &received.recipients)
     }
 
     /// Applies entries of either log to header and facts.

@@ -11,12 +11,14 @@ use interdocket_sync::share::{Hold, Log};
 use super::support::{Live, advanced, evidence_of, meet, sealed, status, title, until};
 use crate::actions::partner::OrganisationRole;
 use crate::actions::share::{self, Mode, RevocationState, Status};
-use crate::actions::{self, Run as _};
+use crate::actions::{self, Run as _, settings};
+use crate::erase::pass;
 use crate::event::{Event, NodeRestored};
 use crate::keyring::KeyId;
 use crate::store::entity;
 use crate::store::table;
 use crate::tests::bench::{Bench, noon};
+use crate::tests::retention::delete;
 
 /// A node as it was when `past` was taken, started again after a restore; it dials `other`.
 async fn restored(past: Bench, other: &Bench, live: &Live) -> Bench {
@@ -418,4 +420,52 @@ async fn nothing_moves_in_a_restored_share_until_it_is_recovered_or_released() {
     let again = north.change(share::Release { share }).await.unwrap_err();
     assert_eq!(again.kind, actions::ErrorKind::Conflict);
     north.rebuilds().await;
+}
+
+/// fault E7: what its partner erased meanwhile comes back without its texts, which are here; and the share goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_restored_owner_takes_back_what_its_partner_erased_in_part() {
+    let (north, south) = (Bench::new("north"), Bench::new("south"));
+    let live = Live::new();
+    live.pair(&north, &south, Mode::Live, true).await;
+    north.case("1/26").await;
+    north.evidence("1/26", "a.bin", b"one").await;
+    north.evidence("1/26", "b.bin", b"two").await;
+    let past = north.twin();
+    let share = north.copy("1/26", "south").await.unwrap().id;
+    until_complete(&north, share).await;
+    let points_before = points(&north, share);
+    live.end().await;
+    let at_once = settings::Set {
+        deletion_days: Some(0),
+        ..settings::Set::default()
+    };
+    south.change(at_once).await.unwrap();
+    let erased = evidence_of(&south, "1/26")[0].id;
+    south.change(delete(erased)).await.unwrap();
+    pass(&south.node, false).await.unwrap();
+    assert_eq!(evidence_of(&south, "1/26").len(), 1);
+
+    let live = Live::new();
+    let back = restored(past, &south, &live).await;
+    until("it is recovered", || !recovering(&back, share)).await;
+    until_same(&back, &south, share).await;
+    assert_eq!(points(&back, share), points_before);
+    assert_eq!(back.shown(share).stored.evidence, 2);
+    let titles = |node: &Bench| {
+        let items = evidence_of(node, "1/26").into_iter();
+        items.map(|item| item.title).collect::<Vec<_>>()
+    };
+    assert_eq!(titles(&back), ["a.bin", "b.bin"]);
+    let new = back.evidence("1/26", "c.bin", b"three").await.id;
+    let add = share::Add {
+        share,
+        evidence: vec![new],
+    };
+    back.change(add).await.unwrap();
+    until("what is new follows", || titles(&south).len() == 2).await;
+    until_complete(&back, share).await;
+    live.end().await;
+    back.rebuilds().await;
+    south.rebuilds().await;
 }

@@ -9,7 +9,6 @@ use interdocket_sync::log::entry::{
 use interdocket_sync::share::{Kind, Policy};
 
 use super::Step;
-use crate::actions::case::Origin;
 use crate::actions::people::called;
 use crate::event::ShareFinalised;
 use crate::rules;
@@ -156,22 +155,10 @@ impl Step<'_> {
         let owner = share.header.owner;
         self.looked_at(&mut share);
         share.finalised = true;
-        if let Some(made) = &finalised.made {
-            let mut made = made.clone();
-            made.number = self.free(&table::CASE_NUMBER, &made.number)?;
-            let origin = Origin {
-                organisation: owner,
-                share: id,
-                id: finalised.origin.uuid(),
-            };
-            self.case_made(&made, Some(origin), None)?;
-            share.case = Some(made.id);
-        }
-        share.case = share.case.or(finalised.case);
+        share.case = finalised.case;
         if let Some(case) = share.case {
-            self.targets_received(case, id, &finalised.targets)?;
             self.put(&table::CASE_SHARE, &(case, id), &());
-            self.access_named(case, &finalised.access, finalised.made.is_some())?;
+            self.access_named(case, &finalised.access, finalised.made)?;
         }
         if let Kind::Advanced(policy) = share.header.kind {
             self.put(&table::FOLLOWED, &(owner, id), &());

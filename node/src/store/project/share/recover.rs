@@ -12,7 +12,7 @@ use interdocket_sync::share::{Fact, Hold, Key};
 
 use super::Step;
 use crate::actions::share::Scope;
-use crate::event::{CaseMade, LogRecovered, PartnerRecovered};
+use crate::event::{LogRecovered, PartnerRecovered};
 use crate::store::project::Error;
 use crate::store::view::{self, View};
 use crate::store::{entity, table};
@@ -144,15 +144,6 @@ impl Step<'_> {
             return Err(Error::Dangling(self.meta.seq));
         };
         let id = recovered.share;
-        if !self.view().has(&table::CASE, &offered.case)? {
-            let made = CaseMade {
-                id: offered.case,
-                number: self.free(&table::CASE_NUMBER, &offered.info.number)?,
-                title: offered.info.title.clone(),
-                description: offered.info.description.clone(),
-            };
-            self.case_made(&made, None, None)?;
-        }
         self.message(id, &offered.message);
         let mut header = apply::open(terms);
         header.hold = Hold::Recovering;
