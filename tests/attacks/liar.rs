@@ -14,6 +14,7 @@ use interdocket_node::federation::tls::{Tls, Wall};
 use interdocket_node::keys::{Keys, Pins};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_tests::Node;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
 
@@ -169,9 +170,14 @@ impl Line {
         Ok(())
     }
 
-    /// Sees whether the other side is gone, without taking anything of what it sent.
+    /// Sees whether the other side is gone, without taking anything of what it sent: it may end in good order, too.
     fn probe(&self) -> io::Result<()> {
-        self.socket.take_error()?.map_or(Ok(()), Err)
+        let mut ends = [PollFd::new(&self.socket, PollFlags::RDHUP)];
+        poll(&mut ends, Some(&Timespec::default()))?;
+        if ends[0].revents().is_empty() {
+            return Ok(());
+        }
+        Err(io::ErrorKind::ConnectionAborted.into())
     }
 
     fn read(&mut self) -> io::Result<bool> {
