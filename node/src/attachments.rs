@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use interdocket_sync::blob::{Digest, Sha256};
 use interdocket_sync::evidence::FileKind;
-use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 
 use crate::access::Permission;
@@ -56,7 +56,7 @@ impl Run for Trail {
     async fn run(self, node: &Node, caller: &Caller) -> Result<AuditTrail, Error> {
         node.permit(caller, &self).await?;
         let whom = Reader {
-            outside: false,
+            outside: None,
             confidential: caller.permissions.contains(&Permission::AuditConfidential),
         };
         let of = node.clone();
@@ -184,7 +184,7 @@ fn documents(
     let mut documents = Vec::new();
     if wanted.trail {
         let reader = Reader {
-            outside: true,
+            outside: Some(wanted.case),
             confidential,
         };
         let trail = trail_of(node, view, wanted.evidence, reader)?;
@@ -212,8 +212,9 @@ fn json(document: &impl serde::Serialize) -> Vec<u8> {
 /// For whom an audit trail is.
 #[derive(Debug, Clone, Copy)]
 struct Reader {
-    /// A partner, a guest, or whoever holds a link: nothing that concerns other cases is for them.
-    outside: bool,
+    /// A partner, a guest, or whoever holds a link, to whom evidence of this case is given: nothing that concerns other
+    /// cases is for them.
+    outside: Option<Option<CaseId>>,
     /// Whether confidential activity is for them.
     confidential: bool,
 }
@@ -267,12 +268,11 @@ fn event_of(
         .as_ref()
         .map(|entry| trail::activity(&entry.event))
         .unwrap_or_default();
-    let inward = || {
-        entry
-            .as_ref()
-            .is_none_or(|entry| trail::inward(&entry.event))
-    };
-    if (hidden && !whom.confidential) || (whom.outside && inward()) {
+    let inward = whom.outside.is_some_and(|case| {
+        let event = entry.as_ref().map(|entry| &entry.event);
+        event.is_none_or(|event| trail::inward(event, case))
+    });
+    if (hidden && !whom.confidential) || inward {
         return Ok(None);
     }
     let activity = said.unwrap_or_else(|| Event::name(record.kind));

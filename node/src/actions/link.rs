@@ -190,7 +190,7 @@ impl Create {
         let owner = node(view)?.organisation;
         let chosen = self.chosen(view, case)?;
         let wanted = chosen.into_iter().map(|id| {
-            let wanted = trail::wanted(view, &self.attachments, owner, id)?;
+            let wanted = trail::wanted(view, &self.attachments, owner, Some(case), id)?;
             Ok((id, wanted))
         });
         wanted.collect()

@@ -17,6 +17,7 @@ use crate::actions::{
 use crate::event::Event;
 use crate::jobs::watermark::look;
 use crate::tests::bench::{Bench, caller, only, settle, to};
+use crate::tests::erase::{kept, tells};
 use crate::tests::retention::items;
 use crate::tests::signin;
 
@@ -637,4 +638,47 @@ async fn disclosures_are_seen_and_made_by_who_reaches_the_case() {
     assert_eq!(seen.disclosures[1].made_by.as_deref(), Some("Amy"));
     let ended = court.node.change(&amy, end).await.unwrap();
     assert_eq!(ended.status, Status::Ended);
+}
+
+/// What guests of another case did with an item is nothing to whom it is given as one of this case.
+#[tokio::test]
+async fn audit_trail_that_goes_along_tells_of_no_guest_of_another_case() {
+    let (court, item, dee) = court().await;
+    let south = Bench::of("south", Investigation);
+    court.trust(&south, None).await;
+    south.trust(&court, None).await;
+    court.case("2/26").await;
+    let include = evidence::Include {
+        case: "2/26".into(),
+        evidence: vec![item.id],
+        folder: String::new(),
+    };
+    court.change(include).await.unwrap();
+    let quill = guest(&court, "Quill").await;
+    for (case, name, who) in [("1/26", "Quill", &quill), ("2/26", "Dee", &dee)] {
+        let make = disclosure::Make {
+            case: case.into(),
+            ..make(name)
+        };
+        let id = disclose(&court, make).await.unwrap().id;
+        let opened = read(&court, who, get(id, item.id, 0)).await;
+        opened.unwrap().unwrap();
+    }
+    let copy = share::Copy {
+        case: "1/26".into(),
+        to: vec![to("south", &[])],
+        evidence: Vec::new(),
+        folders: Vec::new(),
+        targets: None,
+        message: String::new(),
+        attachments: Some([Attachment::AuditTrail].into()),
+    };
+    let share = only(court.change(copy).await.unwrap()).id;
+    settle(&court, &south, share).await;
+    let given = kept(&south);
+    assert!(tells(&given, b"Quill") && tells(&given, b"by a guest"));
+    assert!(!tells(&given, b"Dee"));
+    let trail = evidence::Trail { evidence: item.id };
+    let here = trail.run(&court.node, &court.node.owner()).await.unwrap();
+    assert!(here.events.iter().any(|event| event.user == "Dee"));
 }

@@ -243,7 +243,8 @@ impl Plan {
             let own = portal::node(view)?.organisation;
             let mut due = Vec::new();
             for id in &self.chosen {
-                due.extend(trail::wanted(view, &self.attachments, own, *id)?);
+                let case = Some(self.case);
+                due.extend(trail::wanted(view, &self.attachments, own, case, *id)?);
             }
             Ok((self, due))
         });

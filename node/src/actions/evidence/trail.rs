@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use interdocket_sync::blob::Sha256;
 use interdocket_sync::copy::Field;
 use interdocket_sync::evidence::FileKind;
-use interdocket_sync::id::{EvidenceId, ShareId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use interdocket_sync::identity::OrganisationId;
 use interdocket_sync::limits;
 use schemars::JsonSchema;
@@ -176,12 +176,17 @@ pub fn activity(event: &Event) -> (Option<&'static str>, bool) {
     }
 }
 
-/// Whether an event is told to nobody but this organisation: that evidence is in other cases concerns no partner.
-pub const fn inward(event: &Event) -> bool {
-    matches!(
-        event,
-        Event::EvidenceIncluded(_) | Event::EvidenceExcluded(_)
-    )
+/// Whether an event is told to nobody to whom something of this case is given: that evidence is in other cases, and who
+/// read it there.
+pub fn inward(event: &Event, case: Option<CaseId>) -> bool {
+    let of = match event {
+        Event::EvidenceIncluded(_) | Event::EvidenceExcluded(_) => return true,
+        Event::EvidenceDisclosed(said) => said.case,
+        Event::DisclosureOpened(opened) => opened.case,
+        Event::LinkFilled(filled) => filled.case,
+        _ => return false,
+    };
+    Some(of) != case
 }
 
 /// What is to be made of an item before a share discloses it.
@@ -189,6 +194,8 @@ pub const fn inward(event: &Event) -> bool {
 pub struct Wanted {
     /// The evidence.
     pub evidence: EvidenceId,
+    /// The case as whose evidence it is given.
+    pub case: Option<CaseId>,
     /// Its audit trail.
     pub trail: bool,
     /// Its notes, whole; empty where they do not go along.
@@ -211,11 +218,13 @@ pub fn wanted(
     view: &View<'_>,
     attachments: &BTreeSet<Attachment>,
     own: OrganisationId,
+    case: Option<CaseId>,
     evidence: EvidenceId,
 ) -> Result<Option<Wanted>, Error> {
     let has = |attachment| attachments.contains(&attachment);
     let mut wanted = Wanted {
         evidence,
+        case,
         trail: has(Attachment::AuditTrail),
         notes: Vec::new(),
         markers: Vec::new(),
@@ -248,7 +257,8 @@ pub fn unprepared(
         return Ok(false);
     }
     let key = (share.header.share, evidence);
-    let wanted = || wanted(view, &share.attachments, share.header.owner, evidence);
+    let owner = share.header.owner;
+    let wanted = || wanted(view, &share.attachments, owner, share.case, evidence);
     Ok(!view.has(&table::PREPARED, &key)? && wanted()?.is_some())
 }
 
@@ -267,7 +277,8 @@ pub fn due(view: &View<'_>, id: ShareId) -> Result<Vec<Wanted>, Error> {
             continue;
         }
         let owner = share.header.owner;
-        due.extend(wanted(view, &share.attachments, owner, evidence)?);
+        let wanted = wanted(view, &share.attachments, owner, share.case, evidence);
+        due.extend(wanted?);
         if due.len() == DUE_MAX {
             break;
         }
