@@ -41,8 +41,9 @@ use reader::{Extent, Extents, Shared};
 use segment::Footer;
 pub use verify::Report;
 
-/// The most bytes that one body may have.
-pub const BODY: usize = 1 << 20;
+/// The most bytes that one body may have: a batch of as many and as small items as there can be, each text of which is
+/// sealed apart, takes about two thirds.
+pub const BODY: usize = 2 << 20;
 /// The bytes of sealed bodies at which a frame is full.
 const FRAME: usize = 1 << 20;
 /// The most that one record takes beside its body, in bytes.

@@ -3,6 +3,7 @@
 use interdocket_sync::blob::Sha256;
 use interdocket_sync::evidence::{File, Item};
 use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::limits;
 use interdocket_sync::log::Side;
 use interdocket_sync::log::entry::Body as Said;
 use interdocket_sync::refusal::Refusal;
@@ -428,6 +429,56 @@ async fn items_of_any_legal_size_are_disclosed_in_batches_that_are_taken() {
     settle(&south, &harbour, onward).await;
     assert_eq!(harbour.shown(onward).stored.evidence, 49);
     assert_eq!(south.shown(onward).status, Status::Complete);
+}
+
+/// As many items under one head as there can be: each of their texts is sealed apart, or all under a lease.
+///
+/// fault A12
+#[tokio::test]
+async fn as_many_of_the_smallest_items_as_a_batch_has_are_recorded_at_both_ends() {
+    let copy = async {
+        let (north, south, share) = listed(1).await;
+        settle(&north, &south, share).await;
+        (north, south, share)
+    };
+    for (north, south, share) in [copy.await, live().await] {
+        let smallest = |number: u128| Item {
+            evidence: EvidenceId::new(Uuid::from_u128(number)),
+            title: String::new(),
+            folder: String::new(),
+            added_at: crate::tests::bench::noon(),
+            added_by: Default::default(),
+            metadata: Default::default(),
+            files: vec![File {
+                name: "n".into(),
+                size: 1,
+                blake3: interdocket_sync::blob::Digest([7; 32]),
+                sha256: Sha256([7; 32]),
+                kind: Default::default(),
+                format: String::new(),
+            }],
+        };
+        let most = limits::BATCH_ENTRIES_MAX * limits::ENTRY_ITEMS_MAX;
+        let items = (1..=most as u128).map(smallest).collect();
+        let add = north.node.decide(None, Way::Timer, move |context| {
+            let header = crate::actions::decide::share(&context.view, share)?.header;
+            let node = context.node()?;
+            let facts = ShareFacts::new(context.view, share);
+            let entries = exchange::entries(context, &header, &facts, Command::Add(items))?;
+            assert_eq!(entries.len(), limits::BATCH_ENTRIES_MAX);
+            let events = exchange::written(context, &header, &node, entries);
+            Ok(Decided::new(events.into_iter().collect(), |_| Ok(())))
+        });
+        add.await.unwrap();
+        north.deliver(&south, share).await.unwrap().unwrap();
+        let held = |at: &Bench| {
+            let reading = at.node.parts().store.read();
+            let share = crate::actions::decide::share(&reading.view(), share);
+            share.unwrap().header.listed.evidence
+        };
+        assert_eq!(held(&south), held(&north));
+        assert!(held(&south) >= most as u64);
+    }
 }
 
 /// What proves a fork is on disk without the texts that a lease covers.
