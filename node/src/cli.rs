@@ -172,7 +172,8 @@ enum Command {
     /// The organisation's root.
     #[command(subcommand)]
     Root(local::Root),
-    /// Build the database again from the journal, while the node does not run.
+    /// Build the database again from the journal, while the node does not run. Old ones are removed, and with them
+    /// what they may still hold of what was deleted.
     #[command(after_help = "Example:\n  interdocket rebuild --data /var/lib/interdocket")]
     Rebuild,
     /// Back the running node up into a folder on its machine: everything, keys included.

@@ -139,7 +139,8 @@ pub(crate) fn empty(data: &Path) -> Result<(), Error> {
     }
 }
 
-/// Builds the database again from the journal, while the node does not run.
+/// Builds the database again from the journal, while the node does not run. The old one goes, and those that were
+/// moved aside: no text of what was deleted is left in any.
 ///
 /// # Errors
 /// `Conflict` while the node runs, `Unavailable` where the journal cannot be read.
@@ -162,6 +163,7 @@ pub fn rebuild(data: &Path, progress: &Progress) -> Result<Rebuilt, Error> {
     }
     // Beside the old one until it is whole.
     sled::promote(&fresh, &old).map_err(|error| failed("put the new database in place", &error))?;
+    sled::forget(&old).map_err(|error| failed("remove the old database", &error))?;
     Ok(Rebuilt {
         records: journal.head().count,
     })

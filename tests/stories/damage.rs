@@ -105,6 +105,12 @@ fn damaged_database_is_built_again() {
     north.stop();
     let rebuilt = north.call(&["rebuild"]);
     assert!(rebuilt["records"].as_u64().unwrap() > 50);
+    let kept = fs::read_dir(&north.data).unwrap();
+    let mut kept = kept.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert!(
+        !kept.any(|name| name.starts_with("database.")),
+        "what was deleted may be in an old one"
+    );
     north.start();
     assert_eq!(before, (digests(&north, "2026-17"), share(&north, &id)));
     whole(&north);

@@ -253,6 +253,24 @@ pub fn promote(fresh: &Path, dir: &Path) -> io::Result<()> {
     sync_parent(dir)
 }
 
+/// Removes what was moved [`aside`] from `dir`: it may have texts of what was deleted since.
+///
+/// # Errors
+/// Whatever the file system reports.
+pub fn forget(dir: &Path) -> io::Result<()> {
+    let aside = beside(dir, "aside-");
+    let parent = dir.parent().filter(|parent| !parent.as_os_str().is_empty());
+    for entry in fs::read_dir(parent.unwrap_or_else(|| Path::new(".")))? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let begins = aside.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.as_encoded_bytes().starts_with(begins) {
+            fs::remove_dir_all(entry.path())?;
+        }
+    }
+    sync_parent(dir)
+}
+
 /// Builds an empty database beside `dir` and gives it the name once it is whole.
 fn create(dir: &Path, cache: u64, shape: u32, patience: Duration) -> Result<(), OpenError> {
     let stage = beside(dir, "init");

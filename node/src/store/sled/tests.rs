@@ -111,6 +111,24 @@ fn what_was_built_beside_takes_the_place_of_the_old_one() {
     assert!(temp.path().join("db.aside-1").exists());
 }
 
+#[test]
+fn databases_that_were_moved_aside_are_removed_and_nothing_else_is() {
+    let temp = tempfile::tempdir().unwrap();
+    let dir = temp.path().join("db");
+    drop(filled(&dir));
+    for _ in 0..2 {
+        aside(&dir).unwrap();
+        drop(filled(&dir));
+    }
+    fs::write(temp.path().join("aside-1"), b"another's").unwrap();
+    forget(&dir).unwrap();
+    let left = fs::read_dir(temp.path()).unwrap();
+    let mut left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["aside-1", "db"]);
+    assert!(Sled::open(&dir, CACHE, 1).is_ok());
+}
+
 /// fault E6
 #[test]
 fn a_value_that_is_not_what_was_written_is_never_returned() {
