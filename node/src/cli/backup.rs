@@ -135,7 +135,10 @@ impl Restore {
                 + &format!(
                     "Never start the old node again: two of one organisation freeze their shares.\n\
                      Start this one: interdocket run --data {}\n\
-                     Nothing goes through the shares of before until their partners have been heard.\n",
+                     Nothing goes through the shares of before until their partners have been heard.\n\
+                     The portal is off, and download links are revoked.\n\
+                     Users, roles and tokens are those of the backup, and what was deleted since is there again: look \
+                     them through.\n",
                     context.data.display()
                 )
         })
