@@ -104,9 +104,19 @@ async fn due(context: &Context, range: Range) -> Result<(), Error> {
         }
     }
     context.out.reply(&shown, |page| {
-        let mut table = Table::new(["on", "case", "what", "id", "by", "reason", "held"]);
+        let mut table = Table::new([
+            "on",
+            "case",
+            "what",
+            "id",
+            "by",
+            "reason",
+            "held",
+            "waits for",
+        ]);
         for due in &page.due {
             let id = due.evidence.map(|id| id.to_string());
+            let waits = due.waits_for.map(|share| format!("share {share}"));
             table.row([
                 &time(due.on),
                 &due.case_number,
@@ -115,6 +125,7 @@ async fn due(context: &Context, range: Range) -> Result<(), Error> {
                 due.by.as_deref().unwrap_or("-"),
                 &due.reason,
                 if due.held { "yes" } else { "" },
+                waits.as_deref().unwrap_or_default(),
             ]);
         }
         context.out.more(page.next.as_deref());

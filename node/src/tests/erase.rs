@@ -21,7 +21,7 @@ use crate::keyring::{Held, KeyId};
 use crate::store::table;
 use crate::tests::backup::{back_up, busy, opened, restore};
 use crate::tests::bench::{Bench, pair, settle};
-use crate::tests::retention::{delete, items, two};
+use crate::tests::retention::{delete, due, items, two};
 
 /// All that a node keeps: its tables, what of its journal can be read, and its blobs.
 pub(crate) fn kept(at: &Bench) -> Vec<Vec<u8>> {
@@ -427,6 +427,13 @@ async fn what_an_open_copy_owes_is_deleted_after_it_was_delivered() {
     north.change(delete(item)).await.unwrap();
     sweep(&north).await;
     assert_eq!(items(&north, "1/26").len(), 1, "it waits to be disclosed");
+    let waits = |at: &Bench| {
+        due(at, &at.node.owner())
+            .iter()
+            .map(|due| due.waits_for)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(waits(&north), [Some(share)]);
     while north.deliver(&south, share).await.is_some() {
         south.deliver(&north, share).await;
     }
@@ -452,7 +459,9 @@ async fn what_an_open_copy_owes_is_deleted_after_it_was_delivered() {
         reason: "expunged".into(),
     };
     assert!(north.change(whole()).await.is_err(), "a share goes on");
+    assert_eq!(waits(&north), [Some(share)]);
     north.change(share::Cancel { share }).await.unwrap();
+    assert_eq!(waits(&north), [None]);
     pass(&north.node, false).await.unwrap();
     assert!(items(&north, "1/26").is_empty());
     north.change(whole()).await.unwrap();

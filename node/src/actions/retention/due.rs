@@ -1,13 +1,14 @@
 //! What is about to be deleted: shown before anything is.
 
 use chrono::{DateTime, Utc};
-use interdocket_sync::id::{CaseId, EvidenceId};
+use interdocket_sync::id::{CaseId, EvidenceId, ShareId};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::delete::shared;
 use super::hold::held;
-use super::{item, kept};
+use super::{erase, item, kept};
 use crate::actions::decide;
 use crate::actions::reach::{self, Reader};
 use crate::actions::{Caller, Error, ErrorKind, Query};
@@ -57,10 +58,13 @@ pub struct Subject {
     pub reason: String,
     /// Whether a legal hold keeps it all the same.
     pub held: bool,
+    /// Where its time has come: the share that has to be delivered, ended or revoked before.
+    #[schemars(with = "Option<Uuid>")]
+    pub waits_for: Option<ShareId>,
 }
 
 impl Query for Due {
-    fn answer(&self, view: &View<'_>, caller: &Caller, _: DateTime<Utc>) -> Result<Page, Error> {
+    fn answer(&self, view: &View<'_>, caller: &Caller, now: DateTime<Utc>) -> Result<Page, Error> {
         let limit = decide::limit(self.limit)?;
         let after = self.after.as_deref().map(place).transpose()?;
         let rows = view.page(&table::QUEUE, &(), after.as_ref(), limit)?;
@@ -84,7 +88,7 @@ impl Query for Due {
             if let Some(case) = case
                 && reach::case(view, &reader, case)?
             {
-                page.due.extend(subject(view, case, queued)?);
+                page.due.extend(subject(view, case, queued, now)?);
             }
         }
         Ok(page)
@@ -102,7 +106,12 @@ fn place(text: &str) -> Result<(u64, Uuid), Error> {
 }
 
 /// As it is shown; none where its retention was changed since, so that it stays.
-fn subject(view: &View<'_>, id: CaseId, queued: entity::Queued) -> Result<Option<Subject>, Error> {
+fn subject(
+    view: &View<'_>,
+    id: CaseId,
+    queued: entity::Queued,
+    now: DateTime<Utc>,
+) -> Result<Option<Subject>, Error> {
     let what = queued.what;
     let (_, case) = decide::case(view, &id.to_string())?;
     let (evidence, title, kept) = match what {
@@ -129,5 +138,10 @@ fn subject(view: &View<'_>, id: CaseId, queued: entity::Queued) -> Result<Option
         by,
         reason,
         held: held(view, what)?,
+        waits_for: match what {
+            _ if on > now => None,
+            Matter::Evidence(id) => erase::owed(view, &erase::ever(view, id)?, id)?,
+            Matter::Case(id) => shared(view, id)?,
+        },
     }))
 }

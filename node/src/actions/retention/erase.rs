@@ -184,7 +184,7 @@ fn elsewhere(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<bool, Erro
 
 /// Evidence that is in another case as well is taken out of one that is deleted.
 fn left(view: &View<'_>, case: CaseId, id: EvidenceId) -> Result<Option<Event>, Error> {
-    if held(view, Matter::Case(case))? || owed(view, &[case], id)? {
+    if held(view, Matter::Case(case))? || owed(view, &[case], id)?.is_some() {
         return Ok(None);
     }
     Ok(Some(Event::EvidenceExcluded(EvidenceExcluded {
@@ -211,7 +211,7 @@ fn erased(
         }
     }
     let cases = ever(view, id)?;
-    if held(view, what)? || owed(view, &cases, id)? {
+    if held(view, what)? || owed(view, &cases, id)?.is_some() {
         return Ok(None);
     }
     let own = view.page(&table::FILE, &id, None, usize::MAX)?;
@@ -261,7 +261,7 @@ fn erased(
 }
 
 /// The cases that evidence is in, and those that it was taken out of.
-fn ever(view: &View<'_>, id: EvidenceId) -> Result<Vec<CaseId>, Error> {
+pub(super) fn ever(view: &View<'_>, id: EvidenceId) -> Result<Vec<CaseId>, Error> {
     let mut cases = evidence::cases(view, id)?;
     let left = view.page(&table::LEFT_CASE, &id, None, usize::MAX)?;
     cases.extend(left.into_iter().map(|((_, case), ())| case));
@@ -298,9 +298,13 @@ fn brought(
     Ok(brought)
 }
 
-/// Whether an open copy of one of these cases has evidence to deliver: what was disclosed is owed until it is stored
+/// The open copy of one of these cases that has evidence to deliver: what was disclosed is owed until it is stored
 /// there, or the share is ended or cancelled.
-fn owed(view: &View<'_>, cases: &[CaseId], id: EvidenceId) -> Result<bool, Error> {
+pub(super) fn owed(
+    view: &View<'_>,
+    cases: &[CaseId],
+    id: EvidenceId,
+) -> Result<Option<ShareId>, Error> {
     let own = node(view)?.organisation;
     for share in shares(view, cases)? {
         let header = decide::share(view, share)?.header;
@@ -312,10 +316,10 @@ fn owed(view: &View<'_>, cases: &[CaseId], id: EvidenceId) -> Result<bool, Error
         facts.done()?;
         let listed = item.is_some_and(|item| item.withdrawn == 0 && item.stored == 0);
         if listed || view.has(&table::WAITING, &(share, id))? {
-            return Ok(true);
+            return Ok(Some(share));
         }
     }
-    Ok(false)
+    Ok(None)
 }
 
 /// Copies of a case that is to be erased, with how much of each is held: what they list is looked through before.
