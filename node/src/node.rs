@@ -42,7 +42,7 @@ use crate::refusals::Refusals;
 use crate::rules;
 use crate::seal::Seal;
 use crate::sessions::Sessions;
-use crate::signin::SignIns;
+use crate::signin::{SignIns, Stage};
 use crate::store::table;
 use crate::store::view::{Store, View};
 use crate::threads;
@@ -205,6 +205,13 @@ impl Node {
         if let Err(denied) = access::check(&caller.permissions, action, role) {
             self.refused(refused(None, format!("forbidden to {name}: {denied}")))
                 .await;
+            let stage = |session| self.parts().moment.signins.stage(session);
+            if let Some(Stage::Enrolling(_)) = caller.session.and_then(stage) {
+                let message = format!("enrol first: {action} comes after that");
+                return Err(Error::new(ErrorKind::Forbidden, message)
+                    .hint("choose a password: POST /v0/enrolment")
+                    .hint("then show that the authenticator works: POST /v0/enrolment/confirm"));
+            }
             let message = format!("your role does not allow {action}: {denied}");
             return Err(
                 Error::new(ErrorKind::Forbidden, message).hint("ask an administrator of this node")

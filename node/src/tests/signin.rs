@@ -353,7 +353,9 @@ async fn a_code_for_enrolling_is_good_for_that_and_nothing_else_once_and_for_fiv
     let signed = try_in(&north, "Amy", &made, "").await.unwrap();
     wrong(try_in(&north, "Amy", &made, "").await);
     let list = ask(&north, &signed.secret, user::List::default()).await;
-    assert_eq!(list.unwrap_err().kind, ErrorKind::Forbidden);
+    let early = list.unwrap_err();
+    assert_eq!(early.kind, ErrorKind::Forbidden);
+    assert_eq!(early.message, "enrol first: user.list comes after that");
     let set = SetPassword {
         old: made,
         new: PASSWORD.into(),

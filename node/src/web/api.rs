@@ -326,8 +326,9 @@ pub(super) fn write(error: &Error) -> String {
 }
 
 fn unauthorized() -> Response {
-    let error = Error::new(ErrorKind::Forbidden, "this needs a valid token")
-        .hint("send `Authorization: Bearer TOKEN`; `interdocket token add NAME` makes one, and POST /v0/sign-in");
+    let error = Error::new(ErrorKind::Forbidden, "this needs a valid token or session").hint(
+        "send `Authorization: Bearer SECRET`: a token of `interdocket token add`, or what POST /v0/sign-in gave",
+    );
     let mut response = json(StatusCode::UNAUTHORIZED, write(&error));
     let bearer = HeaderValue::from_static("Bearer");
     response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
