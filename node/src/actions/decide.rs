@@ -227,6 +227,11 @@ pub fn filled(what: &str, text: String) -> Result<String, Error> {
     Ok(text)
 }
 
+/// "1 file", "2 files".
+pub fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// How many rows a page has.
 pub fn limit(asked: Option<u32>) -> Result<usize, Error> {
     match asked.unwrap_or(100) {

@@ -271,8 +271,8 @@ fn label(kind: Kind, text: &str) -> Result<String, Error> {
 /// What changes where fields are set, or have no value any more.
 ///
 /// # Errors
-/// `NotFound` for a field that there is not; `Invalid` for a value that it can't have; `Conflict` where the value
-/// names something of another organisation, which stays as it is.
+/// `NotFound` for a field that there is not; `Invalid` for one that is kept elsewhere, and for a value that it can't
+/// have; `Conflict` where the value names something of another organisation, which stays as it is.
 pub fn set(
     view: &View<'_>,
     held: &BTreeMap<Field, said::Value>,
@@ -281,11 +281,17 @@ pub fn set(
     let mut changed = BTreeMap::new();
     let mut after = held.clone();
     for (name, text) in fields {
-        let field = Field::named(name).filter(|field| field.written());
-        let field = field.ok_or_else(|| {
+        let field = Field::named(name).ok_or_else(|| {
             Error::new(ErrorKind::NotFound, format!("there is no field \"{name}\""))
                 .hint("see which there are: interdocket metadata list")
         })?;
+        if !field.written() {
+            let message = format!("{field} is not set as a field");
+            return Err(Error::new(ErrorKind::Invalid, message).hint(
+                "those with something under WRITTEN AS are: interdocket metadata list; tags, categories and custom \
+                 metadata: interdocket evidence tag",
+            ));
+        }
         let before = held.get(&field);
         let named = before.is_some_and(|value| value.organisation.is_some());
         if named && (field != Field::EvidenceGroup || text.is_none()) {
@@ -332,7 +338,7 @@ fn form(form: Form) -> String {
         Form::Time => "a time with its offset, as 2026-01-02T03:04:05.67+01:00".to_owned(),
         Form::Flag => "yes, or nothing".to_owned(),
         Form::Position => "degrees north and east, as 52.5163,13.3777".to_owned(),
-        Form::Milliseconds => "a whole number of milliseconds".to_owned(),
+        Form::Milliseconds => "a whole number of milliseconds, 0 or more".to_owned(),
         Form::Group => "the name of a group of this organisation".to_owned(),
         Form::Apart => String::new(),
     }

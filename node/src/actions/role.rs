@@ -5,7 +5,7 @@ use interdocket_sync::limits;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::decide::{Context, Decided, Effect, filled, line};
+use super::decide::{Context, Decided, Effect, count, filled, line};
 use super::people::called;
 use super::{Caller, Change, Error, ErrorKind, Query, settings};
 use crate::access::{self, Permissions};
@@ -101,7 +101,8 @@ impl Change for Remove {
     fn decide(self, context: &mut Context<'_>) -> Result<Decided<Role>, Error> {
         let (name, role) = own(&context.view, &self.role)?;
         if role.holders > 0 {
-            let message = format!("{} users have the role \"{name}\"", role.holders);
+            let have = count(role.holders, "user has", "users have");
+            let message = format!("{have} the role \"{name}\"");
             return Err(Error::new(ErrorKind::Conflict, message)
                 .hint("give them another one: interdocket user edit USER --role ROLE"));
         }

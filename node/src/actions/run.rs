@@ -285,7 +285,8 @@ fn refused(seen: &Seen) -> Option<Finding> {
 }
 
 fn recover(shares: usize) -> Option<Finding> {
-    let text = format!("{shares} shares wait for what it holds of them: this node was restored");
+    let wait = decide::count(shares as u64, "share waits", "shares wait");
+    let text = format!("{wait} for what it holds of them: this node was restored");
     let advice = "it gives that back as soon as there is contact; for a share that it can't give \
                   back: interdocket share release SHARE";
     (shares > 0).then(|| finding("restore", false, text, advice))
@@ -295,7 +296,8 @@ fn behind(partner: &Partner) -> Finding {
     let since = partner.behind_since.map_or_else(String::new, |at| {
         format!(" since {}", at.format("%Y-%m-%d %H:%M:%S UTC"))
     });
-    let text = format!("{} changes wait for it{since}", partner.behind);
+    let wait = decide::count(partner.behind, "change waits", "changes wait");
+    let text = format!("{wait} for it{since}");
     let advice = "they are delivered as soon as there is contact";
     finding("delivery", partner.behind == 0, text, advice)
 }

@@ -4,7 +4,7 @@ use clap::Subcommand;
 use interdocket_sync::id::EvidenceId;
 
 use super::error::Error;
-use super::table::{Table, time};
+use super::table::{Table, count, time};
 use super::{Context, Range, name, named};
 use crate::actions::link::{self, Link, LinkId};
 use crate::actions::share::Attachment;
@@ -77,9 +77,9 @@ impl Command {
                 );
                 context.out.reply(&made, |made| {
                     context.out.note(&format!(
-                        "{} files, {} bytes; it works until {}. Its id is {}.",
-                        made.link.files,
-                        made.link.bytes,
+                        "{}, {}; it works until {}. Its id is {}.",
+                        count(made.link.files, "file", "files"),
+                        count(made.link.bytes, "byte", "bytes"),
                         time(made.link.expires_at),
                         made.link.id
                     ));

@@ -8,6 +8,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::error::Error;
+use super::table::count;
 use super::{Context, named};
 use crate::actions::partner::OrganisationRole;
 use crate::actions::{self, ErrorKind};
@@ -132,8 +133,8 @@ pub(super) async fn rebuild(context: &Context) -> Result<(), Error> {
     bar.finish_and_clear();
     context.out.reply(&rebuilt, |rebuilt| {
         format!(
-            "The database was built again from {} records.",
-            rebuilt.records
+            "The database was built again from {}.",
+            count(rebuilt.records, "record", "records")
         )
     })
 }

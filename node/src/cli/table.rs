@@ -6,6 +6,7 @@ use std::fmt;
 
 use chrono::{DateTime, Utc};
 
+pub(super) use crate::actions::decide::count;
 use crate::text;
 
 /// Rows of aligned cells.
@@ -77,11 +78,6 @@ pub(super) fn time(at: DateTime<Utc>) -> String {
 /// A time that may not be there.
 pub(super) fn maybe_time(at: Option<DateTime<Utc>>) -> String {
     at.map_or_else(|| "-".to_owned(), time)
-}
-
-/// "1 file", "2 files".
-pub(super) fn count(number: u64, one: &str, many: &str) -> String {
-    format!("{number} {}", if number == 1 { one } else { many })
 }
 
 /// "behind by 3 since ..", or nothing that waits.

@@ -584,7 +584,7 @@ async fn what_a_field_can_not_be_is_refused_with_how_it_is_written() {
     };
     for (name, text, kind) in [
         ("colour", "red", ErrorKind::NotFound),
-        ("categories", "Homicide", ErrorKind::NotFound),
+        ("categories", "Homicide", ErrorKind::Invalid),
         ("recorded_on", "yesterday", ErrorKind::Invalid),
         ("location", "91,0", ErrorKind::Invalid),
         ("device_model", "", ErrorKind::Invalid),

@@ -315,6 +315,7 @@ async fn a_role_is_removed_once_nobody_has_it() {
     };
     let refused = north.change(remove()).await.unwrap_err();
     assert_eq!(refused.kind, ErrorKind::Conflict);
+    assert_eq!(refused.message, "1 user has the role \"Reader\"");
     let edit = user::Edit {
         user: "Amy".into(),
         name: None,

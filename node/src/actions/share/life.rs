@@ -238,7 +238,11 @@ impl Change for End {
             ));
         }
         if share.waits() > 0 {
-            let message = format!("{} changes of this copy still wait", share.waits());
+            let (one, many) = (
+                "change of this copy still waits",
+                "changes of this copy still wait",
+            );
+            let message = decide::count(share.waits(), one, many);
             return Err(Error::new(ErrorKind::Conflict, message).hint(
                 "wait until the partner has them, or cancel: interdocket share cancel SHARE",
             ));

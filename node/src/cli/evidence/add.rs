@@ -93,7 +93,7 @@ async fn offer(context: &Context, case: &str) {
     let shares = page.map_or_else(|_| Vec::new(), |page| page.shares);
     for share in shares.iter().filter(|share| share.lacks > 0) {
         context.out.note(&format!(
-            "The copy at {} has not {} of this case. To update it: interdocket share add {}",
+            "The copy at {} lacks {} of this case. To update it: interdocket share add {}",
             text::display(&share.partner_name),
             count(share.lacks, "item", "items"),
             share.id

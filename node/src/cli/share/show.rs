@@ -105,7 +105,7 @@ fn described(share: &Share, set: Option<SetId>) -> String {
     table.row(["Message", &share.message]);
     of_copy(&mut table, share);
     table.row(["Disclosed", &totals(share.listed)]);
-    table.row(["Partner holds", &totals(share.stored)]);
+    table.row(["Stored", &totals(share.stored)]);
     if share.imported != Totals::default() {
         table.row(["Imported", &totals(share.imported)]);
     }
