@@ -312,6 +312,11 @@ fn show(context: &Context, partner: &Partner) -> Result<(), Error> {
         }
         if let Some(policy) = partner.policy {
             table.row(["Policy", &share::words(policy)]);
+        } else if partner.send.contains(&Kind::Advanced) {
+            table.row([
+                "Policy",
+                "none; advanced shares need one: interdocket partner policy NAME",
+            ]);
         }
         table.row(["Waiting", &behind(partner.behind, partner.behind_since)]);
         table.to_string()
