@@ -480,9 +480,14 @@ fn replay(
     record: &journal::Record,
 ) -> Result<bool, CatchUpError> {
     let seq = record.position.seq;
-    let journal::Body::Open(body) = &record.body else {
-        tracing::error!(record = seq, key = %record.key, "a record can't be read: what it is about is closed");
-        return Ok(false);
+    let body = match &record.body {
+        journal::Body::Open(body) => body,
+        // As it should be: what it was about was deleted.
+        journal::Body::Erased => return Ok(false),
+        journal::Body::Damaged => {
+            tracing::error!(record = seq, key = %record.key, "a record can't be read: what it is about is closed");
+            return Ok(false);
+        }
     };
     let entry = Entry::read(body, keyring);
     let entry = entry.map_err(|source| CatchUpError::Unreadable { seq, source })?;
