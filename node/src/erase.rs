@@ -70,10 +70,10 @@ pub(crate) async fn pass(node: &Node, looks: bool) -> Result<(), Error> {
     destroy(node).await.map(drop)
 }
 
-/// Deletes a case of which nothing else is left, with what copies of it only ever listed.
+/// Deletes a case of which nothing else is left, with what its shares only ever listed.
 async fn case(node: &Node, id: Uuid) -> Result<(), Error> {
-    let copies = node.read(move |view| erase::copies(view, id)).await?;
-    for (share, _) in copies.clone() {
+    let listing = node.read(move |view| erase::listing(view, id)).await?;
+    for (share, _) in listing.clone() {
         let mut behind = None;
         loop {
             behind = node
@@ -87,7 +87,7 @@ async fn case(node: &Node, id: Uuid) -> Result<(), Error> {
         }
     }
     node.decide(None, Way::Timer, move |context| {
-        erase::erase_case(context, id, &copies)
+        erase::erase_case(context, id, &listing)
     })
     .await
 }

@@ -61,7 +61,7 @@ pub use self::retention::{
     CaseErased, CaseNumbered, CaseRetained, DeletionQueued, ErasedFile, ErasureDone,
     EvidenceErased, ItemsErased, Matter, Reasoned, RetentionSet, Why,
 };
-pub use self::text::{Parted, SealedText};
+pub use self::text::{Error as SealError, Parted, SealedText};
 
 /// What a record says: who had it done, by which way, and what happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -360,7 +360,7 @@ events! {
     DeletionUndone(Reasoned), 177, "taken back from deletion", kept => KeyId::NODE, [kept.what.id()];
     /// An item of evidence is gone.
     EvidenceErased(EvidenceErased), 178, "evidence erased", erased => KeyId::NODE, of_erased(erased);
-    /// What never came of a copy is forgotten with its case.
+    /// What never came of a share, or was lost, is forgotten with its case.
     ItemsErased(ItemsErased), 182, "items of a copy erased", erased => KeyId::NODE, [erased.share.uuid()];
     /// A case is gone.
     CaseErased(CaseErased), 179, "case erased", erased => KeyId::NODE, [erased.case.uuid()];

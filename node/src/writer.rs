@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 
 use crate::clock::Clock;
-use crate::event::{Entry, Event};
+use crate::event::{Entry, Event, SealError};
 use crate::journal::{self, Draft, Head, Journal};
 use crate::keyring::{self, KeyId, Keyring};
 use crate::metrics::Metrics;
@@ -101,10 +101,16 @@ impl Turn<'_> {
         if self.misfit {
             return;
         }
-        let parted = self.keyring.ensure(entry.event.key(), crate::chance::fill);
-        let parted = match parted.and_then(|()| entry.parted(self.keyring)) {
+        if let Err(error) = self.keyring.ensure(entry.event.key(), crate::chance::fill) {
+            return self.unsealed(entry, error);
+        }
+        let parted = match entry.parted(self.keyring, &self.view()) {
             Ok(parted) => parted,
-            Err(error) => return self.unsealed(entry, error),
+            Err(SealError::Key(error)) => return self.unsealed(entry, error),
+            Err(SealError::View(error)) => {
+                self.staged.failed.get_or_insert(error);
+                return;
+            }
         };
         let draft = parted
             .as_ref()

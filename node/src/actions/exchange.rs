@@ -291,12 +291,25 @@ fn case_received(
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn received(view: &View<'_>, share: ShareId, offered: &Offered) -> Result<CaseMade, Error> {
+    let id = CaseId::received(share, offered.case);
     Ok(CaseMade {
-        id: CaseId::received(share, offered.case),
-        number: free(view, &table::CASE_NUMBER, &offered.info.number)?,
+        id,
+        number: number(view, id, &offered.info.number)?,
         title: offered.info.title.clone(),
         description: offered.info.description.clone(),
     })
+}
+
+/// The number that a case gets which another node describes: its id, where that node does not tell any, or not any more.
+///
+/// # Errors
+/// [`Error`] where the tables fail.
+pub fn number(view: &View<'_>, case: CaseId, said: &str) -> Result<String, Error> {
+    let number = match said.is_empty() {
+        true => free(view, &table::CASE_NUMBER, &case.to_string())?,
+        false => free(view, &table::CASE_NUMBER, said)?,
+    };
+    Ok(number)
 }
 
 /// Whether a case was deleted here: what comes of its shares is not told any more.

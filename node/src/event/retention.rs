@@ -112,7 +112,7 @@ pub struct ErasedFile {
     pub last: bool,
 }
 
-/// Items that a copy listed and never became evidence are to be forgotten with their case.
+/// Items that a share listed and that are no evidence here, or not any more, are to be forgotten with their case.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ItemsErased {
     /// The share.

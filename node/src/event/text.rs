@@ -11,6 +11,8 @@ use crate::actions::share::Scope;
 use crate::chance;
 use crate::keyring::{self, KeyId, Keyring};
 use crate::seal::Seal;
+use crate::store::table;
+use crate::store::view::{self, View};
 
 /// A text that is sealed apart.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,6 +27,17 @@ pub struct SealedText {
     pub sealed: Bytes,
 }
 
+/// Why texts could not be sealed apart.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A key can't be made.
+    #[error(transparent)]
+    Key(#[from] keyring::Error),
+    /// The tables fail.
+    #[error(transparent)]
+    View(#[from] view::Error),
+}
+
 /// What is recorded of an event.
 pub struct Parted {
     /// The event, its texts sealed apart.
@@ -37,10 +50,11 @@ impl Entry {
     /// Seals the texts apart that are about a case or an item; none where there are none.
     ///
     /// # Errors
-    /// [`keyring::Error`] where a key can't be made.
-    pub fn parted(&self, keyring: &Keyring) -> Result<Option<Parted>, keyring::Error> {
+    /// [`Error`] where a key can't be made, or the tables fail.
+    pub fn parted(&self, keyring: &Keyring, view: &View<'_>) -> Result<Option<Parted>, Error> {
         let mut sealer = Sealer {
             keyring,
+            view,
             texts: Vec::new(),
             found: false,
             erased: false,
@@ -48,7 +62,7 @@ impl Entry {
         let event = match &self.event {
             Event::ShareMade(made) => Event::ShareMade(sealer.made(made)?),
             Event::LogWritten(log) => {
-                let entries = sealer.entries(&log.entries, &KeyId::item)?;
+                let entries = sealer.entries(&log.entries, &|id| Ok(KeyId::item(id)))?;
                 Event::LogWritten(super::LogWritten {
                     entries,
                     texts: std::mem::take(&mut sealer.texts),
@@ -56,7 +70,16 @@ impl Entry {
                 })
             }
             Event::LogRecovered(log) => {
-                let entries = sealer.entries(&log.entries, &KeyId::item)?;
+                // What was lost here for good has no record whose end would take its texts along.
+                let item = |id: EvidenceId| {
+                    let known =
+                        view.has(&table::EVIDENCE, &id)? || view.has(&table::GONE, &id.uuid())?;
+                    Ok(match known {
+                        true => KeyId::item(id),
+                        false => KeyId::texts(log.share),
+                    })
+                };
+                let entries = sealer.entries(&log.entries, &item)?;
                 Event::LogRecovered(super::LogRecovered {
                     entries,
                     texts: std::mem::take(&mut sealer.texts),
@@ -64,7 +87,7 @@ impl Entry {
                 })
             }
             Event::LogReceived(log) => {
-                let item = |id| KeyId::item(EvidenceId::received(log.share, id));
+                let item = |id| Ok(KeyId::item(EvidenceId::received(log.share, id)));
                 let entries = sealer.entries(&log.entries, &item)?;
                 Event::LogReceived(super::LogReceived {
                     entries,
@@ -104,6 +127,7 @@ impl Entry {
 
 struct Sealer<'a> {
     keyring: &'a Keyring,
+    view: &'a View<'a>,
     texts: Vec<SealedText>,
     found: bool,
     erased: bool,
@@ -113,8 +137,8 @@ impl Sealer<'_> {
     fn entries(
         &mut self,
         entries: &[Bytes],
-        item: &dyn Fn(EvidenceId) -> KeyId,
-    ) -> Result<Vec<Bytes>, keyring::Error> {
+        item: &dyn Fn(EvidenceId) -> Result<KeyId, Error>,
+    ) -> Result<Vec<Bytes>, Error> {
         let mut left = Vec::with_capacity(entries.len());
         for (place, bytes) in (0..).zip(entries) {
             let Ok(entry) = LogEntry::kept(&bytes.0) else {
@@ -124,7 +148,7 @@ impl Sealer<'_> {
             let (rest, texts) = entry.part(&|subject| subject != Subject::People);
             for text in texts {
                 let key = match text.subject {
-                    Subject::Item(id) => item(id),
+                    Subject::Item(id) => item(id)?,
                     Subject::Case | Subject::People => KeyId::texts(entry.share),
                 };
                 let text_place = u32::try_from(text.place).unwrap_or(u32::MAX);
@@ -136,7 +160,7 @@ impl Sealer<'_> {
         Ok(left)
     }
 
-    fn made(&mut self, made: &ShareMade) -> Result<ShareMade, keyring::Error> {
+    fn made(&mut self, made: &ShareMade) -> Result<ShareMade, Error> {
         let mut left = made.clone();
         let named = matches!(made.scope, Scope::Folders(_));
         if !named && made.message.is_empty() {
@@ -162,15 +186,20 @@ impl Sealer<'_> {
         id: KeyId,
         about: &[u8],
         text: &[u8],
-    ) -> Result<(), keyring::Error> {
+    ) -> Result<(), Error> {
         self.found = true;
+        // What is recorded to be erased is, whether its key is destroyed by now or not.
+        if self.view.has(&table::DOOMED_KEY, &id.0)? {
+            self.erased = true;
+            return Ok(());
+        }
         match self.keyring.ensure(id, chance::fill) {
             Ok(()) => {}
             Err(keyring::Error::Erased(_)) => {
                 self.erased = true;
                 return Ok(());
             }
-            Err(error) => return Err(error),
+            Err(error) => return Err(error.into()),
         }
         // What is there a moment ago may be erased meanwhile.
         let Some(key) = self.keyring.key(id) else {

@@ -1,7 +1,9 @@
 //! What was deleted is gone: from tables, journal, blobs and later backups, whatever happens meanwhile, and nothing
 //! else with it.
 
+mod apart;
 mod shared;
+mod wild;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -96,7 +96,9 @@ pub(crate) fn kept(bytes: &[u8]) -> Result<Entry, Malformed> {
 pub(crate) fn part(entry: &Entry, apart: &dyn Fn(Subject) -> bool) -> (Vec<u8>, Vec<Text>) {
     let mut message = v1::Entry::decode(entry.bytes.as_slice()).unwrap_or_default();
     let mut taken = Vec::new();
-    let subjects = text::subjects(&entry.body);
+    // Of what is not known here, nobody can say what a text is about: it goes with the case.
+    let unread = std::iter::repeat(Subject::Case);
+    let subjects = text::subjects(&entry.body).into_iter().chain(unread);
     for (place, (text, subject)) in message.texts.iter_mut().zip(subjects).enumerate() {
         if !text::here(text) || !apart(subject) {
             continue;

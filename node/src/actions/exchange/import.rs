@@ -12,7 +12,7 @@ use interdocket_sync::share::decide::{Command, decide as next};
 use interdocket_sync::share::{Fact, Facts as _, Header, ItemFact, Key, Kind};
 
 use super::store::{became, held, stored_blob};
-use super::{salt, written};
+use super::{number, salt, written};
 use crate::actions::decide::{self, Context, Decided, Effect};
 use crate::actions::{Error, ErrorKind, case, share};
 use crate::blobs::Placed;
@@ -21,7 +21,7 @@ use crate::event::{
     ImportEnded, StoredBlob,
 };
 use crate::rules;
-use crate::store::project::{ShareFacts, free};
+use crate::store::project::ShareFacts;
 use crate::store::view::View;
 use crate::store::{entity, table};
 #[cfg(test)]
@@ -237,7 +237,7 @@ pub fn import(
         Some(case) => case,
         None => {
             let case = CaseId::received(id, source.case);
-            let number = free(&context.view, &table::CASE_NUMBER, &source.info.number)?;
+            let number = number(&context.view, case, &source.info.number)?;
             events.push(case::numbered(case, None, &number));
             events.push(Event::CaseImported(CaseImported {
                 share: id,

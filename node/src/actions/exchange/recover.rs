@@ -13,8 +13,8 @@ use interdocket_sync::share::{self as sync, Hold, admit, apply};
 use interdocket_sync::wire::batch::Batch;
 
 use super::{
-    Known, Taken, accept, admitted, gone, header as begun, offered, receive, record, refuse,
-    untold, whole,
+    Known, Taken, accept, admitted, gone, header as begun, number, offered, receive, record,
+    refuse, untold, whole,
 };
 use crate::actions::Error;
 use crate::actions::case::numbered;
@@ -26,7 +26,7 @@ use crate::event::{
 };
 use crate::rules;
 use crate::seal::Seal;
-use crate::store::project::{free, recovers};
+use crate::store::project::recovers;
 use crate::store::table;
 use crate::store::view::View;
 
@@ -218,7 +218,7 @@ fn case_lost(view: &View<'_>, admitted: &admit::Admitted) -> Result<Vec<Event>, 
     }
     let made = CaseMade {
         id: offered.case,
-        number: free(view, &table::CASE_NUMBER, &offered.info.number)?,
+        number: number(view, offered.case, &offered.info.number)?,
         title: offered.info.title.clone(),
         description: offered.info.description.clone(),
     };

@@ -322,25 +322,26 @@ pub(super) fn owed(
     Ok(None)
 }
 
-/// Copies of a case that is to be erased, with how much of each is held: what they list is looked through before.
+/// The shares of a case that is to be erased, but for those that are followed, with how much of each is held: what
+/// they list is looked through before.
 ///
 /// # Errors
 /// [`Error`] where the tables fail.
-pub fn copies(view: &View<'_>, id: Uuid) -> Result<Vec<(ShareId, u64)>, Error> {
+pub fn listing(view: &View<'_>, id: Uuid) -> Result<Vec<(ShareId, u64)>, Error> {
     let own = node(view)?.organisation;
-    let mut copies = Vec::new();
+    let mut listing = Vec::new();
     for share in shares(view, &[CaseId::new(id)])? {
         let header = decide::share(view, share)?.header;
-        if header.kind == Kind::Copy && header.partner == own {
-            copies.push((share, header.owner_log.point.count));
+        if header.kind == Kind::Copy || header.owner == own {
+            listing.push((share, header.owner_log.point.count));
         }
     }
-    Ok(copies)
+    Ok(listing)
 }
 
-/// Records that what a copy lists and what never became evidence here is forgotten, some of it at a time, where its
-/// case is to be erased and nothing else is left of it; answers behind which item the next step begins, if there is
-/// one.
+/// Records that what a share lists and is no evidence here is forgotten, some of it at a time, where its case is to be
+/// erased and nothing else is left of it: what never came of a copy, and what this node disclosed in a past that it
+/// lost. Answers behind which item the next step begins, if there is one.
 ///
 /// # Errors
 /// [`Error`] where the clock is not to be trusted, or the tables fail.
@@ -355,6 +356,7 @@ pub fn erase_listed(
     if erasable(context, id)?.is_none() {
         return Ok(Decided::new(Vec::new(), |_| Ok(None)));
     }
+    let owns = decide::share(view, share)?.header.owner == node(view)?.organisation;
     let after = after.map(|item| (share, Key::Item(item)));
     let rows = view.page(&table::FACT, &share, after.as_ref(), STEP)?;
     let whole = rows.len() < STEP;
@@ -366,7 +368,11 @@ pub fn erase_listed(
             break;
         };
         next = Some(item).filter(|_| !whole);
-        if said.added_at != DateTime::UNIX_EPOCH && !view.has(&table::BECAME, &(share, item))? {
+        let known = match owns {
+            true => said.added_at == DateTime::UNIX_EPOCH || view.has(&table::EVIDENCE, &item)?,
+            false => view.has(&table::BECAME, &(share, item))?,
+        };
+        if !known {
             items.push(item);
         }
     }
@@ -394,7 +400,7 @@ fn erasable(context: &Context<'_>, id: Uuid) -> Result<Option<(entity::Queued, C
     Ok(Some((queued, case)))
 }
 
-/// Records that a queued case is gone, once nothing of it is left and no share of this node's own has it. `copies` is
+/// Records that a queued case is gone, once nothing of it is left and no share of this node's own has it. `listing` is
 /// what was looked through: where more was listed since, it waits.
 ///
 /// # Errors
@@ -402,7 +408,7 @@ fn erasable(context: &Context<'_>, id: Uuid) -> Result<Option<(entity::Queued, C
 pub fn erase_case(
     context: &Context<'_>,
     id: Uuid,
-    copies: &[(ShareId, u64)],
+    listing: &[(ShareId, u64)],
 ) -> Result<Decided<()>, Error> {
     timely(&context.view)?;
     let view = &context.view;
@@ -410,7 +416,7 @@ pub fn erase_case(
     let Some((queued, case)) = erasable(context, id)? else {
         return nothing;
     };
-    if self::copies(view, id)? != copies {
+    if self::listing(view, id)? != listing {
         return nothing;
     }
     let (_, found) = decide::case(view, &case.to_string())?;

@@ -253,11 +253,7 @@ impl Step<'_> {
             }
             self.changes.delete(&table::LOST, &id);
         }
-        let gone = entity::Gone {
-            at: self.meta.at,
-            record: self.meta.seq,
-        };
-        self.put(&table::GONE, &id, &gone);
+        self.gone(id);
         Ok(())
     }
 
@@ -323,11 +319,39 @@ impl Step<'_> {
         self.blank(share, there)
     }
 
+    /// What a share lists and is no evidence here tells nothing any more. Of a copy it is not wanted either: should
+    /// its case be kept after all, no record may begin whose key is destroyed.
     pub(super) fn items_erased(&mut self, erased: &ItemsErased) -> Result<(), Error> {
+        let id = erased.share;
+        let mut share = self.get(&table::SHARE, &id)?;
+        let own = self.get(&table::NODE, &())?.organisation;
         for item in &erased.items {
-            self.item_untold(erased.share, *item)?;
+            if share.header.owner == own {
+                self.blank(id, *item)?;
+                continue;
+            }
+            self.item_untold(id, *item)?;
+            let here = EvidenceId::received(id, *item);
+            self.put(&table::BECAME, &(id, *item), &here);
+            self.gone(here.uuid());
+            let row = (id, *item);
+            if self.view().has(&table::WANTED, &row)? {
+                self.changes.delete(&table::WANTED, &row);
+                share.wanted = share.wanted.saturating_sub(1);
+            }
         }
+        self.incoming(Side::Owner, &share);
+        self.keep(&share);
         Ok(())
+    }
+
+    /// Keeps that something was deleted.
+    fn gone(&mut self, id: Uuid) {
+        let gone = entity::Gone {
+            at: self.meta.at,
+            record: self.meta.seq,
+        };
+        self.put(&table::GONE, &id, &gone);
     }
 
     /// A share tells nothing of its case any more.

@@ -490,7 +490,7 @@ impl Step<'_> {
     }
 
     /// Keeps the list of shares from which something is to be read.
-    fn incoming(&mut self, theirs: Side, share: &entity::Share) {
+    pub(super) fn incoming(&mut self, theirs: Side, share: &entity::Share) {
         if theirs != Side::Owner {
             return;
         }

@@ -15,7 +15,7 @@ use crate::tests::bench::{Bench, only, pair, settle, to};
 use crate::tests::retention::{delete, items};
 
 /// All texts of a case and of what is shared of it.
-const CASE: &[&str] = &["canary-case", "canary-message", "canary-folder"];
+pub(super) const CASE: &[&str] = &["canary-case", "canary-message", "canary-folder"];
 
 /// A case of which all is said that can be, shared as a copy with what lies in a folder and what goes there later.
 async fn shared(north: &Bench, south: &Bench) -> (Evidence, Evidence, ShareId) {
@@ -68,7 +68,7 @@ async fn folder(north: &Bench) -> ShareId {
     north.change(copy).await.map(only).unwrap().id
 }
 
-fn told(at: &Bench, canaries: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn told(at: &Bench, canaries: &[&'static str]) -> Vec<&'static str> {
     let kept = kept(at);
     let told = canaries.iter().copied();
     told.filter(|canary| tells(&kept, canary.as_bytes()))
@@ -91,7 +91,7 @@ fn given(at: &Bench, share: ShareId) -> Vec<LogEntry> {
     }
 }
 
-fn only_item(all: &[&'static str]) -> Vec<&'static str> {
+pub(super) fn only_item(all: &[&'static str]) -> Vec<&'static str> {
     let of_case = |canary: &&&str| !CASE.contains(*canary);
     all.iter().filter(of_case).copied().collect()
 }
@@ -154,7 +154,7 @@ async fn nothing_of_erased_evidence_is_left_in_the_logs_of_its_shares() {
     south.rebuilds().await;
 }
 
-async fn erase(at: &Bench, case: &str) {
+pub(super) async fn erase(at: &Bench, case: &str) {
     let delete = retention::DeleteCase {
         case: case.into(),
         reason: "expunged".into(),
@@ -278,7 +278,7 @@ async fn case_whose_copy_listed_more_meanwhile_is_erased_the_next_time() {
     let id = south.shown(share).case.unwrap();
     let looked = south
         .node
-        .read(move |view| retention::erase::copies(view, id.uuid()))
+        .read(move |view| retention::erase::listing(view, id.uuid()))
         .await
         .unwrap();
     described(&north, "1/26").await;

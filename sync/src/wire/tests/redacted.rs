@@ -164,6 +164,30 @@ fn an_entry_tells_of_every_item_whose_text_is_left() {
     assert!(Entry::kept(&other).is_err());
 }
 
+/// What a newer release says is kept unread, and its texts can be erased all the same.
+#[test]
+fn texts_of_an_unknown_type_are_apart_as_well() {
+    let told = entry(Side::Owner, Body::EvidenceAdded(vec![item(1), item(2)]));
+    let mut message = v1::Entry::decode(told.bytes.as_slice()).unwrap();
+    let mut header = v1::EntryHeader::decode(message.header.clone()).unwrap();
+    (header.r#type, header.critical) = (999, false);
+    message.header = header.encode_to_vec().into();
+    let unread = Entry::read(&message.encode_to_vec()).unwrap();
+    assert_eq!(unread.body, Body::Unread);
+    let (left, texts) = unread.part(&|subject| subject == Subject::Case);
+    assert_eq!(texts.len(), 2);
+    for text in &texts {
+        let text = v1::Text::decode(text.bytes.as_slice()).unwrap();
+        assert!(holds(&unread.bytes, &text.text) && !holds(&left, &text.text));
+    }
+    assert_eq!(Entry::read(&left).unwrap().hash, unread.hash);
+    let texts: Vec<_> = texts
+        .into_iter()
+        .map(|text| (text.place, text.bytes))
+        .collect();
+    assert_eq!(Entry::join(&left, &texts).unwrap(), unread.bytes);
+}
+
 /// When something was taken in is not told either.
 #[test]
 fn a_redacted_item_keeps_what_its_files_are_and_no_time() {

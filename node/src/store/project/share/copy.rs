@@ -64,12 +64,14 @@ impl Step<'_> {
         let id = share.header.share;
         self.put(&table::RESHARE, &(id, entry.number), &reshare);
         let node = self.get(&table::NODE, &())?;
-        match share.case {
-            Some(case) if share.header.partner == node.organisation && !share.finalised => {
-                self.access_of_joined(case, &joined).map(drop)
-            }
-            _ => Ok(()),
+        let Some(case) = share.case else {
+            return Ok(());
+        };
+        let gone = self.view().has(&table::GONE, &case.uuid())?;
+        if gone || share.finalised || share.header.partner != node.organisation {
+            return Ok(());
         }
+        self.access_of_joined(case, &joined).map(drop)
     }
 
     /// These items belong to the update that is being made.

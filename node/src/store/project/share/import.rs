@@ -49,7 +49,7 @@ impl Step<'_> {
                 metadata,
                 files,
             };
-            self.own(&share, case, &item, *became)?;
+            self.own(&share, case, item, *became)?;
         }
         let origins: Vec<_> = received.items.iter().map(|item| item.origin).collect();
         self.again(&mut share, &origins)?;
@@ -67,20 +67,36 @@ impl Step<'_> {
         Ok(())
     }
 
+    /// What its owner erased before it was told how it reads is known by its digests, and by when it came.
+    fn untitled(&self, item: &mut Item) {
+        // A name that is told is never empty.
+        if item.files.iter().any(|file| !file.name.is_empty()) {
+            return;
+        }
+        for file in &mut item.files {
+            file.name = file.blake3.to_string();
+        }
+        if let Some(first) = item.files.first() {
+            item.title.clone_from(&first.name);
+        }
+        item.added_at = self.meta.at;
+    }
+
     /// An item of a share becomes evidence of this node's own. Where a record of it is here already, it has that in
     /// one more case, with what files are new; it stays described as it is.
     fn own(
         &mut self,
         share: &entity::Share,
         case: CaseId,
-        item: &Item,
+        mut item: Item,
         became: Became,
     ) -> Result<(), Error> {
+        self.untitled(&mut item);
         let (header, id) = (&share.header, became.id);
         self.put(&table::BECAME, &(header.share, item.evidence), &id);
         let known = self.view().get(&table::EVIDENCE, &id)?;
         let new = known.is_none();
-        let mut evidence = known.unwrap_or_else(|| self.evidence_of(share, item));
+        let mut evidence = known.unwrap_or_else(|| self.evidence_of(share, &item));
         let held = self.view().page(&table::FILE, &id, None, usize::MAX)?;
         let mut grown: u64 = 0;
         for file in &item.files {
@@ -91,7 +107,7 @@ impl Step<'_> {
             }
             let place = evidence.files;
             self.file(id, place, file)?;
-            self.watermarked(header.owner, item, (id, place), file)?;
+            self.watermarked(header.owner, &item, (id, place), file)?;
             evidence.files += 1;
             grown = grown.saturating_add(file.size);
         }
@@ -250,7 +266,8 @@ impl Step<'_> {
         imported: &EvidenceImported,
     ) -> Result<(), Error> {
         let mut share = self.get(&table::SHARE, &imported.share)?;
-        self.own(&share, imported.case, &imported.item, imported.became)?;
+        let item = imported.item.clone();
+        self.own(&share, imported.case, item, imported.became)?;
         // Where a node imports by itself nothing is sealed beside: what it had lost is here again.
         let role = self.get(&table::NODE, &())?.role;
         if matches!(share.header.kind, Kind::Advanced(policy) if rules::imports(role, policy)) {

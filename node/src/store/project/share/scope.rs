@@ -154,11 +154,17 @@ impl Step<'_> {
         share: &mut entity::Share,
         evidence: EvidenceId,
     ) -> Result<(), Error> {
+        let here = self.view().has(&table::EVIDENCE, &evidence)?;
+        // Also what is not in the case any more: the share tells of it, until it is erased.
+        if let Some(case) = share.case.filter(|_| here)
+            && !self.view().has(&table::CASE_EVIDENCE, &(case, evidence))?
+        {
+            self.put(&table::LEFT_CASE, &(evidence, case), &());
+        }
         // A copy is the partner's own; of what was lost here nothing is known.
         if share.header.kind == Kind::Copy {
             return self.settle(share, evidence);
         }
-        let here = self.view().has(&table::EVIDENCE, &evidence)?;
         match here && share.scope != Scope::Selected {
             true => self.wait(share, evidence),
             false => Ok(()),
