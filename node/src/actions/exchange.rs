@@ -305,11 +305,11 @@ pub fn received(view: &View<'_>, share: ShareId, offered: &Offered) -> Result<Ca
 /// # Errors
 /// [`Error`] where the tables fail.
 pub fn number(view: &View<'_>, case: CaseId, said: &str) -> Result<String, Error> {
-    let number = match said.is_empty() {
-        true => free(view, &table::CASE_NUMBER, &case.to_string())?,
-        false => free(view, &table::CASE_NUMBER, said)?,
+    let said = match said.is_empty() {
+        true => case.to_string(),
+        false => said.to_owned(),
     };
-    Ok(number)
+    Ok(free(view, &table::CASE_NUMBER, &said)?)
 }
 
 /// Whether a case was deleted here: what comes of its shares is not told any more.
@@ -422,12 +422,12 @@ fn accept(
 fn frozen(header: &Header, batch: &Batch) -> Decided<Taken> {
     let side = batch.head.head.side;
     // Texts are kept where they can be erased only, and the chain proves a fork without them.
-    let kept = |entry: &Entry| Bytes(entry.redacted());
+    let redacted = batch.entries.iter().map(|entry| Bytes(entry.redacted()));
     let event = ShareFrozen {
         share: batch.share,
         side,
         held: header.log(side).point.count,
-        entries: batch.entries.iter().map(kept).collect(),
+        entries: redacted.collect(),
         head: Bytes(batch.head.bytes.clone()),
     };
     Decided::new(vec![Event::ShareFrozen(event)], |_| Ok(Err(Refusal::Fork))).then(Effect::Recheck)
@@ -511,13 +511,13 @@ pub fn written(
     let side = last.side;
     let SignedHead { bytes, .. } = head.sign(context.signer);
     Some(Event::LogWritten(LogWritten {
-        texts: Vec::new(),
         share: header.share,
         side,
         entries: entries
             .into_iter()
             .map(|entry| Bytes(entry.bytes))
             .collect(),
+        texts: Vec::new(),
         head: Bytes(bytes),
     }))
 }

@@ -39,7 +39,7 @@ pub(crate) fn encode(place: &Place, mut body: Body, seed: &[u8; 16]) -> Entry {
         salt: text::salt(seed, 0).to_vec().into(),
         body: write(&body).into(),
         texts: texts
-            .map(|(place, (_, text))| text::write(text, seed, place))
+            .map(|(place, text)| text::write(text, seed, place))
             .collect(),
     };
     let commitment = commit(&message).expect("what was just written is whole");

@@ -147,10 +147,10 @@ impl Finalise {
                     share: self.share,
                     id: offered.case.uuid(),
                 },
-                tags: made
-                    .iter()
-                    .flat_map(|_| offered.info.tags.clone())
-                    .collect(),
+                tags: match made {
+                    Some(_) => offered.info.tags,
+                    None => Vec::new(),
+                },
                 made,
                 targets: offered.info.targets,
                 recipients: Vec::new(),

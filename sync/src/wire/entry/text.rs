@@ -15,21 +15,19 @@ use crate::log::entry::{Actor, Body, CaseInfo, Subject};
 pub(super) const OVERHEAD: usize = 40;
 
 /// The texts of a body, in their order.
-pub(super) fn of(body: &Body) -> Vec<(Subject, Vec<u8>)> {
+pub(super) fn of(body: &Body) -> Vec<Vec<u8>> {
     match body {
         Body::Offered(_, offered) => vec![
             case(Some(&offered.info), &offered.message),
             people(&offered.actor, &offered.recipients, ""),
         ],
         Body::EvidenceAdded(items) => {
-            let text = |item| write_item_text(item).encode_to_vec();
-            let texts = items.iter().map(|item| (item.evidence, text(item)));
-            texts.map(|(id, text)| (Subject::Item(id), text)).collect()
+            let texts = items.iter().map(write_item_text);
+            texts.map(|text| text.encode_to_vec()).collect()
         }
         Body::EvidenceChanged(changes) => {
-            let text = |change| write_change_text(change).encode_to_vec();
-            let texts = changes.iter().map(|change| (change.evidence, text(change)));
-            texts.map(|(id, text)| (Subject::Item(id), text)).collect()
+            let texts = changes.iter().map(write_change_text);
+            texts.map(|text| text.encode_to_vec()).collect()
         }
         Body::CaseChanged(actor, info) => vec![case(Some(info), ""), people(actor, &[], "")],
         Body::RecipientsChanged(actor, recipients) => vec![people(actor, recipients, "")],
@@ -61,22 +59,22 @@ pub(super) fn subjects(body: &Body) -> Vec<Subject> {
     }
 }
 
-fn case(info: Option<&CaseInfo>, message: &str) -> (Subject, Vec<u8>) {
-    let text = v1::CaseText {
+fn case(info: Option<&CaseInfo>, message: &str) -> Vec<u8> {
+    v1::CaseText {
         info: info.map(write_info),
         message: message.to_owned(),
-    };
-    (Subject::Case, text.encode_to_vec())
+    }
+    .encode_to_vec()
 }
 
-fn people(actor: &Actor, recipients: &[String], reason: &str) -> (Subject, Vec<u8>) {
-    let text = v1::PeopleText {
+fn people(actor: &Actor, recipients: &[String], reason: &str) -> Vec<u8> {
+    v1::PeopleText {
         name: actor.name.clone(),
         badge: actor.badge.clone(),
         recipients: recipients.to_vec(),
         reason: reason.to_owned(),
-    };
-    (Subject::People, text.encode_to_vec())
+    }
+    .encode_to_vec()
 }
 
 /// A text as it is sent, with a salt that nothing else is known by: whoever has the others can't try what it was.
